@@ -1,0 +1,39 @@
+# Every target sets up what it needs first; nothing has to be installed by hand but Python 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.locked
+
+.PHONY: setup demo test test-quick check bench bench-uploader lock generate clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "recording-storage needs Python 3.11 or later; none is called '$(PYTHON)' here (make PYTHON=/path/to/python3)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "recording-storage needs Python 3.11 or later; '$(PYTHON)' is older (make PYTHON=/path/to/python3)" >&2; exit 1; }
+	@echo "setup: creating .venv with the locked dependencies (about a minute the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	@$(BIN)/recording-storage demo $(DEMO_ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest
+
+test-quick: setup
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock:                             ## resolve the ranges of pyproject.toml anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf .venv
