@@ -1,0 +1,39 @@
+"""How an upload is to be tried, named and given up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DEFAULT_RETRY_WINDOW = 2 * 3600.0
+"""Seconds; the two hours that the hosted service retries."""
+
+
+class FatalErrorPolicy(StrEnum):
+    RETAIN = "Retain"
+    """Park the recording as `rejected`; nothing is lost."""
+    DELETE = "Delete"
+    """Delete it at once, as the hosted service does; only on a destination that has worked before."""
+
+
+class ServerSideEncryption(StrEnum):
+    NONE = "None"
+    S3 = "S3"
+    KMS = "KMS"
+
+
+@dataclass(frozen=True)
+class UploadPolicy:
+    retry_window: float = DEFAULT_RETRY_WINDOW
+    """Seconds of uploader running time from the first failure until a recording is parked."""
+    fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
+
+
+@dataclass(frozen=True)
+class ObjectOptions:
+    """What each object is stored with; empty means the bucket's own default."""
+
+    storage_class: str = ""
+    server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
+    kms_key_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    expected_bucket_owner: str = ""

@@ -1,0 +1,117 @@
+"""What the operator alone may ask for: accounts, bindings, uploaders, commands, owners."""
+
+from datetime import datetime
+
+from pydantic import Field, SecretStr
+
+from recording_storage.domain.states import Product
+from recording_storage.protocol.base import Message, Sid
+from recording_storage.protocol.sync import CommandKind, SpoolReport
+
+
+class OpenAccount(Message):
+    """`PUT /internal/v1/accounts:by-external-id/{external_id}`: the same answer each time."""
+
+    friendly_name: str
+
+
+class OpenedAccount(Message):
+    account_sid: Sid
+    api_key_sid: Sid
+    api_key_secret: SecretStr
+    created: bool = False
+
+
+class AccountInfo(Message):
+    account_sid: Sid
+    friendly_name: str
+    external_id: str = ""
+    status: str = "active"
+    """active or closed."""
+
+
+class ApiKeyProof(Message):
+    api_key_sid: Sid
+    api_key_secret: SecretStr
+
+
+class BindNamespace(Message):
+    """`PUT /internal/v1/accounts/{AC}/bindings/{namespace uid}`; one of the two proofs, or it is refused."""
+
+    namespace: str
+    external_id: str | None = None
+    """Proof 1: the account was opened for that very resource."""
+    api_key: ApiKeyProof | None = None
+    """Proof 2: the account's own API key."""
+
+
+class Binding(Message):
+    namespace_uid: str
+    namespace: str
+
+
+class Bindings(Message):
+    bindings: list[Binding]
+
+
+class UploaderInfo(Message):
+    spool_id: str
+    namespace: str
+    """As the token that it authenticated with says; empty for a token made by the store."""
+    pod: str = ""
+    last_seen: datetime
+    live: bool
+    report: SpoolReport
+
+
+class Uploaders(Message):
+    uploaders: list[UploaderInfo]
+
+
+class NewCommand(Message):
+    """`POST /internal/v1/accounts/{AC}/commands`."""
+
+    kind: CommandKind
+    spool_id: str | None = None
+    """None: every spool that has reported for the account."""
+    recording_sid: Sid | None = None
+
+
+class CommandStatus(Message):
+    id: str
+    kind: CommandKind
+    created_at: datetime
+    pending_spools: list[str] = Field(default_factory=list)
+    acknowledged_spools: list[str] = Field(default_factory=list)
+
+
+class ReplaceCredential(Message):
+    """`POST …/accounts/{AC}/credentials/{CR}:replace`: what is reached with CR is reached with `by` from now on."""
+
+    by: Sid
+
+
+class ClaimSettings(Message):
+    """`PUT /internal/v1/accounts/{AC}/settings/{product}/owner`: compare and set; 409 names the present owner."""
+
+    owner: str
+    """Stable name of the resource that manages the settings."""
+    label: str = ""
+    """For people: `namespace/name`."""
+
+
+class SettingsOwner(Message):
+    product: Product
+    owner: str = ""
+    label: str = ""
+
+
+class SettingsState(Message):
+    """`GET /internal/v1/accounts/{AC}/settings/{product}`: revision and owner; the values come from the public API."""
+
+    product: Product
+    revision: int
+    owner: str = ""
+    label: str = ""
+    destination_id: str | None = None
+    verified_at: datetime | None = None

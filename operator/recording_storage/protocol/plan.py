@@ -1,0 +1,71 @@
+"""The plan: what an uploader must know, by account."""
+
+from pydantic import Field, SecretStr
+
+from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.states import Product
+from recording_storage.protocol.base import Message, Sid
+
+
+class CredentialPlan(Message):
+    """The present credential of a destination. Never journalled, never logged."""
+
+    sid: Sid
+    access_key_id: str
+    secret_access_key: SecretStr
+
+
+class EncryptionPlan(Message):
+    scheme: str = "rsa-aes"
+    public_key_sid: Sid
+    public_key: str
+    """PEM."""
+
+
+class DestinationPlan(Message):
+    """Where objects go. Immutable under its id; the credential is not part of it and may change at any time."""
+
+    id: str
+    endpoint: str
+    """`https://host[:port]`, without the bucket."""
+    bucket: str
+    prefix: str
+    """Empty, or ends in `/`."""
+    region: str = ""
+    addressing: str = "path"
+    """`path` or `virtual`."""
+    allow_http: bool = False
+    allow_private: bool = False
+    """The store's operator has allowed this endpoint, whatever address it resolves to."""
+    key_template: str = "{recording_sid}{ext}"
+    ca_bundle: str = ""
+    """PEM; empty: the system's."""
+    expected_bucket_owner: str = ""
+    storage_class: str = ""
+    server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
+    kms_key_id: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    encryption: EncryptionPlan | None = None
+    proven: bool = False
+    """It has worked before: verified when it was enabled, or an object was stored there."""
+    credential: CredentialPlan | None = None
+    """None: it was deleted; the destination is held until there is one."""
+
+
+class ProductPlan(Message):
+    """What happens to a new recording of the product."""
+
+    destination_id: str | None = None
+    """None: external storage is off, recordings go to the store's own media storage."""
+    retry_window: float = DEFAULT_RETRY_WINDOW
+    """Seconds."""
+    fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
+
+
+class AccountPlan(Message):
+    account_sid: Sid
+    revision: int
+    """Grows with every change of the account's settings."""
+    products: dict[Product, ProductPlan]
+    destinations: dict[str, DestinationPlan]
+    """By id: each that is still needed, not only today's."""

@@ -1,0 +1,101 @@
+"""Registering recordings and reporting their states, many in one call."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from recording_storage.domain.states import Product, RecordingState
+from recording_storage.protocol.base import Message, Sid
+
+
+class EncryptionDetails(Message):
+    """How to open an encrypted object; all values base64 but the type and the sid."""
+
+    type: str = "rsa-aes"
+    public_key_sid: str
+    encrypted_cek: str
+    iv: str
+
+
+class RecordingError(Message):
+    kind: str
+    """The class of failure, e.g. `transient`, `hold`, `fatal`."""
+    code: str
+    """E.g. `AccessDenied`, `NoSuchBucket`, `NoPlan`, `ChangedAfterUpload`."""
+    message: str
+
+
+class RecordingReport(Message):
+    """One recording as its uploader knows it; idempotent by (account, sid), ordered by `seq`."""
+
+    account_sid: Sid
+    sid: Sid
+    seq: int = Field(ge=1)
+    """Grows with each change of this recording; an older one changes nothing."""
+    product: Product
+    state: RecordingState
+    file: str
+    """Relative to the spool."""
+    size: int = Field(ge=0)
+    content_type: str = "application/octet-stream"
+    found_at: datetime
+    started_at: datetime | None = None
+    duration: float | None = None
+    """Seconds."""
+    channels: int | None = None
+    type: str = ""
+    """audio or video."""
+    call_sid: str = ""
+    conference_sid: str = ""
+    room_sid: str = ""
+    source_sid: str = ""
+    participant_sid: str = ""
+    track_name: str = ""
+    status_callback: str = ""
+    status_callback_method: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    destination_id: str | None = None
+    """None: the store's own media storage, or not known yet."""
+    object_key: str = ""
+    media_url: str = ""
+    """Where the object is, once stored."""
+    etag: str = ""
+    sha256: str = ""
+    """Hex, of the recording as the recorder left it."""
+    stored_size: int | None = None
+    """Bytes of the object; differs from `size` when encrypted."""
+    stored_at: datetime | None = None
+    encryption_details: EncryptionDetails | None = None
+    error: RecordingError | None = None
+
+
+class BatchRequest(Message):
+    spool_id: str
+    recordings: list[RecordingReport] = Field(max_length=1000)
+
+
+class BatchResult(Message):
+    account_sid: Sid
+    sid: Sid
+    status: int
+    """200 taken or known; 403 account not bound to the caller; 409 the sid is another spool's; 422 refused."""
+    seq: int = 0
+    """The newest that the store has."""
+    message: str = ""
+
+
+class BatchResponse(Message):
+    results: list[BatchResult]
+
+
+class MediaComplete(Message):
+    size: int = Field(ge=0)
+    sha256: str
+    """Hex; compared with what arrived."""
+
+
+class MediaCompleted(Message):
+    media_url: str
+    size: int
+    sha256: str

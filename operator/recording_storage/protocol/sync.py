@@ -1,0 +1,81 @@
+"""One exchange between an uploader and the store: report, plan, commands."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.protocol.base import PROTOCOL_VERSION, Message, Sid
+from recording_storage.protocol.plan import AccountPlan
+
+
+class Tally(Message):
+    count: int = 0
+    size: int = 0
+    """Bytes."""
+
+
+class ParkedSample(Message):
+    sid: Sid
+    file: str
+    """Relative to the spool."""
+    state: RecordingState
+    error: str
+    since: datetime
+
+
+class SpoolReport(Message):
+    """How a spool stands."""
+
+    uploader_version: str
+    hostname: str = ""
+    namespace: str = ""
+    claim: str = ""
+    started_at: datetime
+    states: dict[RecordingState, Tally] = Field(default_factory=dict)
+    """Of the unfinished ones; released and deleted are not counted."""
+    oldest: datetime | None = None
+    """When the oldest unfinished recording was found."""
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+    applied_revisions: dict[Sid, int] = Field(default_factory=dict)
+    """By account: the revision of the plan that is in force in the uploader."""
+    needed_destinations: dict[Sid, list[str]] = Field(default_factory=dict)
+    """By account: destinations that unfinished recordings are pinned to."""
+    credentials_in_use: list[Sid] = Field(default_factory=list)
+    last_error: str = ""
+    parked: list[ParkedSample] = Field(default_factory=list, max_length=20)
+
+
+class SyncRequest(Message):
+    protocol: str = PROTOCOL_VERSION
+    report: SpoolReport
+    accounts: list[Sid] = Field(default_factory=list)
+    """Plans wanted; empty: of every account that the caller's namespace is bound to."""
+    known: str = ""
+    """`etag` of the last answer; the store waits until something differs from it."""
+    wait_seconds: float = Field(default=0.0, ge=0.0, le=60.0)
+    acknowledged: list[str] = Field(default_factory=list)
+    """Commands that are journalled; they are not sent again."""
+
+
+class CommandKind(StrEnum):
+    RETRY_ALL = "retry_all"
+    RETRY_ONE = "retry_one"
+
+
+class Command(Message):
+    id: str
+    kind: CommandKind
+    account_sid: Sid
+    recording_sid: Sid | None = None
+
+
+class SyncResponse(Message):
+    protocol: str = PROTOCOL_VERSION
+    etag: str
+    server_time: datetime
+    plans: dict[Sid, AccountPlan] | None = None
+    """None: nothing differs from `known`."""
+    commands: list[Command] = Field(default_factory=list)
