@@ -30,6 +30,10 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m recording_storage.resources.generate --check
+
+generate: setup                   ## crds/ from the models
+	@$(BIN)/python -m recording_storage.resources.generate
 
 lock:                             ## resolve the ranges of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/runtime.txt pyproject.toml

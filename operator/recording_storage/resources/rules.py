@@ -1,0 +1,99 @@
+"""CEL rules: what a schema alone can't say, each with the message that a person reads who has broken it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+JsonObject = dict[str, JsonValue]
+
+VALIDATIONS = "x-kubernetes-validations"
+
+
+class Reason(StrEnum):
+    """How the API server classes a broken rule (`reason` of the cause that a client gets)."""
+
+    INVALID = "FieldValueInvalid"
+    FORBIDDEN = "FieldValueForbidden"
+    REQUIRED = "FieldValueRequired"
+    DUPLICATE = "FieldValueDuplicate"
+
+
+def rule(expression: str, *, message: str, reason: Reason = Reason.INVALID, field_path: str = "") -> JsonObject:
+    """One rule. `expression` is CEL that is true when all is well; `field_path` (`.url`) moves the error there."""
+    entry: JsonObject = {"rule": expression, "message": message, "reason": reason.value}
+    if field_path:
+        entry["fieldPath"] = field_path
+    return entry
+
+
+def rules(*entries: JsonObject) -> JsonObject:
+    """For `json_schema_extra`, of a model or of a field."""
+    return {VALIDATIONS: list(entries)}
+
+
+def immutable(what: str, *, remedy: str) -> JsonObject:
+    """A value that stays as it was created."""
+    return rule("self == oldSelf", message=f"{what} is immutable: {remedy}", reason=Reason.FORBIDDEN)
+
+
+def union(members: Mapping[str, str | None]) -> list[JsonObject]:
+    """Rules of a union: the member that `type` names is there, the others are not.
+
+    Args:
+        members: By value of `type`: the field that goes with it, or None where that type needs none.
+    """
+    entries: list[JsonObject] = []
+    for value, member in members.items():
+        if member is None:
+            continue
+        entries.append(
+            rule(
+                f"self.type != '{value}' || has(self.{member})",
+                message=f"{member} is required when type is {value}",
+                reason=Reason.REQUIRED,
+                field_path=f".{member}",
+            )
+        )
+        entries.append(
+            rule(
+                f"self.type == '{value}' || !has(self.{member})",
+                message=f"{member} may only be given when type is {value}",
+                reason=Reason.FORBIDDEN,
+                field_path=f".{member}",
+            )
+        )
+    return entries
+
+
+_DURATION = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_WITH_USER = "^([A-Za-z0-9+.-]+://)?[^/?#]*@"
+
+
+def between(shortest: str, longest: str) -> JsonObject:
+    """Form and bounds of a duration such as `2h`; as one rule, since a pattern beside it would make two messages."""
+    bounds = f"duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
+    return rules(
+        rule(
+            f"self.matches('{_DURATION}') && {bounds}",
+            message=f"must be a duration from {shortest} to {longest} (hours, minutes, seconds), such as 1h30m",
+        )
+    )
+
+
+def http_url() -> list[JsonObject]:
+    """Rules of a URL that may be empty. Names and passwords have their place in a Secret, never in a URL.
+
+    The API server repeats a value that is Invalid, but not one that is Forbidden: a password is only ever the latter.
+    """
+    return [
+        rule(
+            f"self == '' || self.matches('{_WITH_USER}') || self.matches('^https?://[^/?#]')",
+            message="must be a URL that begins with https:// (or http://, where the store's operator allows it)",
+        ),
+        rule(
+            f"!self.matches('{_WITH_USER}')",
+            message="must not contain a user name or password",
+            reason=Reason.FORBIDDEN,
+        ),
+    ]
