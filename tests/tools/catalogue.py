@@ -1,0 +1,72 @@
+"""The programs that tests need and that Go builds from a pinned go.mod/go.sum of ours."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GO_MODULES = Path(__file__).parent / "go"
+GO_VERSION = "1.26"  # what k8s.io/kubernetes 1.36 asks for; the others are content with less
+
+KUBERNETES = "1.36.3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    name: str
+    version: str  # of the module; go.mod holds the same, and a test compares them
+    module: str  # folder below go/
+    path: str  # of the module that holds the version, as in go.mod
+    package: str
+    seconds: float  # a cold build on two cores with its downloads
+    ldflags: tuple[str, ...] = field(default=())
+    kubebuilder: bool = False  # KUBEBUILDER_ASSETS may hold it
+
+
+def _kubernetes(name: str, seconds: float, *, kubebuilder: bool = True) -> Tool:
+    major, minor, _ = KUBERNETES.split(".")
+    version = "k8s.io/component-base/version"
+    return Tool(
+        name=name,
+        version=KUBERNETES,
+        module="kubernetes",
+        path="k8s.io/kubernetes",
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        seconds=seconds,
+        ldflags=(
+            f"-X {version}.gitVersion=v{KUBERNETES}",
+            f"-X {version}.gitMajor={major}",
+            f"-X {version}.gitMinor={minor}",
+        ),
+        kubebuilder=kubebuilder,
+    )
+
+
+_ALL = (
+    _kubernetes("kube-apiserver", 220),
+    _kubernetes("kubectl", 60),
+    Tool(
+        name="etcd",
+        version="3.6.8",  # the client that this API server is built with
+        module="etcd",
+        path="go.etcd.io/etcd/server/v3",
+        package="go.etcd.io/etcd/server/v3",
+        seconds=45,
+        kubebuilder=True,
+    ),
+    Tool(
+        name="versitygw",
+        version="1.8.0",
+        module="versitygw",
+        path="github.com/versity/versitygw",
+        package="github.com/versity/versitygw/cmd/versitygw",
+        seconds=105,
+    ),
+    Tool(
+        name="s5cmd",
+        version="2.3.0",
+        module="s5cmd",
+        path="github.com/peak/s5cmd/v2",
+        package="github.com/peak/s5cmd/v2",
+        seconds=60,
+    ),
+)
+TOOLS = {tool.name: tool for tool in _ALL}

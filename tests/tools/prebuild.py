@@ -1,0 +1,38 @@
+"""Builds what the collected tests need before the first of them runs.
+
+A cold build takes minutes: inside a fixture it would count against the timeout of the test, and pytest would swallow
+its progress.
+"""
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.tools import binaries
+from tests.tools.errors import ToolMissing
+
+NEEDS = {
+    "cluster": ("etcd", "kube-apiserver"),
+    "versity_server": ("versitygw",),
+    "versity_tls_server": ("versitygw",),
+}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    for tool in dict.fromkeys(_needed(session.items)):
+        try:
+            binaries.find(tool)
+        except ToolMissing:
+            continue  # `find` keeps it, and the fixture tells it where it matters
+
+
+def _needed(items: Iterable[pytest.Item]) -> Iterable[str]:
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if (callspec := getattr(item, "callspec", None)) is not None:
+            names.update(value for value in callspec.params.values() if isinstance(value, str))
+        for fixture, tools in NEEDS.items():
+            if fixture in names:
+                yield from tools
