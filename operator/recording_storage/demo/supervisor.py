@@ -1,0 +1,100 @@
+"""The processes of the demo: started in any order, watched, stopped in reverse."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from recording_storage.demo.errors import DemoError
+
+GRACE = 10.0
+"""Seconds that a part has to end by itself."""
+TAIL_LINES = 12
+
+
+@dataclass
+class Part:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    address: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return "\n".join(f"  {line}" for line in lines) or "  (it has said nothing)"
+
+
+class Supervisor:
+    """Children get a session of their own, so that a Ctrl-C reaches the demo alone and it can stop them in order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._logs = folder / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self.parts: list[Part] = []
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        show_errors: bool = False,
+        pipe_output: bool = False,
+    ) -> Part:
+        """Call from the main thread: the kernel ends a child when the *thread* that started it ends.
+
+        `show_errors` lets its standard error through to the person; `pipe_output` keeps its standard output for the
+        caller to read (`part.process.stdout`).
+        """
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as sink:
+            errors: IO[bytes] | None = None if show_errors else sink
+            process = subprocess.Popen(  # noqa: S603 - the demo's own commands
+                [sys.executable, "-m", "recording_storage.demo.child", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if pipe_output else sink,
+                stderr=errors,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                cwd=cwd,
+                start_new_session=True,
+            )
+        part = Part(name=name, process=process, log=log)
+        self.parts.append(part)
+        return part
+
+    def require_running(self) -> None:
+        """Raise DemoError with the end of its log when a part has ended by itself."""
+        for part in self.parts:
+            code = part.process.poll()
+            if code is not None:
+                raise DemoError(f"the {part.name} has ended with code {code}; the end of {part.log}:\n{part.tail()}")
+
+    def stop(self) -> None:
+        """Ask each to end, last started first; kill what does not within its grace."""
+        for part in reversed(self.parts):
+            if part.running:
+                with contextlib.suppress(ProcessLookupError):
+                    part.process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(BrokenPipeError, OSError):
+                    if part.process.stdin is not None:
+                        part.process.stdin.close()
+            deadline = time.monotonic() + GRACE
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                part.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            if part.running:
+                part.process.kill()
+                part.process.wait()
+            if part.process.stdout is not None:
+                part.process.stdout.close()
+        self.parts.clear()
