@@ -1,0 +1,107 @@
+"""`recording-storage verify`: is a destination usable, under the least rights?"""
+
+import json
+from pathlib import Path
+
+import click
+
+from recording_storage.cli.errors import Failure
+from recording_storage.cli.verify_target import ConfigError, Target, from_config
+from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
+from recording_storage.s3.verify import Fault, Step, Verification, verify_destination
+
+
+def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    del context
+    try:
+        return tuple(normalised_endpoint(value) for value in values)
+    except BucketUrlError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(name="verify")
+@click.option("--config", type=_FILE, help="Configuration of an uploader that runs alone.")
+@click.option("--settings", metavar="NAME", help="A RecordingSettings in the cluster.")
+@click.option("--namespace", metavar="N", default="", help="With --settings; default: the context's own.")
+@click.option("--kubeconfig", type=_FILE, help="With --settings; default: the pod's service account, else the user's.")
+@click.option(
+    "--allow-endpoint",
+    "allowed",
+    metavar="URL",
+    multiple=True,
+    callback=_endpoints,
+    help="With --settings: an S3-compatible endpoint that the store allows, too; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    *,
+    config: Path | None,
+    settings: str | None,
+    namespace: str,
+    kubeconfig: Path | None,
+    allowed: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Tell whether a destination is usable, with no more rights than are documented.
+
+    Lists the open uploads, begins a multipart upload below the folder, sends one part, lists the parts, aborts. Nothing
+    is left in the bucket.
+
+    JSON fields: ok, url, region, step (that failed, or null), fault (url, credential, key, access, server, or null),
+    code, message, leftover (id of an upload that could not be aborted, or ""), unsupported (what the server lacks).
+
+    Exit codes: 0 usable, 1 not usable, 2 wrong use.
+    """
+    if (config is None) == (settings is None):
+        raise click.UsageError("give either --config FILE or --settings NAME")
+    try:
+        if config is not None:
+            target = from_config(config)
+        else:
+            assert settings is not None
+            target = _from_settings(settings, namespace=namespace, kubeconfig=kubeconfig, allowed=allowed)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except BucketUrlError as error:
+        _report(Verification(ok=False, fault=Fault.URL, message=str(error)), url="", as_json=as_json)
+        return
+    result = verify_destination(target.destination, credential=target.credential, guard=target.guard)
+    _report(result, url=target.destination.location.url, as_json=as_json)
+
+
+def _from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowed: tuple[str, ...]) -> Target:
+    """Kept apart because the Kubernetes client takes a second to import, which `--config` does without."""
+    from recording_storage.cli.verify_cluster import ClusterError, from_settings  # noqa: PLC0415
+
+    try:
+        return from_settings(name, namespace=namespace, kubeconfig=kubeconfig, allowed_endpoints=allowed)
+    except ClusterError as error:
+        raise Failure(str(error)) from error
+
+
+def _report(result: Verification, *, url: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "ok": result.ok,
+                    "url": url,
+                    "region": result.region,
+                    "step": result.step,
+                    "fault": result.fault,
+                    "code": result.failure.code if result.failure else "",
+                    "message": result.message,
+                    "leftover": result.leftover,
+                    "unsupported": sorted(result.missing),
+                }
+            )
+        )
+    if not result.ok:
+        raise Failure(result.message)
+    if not as_json:
+        click.echo(f"{url} is usable: {', '.join(Step)} passed; nothing is left behind")
+        for capability in sorted(result.missing):
+            click.echo(f"the server does not know {capability}: uploads go without")

@@ -1,0 +1,107 @@
+"""What becomes of a recording whose upload has failed: a pure decision, the same for the same facts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from recording_storage.domain.backoff import full_jitter
+from recording_storage.domain.failures import FailureClass
+from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
+
+MAX_REREADS = 2
+"""How often a file is read again when what arrived is not what was sent."""
+MAX_REBUILDS = 2
+"""How often in one attempt a multipart upload is built anew before it waits like any other trouble."""
+
+
+class NextStep(StrEnum):
+    """What to do with the recording, or with its destination."""
+
+    WAIT = "wait"
+    """Try again after `delay`."""
+    PARK = "park"
+    """Keep it; no more automatic tries."""
+    HOLD = "hold"
+    """Hold the destination with all its recordings."""
+    REFRESH_CREDENTIAL = "refresh-credential"
+    """Look the credential up afresh, then try again at once."""
+    CONFIRM = "confirm"
+    """Let the verify sequence say whether the destination refuses everything."""
+    REJECT = "reject"
+    """Final, and kept."""
+    DELETE = "delete"
+    """Final, and deleted at once."""
+
+
+class Confirmation(StrEnum):
+    """What the verify sequence has said of a destination that denied access."""
+
+    PENDING = "pending"
+    DENIED = "denied"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureFacts:
+    """The failure, and what came before it."""
+
+    kind: FailureClass
+    failures: int
+    """In a row, this one included."""
+    failing_for: float
+    """Seconds of uploader running time since the first of them."""
+    retry_after: float | None = None
+    """Seconds that the server asked for."""
+    fresh_credential: bool = False
+    """The credential has been looked up afresh since it last worked."""
+    confirmation: Confirmation = Confirmation.PENDING
+    proven: bool = False
+    """The destination has worked before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    step: NextStep
+    delay: float = 0.0
+    """Seconds, for `WAIT`."""
+    window_passed: bool = False
+    """It is parked because the retry window has passed."""
+
+
+_PARK = Decision(step=NextStep.PARK)
+_HOLD = Decision(step=NextStep.HOLD)
+
+
+def decide(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
+    """The next step. `uniform` draws the jitter."""
+    match facts.kind:
+        case FailureClass.FILE | FailureClass.PRECONDITION | FailureClass.DIGEST:
+            # a digest that failed comes here only after the file was read again MAX_REREADS times
+            return _PARK
+        case FailureClass.HOLD | FailureClass.REGION | FailureClass.UNSUPPORTED:
+            return _HOLD
+        case FailureClass.CREDENTIAL:
+            return _HOLD if facts.fresh_credential else Decision(step=NextStep.REFRESH_CREDENTIAL)
+        case FailureClass.FATAL:
+            return _fatal(facts, policy=policy)
+        case _:
+            return _wait(facts, policy=policy, uniform=uniform)
+
+
+def _fatal(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
+    if facts.confirmation is Confirmation.PENDING:
+        return Decision(step=NextStep.CONFIRM)
+    if facts.confirmation is Confirmation.PASSED:
+        return _PARK
+    if policy.fatal_error_policy is FatalErrorPolicy.DELETE and facts.proven:
+        return Decision(step=NextStep.DELETE)
+    return Decision(step=NextStep.REJECT)
+
+
+def _wait(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
+    if facts.failing_for >= policy.retry_window:
+        return Decision(step=NextStep.PARK, window_passed=True)
+    delay = full_jitter(facts.failures, uniform=uniform)
+    # the last try of a window is made at its end, not one backoff after it
+    delay = min(delay, max(policy.retry_window - facts.failing_for, 0.0))
+    return Decision(step=NextStep.WAIT, delay=max(delay, facts.retry_after or 0.0))

@@ -1,0 +1,164 @@
+"""One connection to an S3 server: TCP to a judged address, TLS to the name, one request at a time."""
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+from recording_storage.s3.address_guard import AddressGuard
+from recording_storage.s3.answer import Answer, AnswerError, AnswerReader
+from recording_storage.s3.payload import Buffer
+
+_SEND = 1 << 20
+"""Bytes of one plain `send`: each has its own time-out, so that a slow line isn't taken for a stalled one."""
+_EARLY_ANSWER = 2.0
+"""Seconds for an answer that came while the body was still being sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """All in seconds."""
+
+    connect: float = 10.0
+    """For TCP and TLS together."""
+    read: float = 60.0
+    """Without a byte moving, in either direction."""
+    answer: float = 300.0
+    """For a whole answer, however slowly its bytes come."""
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Loading the system's authorities takes long enough to do it once."""
+    return ssl.create_default_context()
+
+
+def trust(ca_bundle: str | None) -> ssl.SSLContext:
+    """A context that trusts the system's authorities, and the given PEM certificates besides.
+
+    Raises:
+        ValueError: the bundle holds no certificate that can be read.
+    """
+    if not ca_bundle:
+        return _system_trust()
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cadata=ca_bundle)
+    except ssl.SSLError as error:
+        raise ValueError(f"the CA bundle can't be read: {error.reason or error}") from error
+    return context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where to connect, and what must be there."""
+
+    endpoint: str
+    """What is allowed or not: the location's endpoint."""
+    hostname: str
+    port: int
+    context: ssl.SSLContext | None
+    """None for plain http."""
+
+
+class Connection:
+    """An open connection. Not thread-safe: it has one user at a time."""
+
+    def __init__(self, sock: socket.socket, *, timeouts: Timeouts) -> None:
+        self._socket = sock
+        self._timeouts = timeouts
+        self.reused = False
+        self.idle_since = 0.0
+
+    @classmethod
+    def open(cls, address: Address, *, guard: AddressGuard, timeouts: Timeouts) -> Self:
+        """Connect to the first address that answers.
+
+        Raises:
+            AddressRefusedError: the guard refuses where the name leads.
+            OSError: no address answers, TLS fails, or the name does not resolve.
+        """
+        deadline = time.monotonic() + timeouts.connect
+        failure: OSError = TimeoutError("timed out")
+        targets = guard.addresses(endpoint=address.endpoint, host=address.hostname, port=address.port)
+        for number, (family, target) in enumerate(targets):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                # each address has its share: one that answers nothing must not cost the others their turn
+                sock.settimeout(remaining / (len(targets) - number))
+                sock.connect(target)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                if address.context is not None:
+                    sock.settimeout(max(deadline - time.monotonic(), 0.1))
+                    sock = address.context.wrap_socket(sock, server_hostname=address.hostname)
+                sock.settimeout(timeouts.read)
+            except OSError as error:
+                sock.close()
+                if isinstance(error, ssl.SSLError):
+                    raise
+                failure = error
+                continue
+            return cls(sock, timeouts=timeouts)
+        raise failure
+
+    def send(self, pieces: Iterable[Buffer]) -> None:
+        """Send all of the request.
+
+        Raises:
+            OSError: the connection failed, or stood still.
+        """
+        self._socket.settimeout(self._timeouts.read)
+        send = self._socket.send
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[send(view[:_SEND]) :]
+
+    def answer(self, *, within: float | None = None) -> AnswerReader:
+        """A reader of the answer to what was sent; it tells afterwards, too, whether anything came at all.
+
+        Args:
+            within: seconds for the whole answer; the time-outs' own when None.
+        """
+        limit = self._timeouts.answer if within is None else within
+        deadline = time.monotonic() + limit
+        self._socket.settimeout(min(self._timeouts.read, limit))
+
+        def receive(size: int) -> bytes:
+            if time.monotonic() > deadline:
+                raise TimeoutError("timed out")
+            try:
+                return self._socket.recv(size)
+            except ssl.SSLEOFError:
+                return b""
+
+        return AnswerReader(receive)
+
+    def early_answer(self) -> Answer | None:
+        """What the server said before it stopped taking the request, if it said anything."""
+        try:
+            return self.answer(within=_EARLY_ANSWER).read()
+        except (OSError, AnswerError):
+            return None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the server has closed it, or sent what nobody asked for."""
+        try:
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def close(self) -> None:
+        """Close without TLS's farewell: that could block, and nobody needs it after a complete answer."""
+        self._socket.close()

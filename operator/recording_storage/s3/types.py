@@ -1,0 +1,77 @@
+"""The values that go into the S3 client and come out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from recording_storage.domain.bucket_url import BucketLocation
+from recording_storage.domain.policy import ServerSideEncryption
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A key pair, with the session token where it is a temporary one."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """How to reach a bucket, and what every object in it is stored with."""
+
+    location: BucketLocation
+    ca_bundle: str | None = None
+    """PEM certificates to trust besides the system's authorities."""
+    expected_bucket_owner: str = ""
+    storage_class: str = ""
+    """`""` or `STANDARD` sends no header."""
+    sse: str = ServerSideEncryption.NONE
+    """A `ServerSideEncryption`, or its value."""
+    kms_key_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """A run of bytes of an open file, read with `pread`; the file's own position doesn't matter."""
+
+    fd: int
+    offset: int
+    length: int
+
+
+Body = bytes | bytearray | memoryview | FileSlice
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What the server says of an object that it has taken."""
+
+    etag: str
+    """Without its quotes."""
+    checksum: str
+    """CRC64NVME of the whole object, base64; ours, confirmed by the server where it knows the algorithm."""
+    version_id: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a multipart upload."""
+
+    number: int
+    """From 1."""
+    size: int
+    etag: str
+    checksum: str = ""
+    """CRC64NVME, base64; "" when the upload is made without checksums."""
+
+
+@dataclass(frozen=True)
+class OpenUpload:
+    """A multipart upload that is neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: float | None
+    """POSIX time stamp; None when the server's date can't be read."""
