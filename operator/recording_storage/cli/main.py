@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -21,6 +22,22 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run, and end the process: wrong use gets one line and exit code 2, where click would print three."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "recording-storage"
+            click.echo(f"{where}: {error.format_message()} ({where} --help says more)", err=True)
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("stopped", err=True)
+            sys.exit(130)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)

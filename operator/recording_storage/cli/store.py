@@ -1,0 +1,217 @@
+"""`recording-storage store`: both ports of the settings store, and the commands beside it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recording_storage.cli.errors import Failure
+from recording_storage.store.config import ConfigError, StoreConfig, load_config
+from recording_storage.store.context import Store, open_database, open_store
+from recording_storage.store.database.engine import DatabaseUnavailableError, DatabaseUrlError
+from recording_storage.store.database.migrate import MigrationError, migrate, newest_revision
+from recording_storage.store.errors import StoreError
+from recording_storage.store.secrets_box import MasterKeyError, SealedSecretError
+from recording_storage.store.server import ListenError, Listeners, Listening
+
+_PATH = click.Path(path_type=Path)
+_FAILURES = (
+    DatabaseUnavailableError,
+    DatabaseUrlError,
+    ListenError,
+    MasterKeyError,
+    MigrationError,
+    SealedSecretError,
+    StoreError,
+)
+
+_DATABASE = click.option(
+    "--database", metavar="URL", help="sqlite:///FILE or postgresql://…; default sqlite:///store.db"
+)
+_KEY = click.option("--master-key-file", type=_PATH, metavar="FILE", help="the key that seals stored secrets")
+_CREATE_KEY = click.option(
+    "--create-master-key", is_flag=True, default=None, help="make the master key file when it is absent"
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--listen", metavar="HOST:PORT", help="public API; default 127.0.0.1:8080; port 0 takes any free one")
+@click.option("--internal-listen", metavar="HOST:PORT", help="uploaders' and operator's API; default 127.0.0.1:8081")
+@_DATABASE
+@_KEY
+@_CREATE_KEY
+@click.option("--media", type=_PATH, metavar="DIR", help="media made while external storage is off; default ./media")
+@click.option(
+    "--allow-endpoint",
+    multiple=True,
+    metavar="URL",
+    help="an S3-compatible endpoint that settings may name; repeatable",
+)
+@click.option("--tls-cert", type=_PATH, metavar="FILE", help="certificate chain of the public port")
+@click.option("--tls-key", type=_PATH, metavar="FILE")
+@click.option("--internal-tls-cert", type=_PATH, metavar="FILE", help="needed unless the internal port is on loopback")
+@click.option("--internal-tls-key", type=_PATH, metavar="FILE")
+@click.option(
+    "--operator-service-account", metavar="NAMESPACE:NAME", help="whom the internal API takes for the operator"
+)
+@click.option(
+    "--kubeconfig", type=_PATH, metavar="FILE", help="for TokenReview; default: the cluster it runs in, if any"
+)
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Serve the settings store: the public REST API and, on a second port, the uploaders' side.
+
+    Every option can also be set in the environment, e.g. RECORDING_STORAGE_MASTER_KEY_FILE.
+    Once both ports are taken it prints {"listening": {"public": URL, "internal": URL}}.
+    """
+    options["allow_endpoint"] = options["allow_endpoint"] or None
+    ctx.obj = options
+    if ctx.invoked_subcommand is None:
+        with _failures():
+            _serve(_config(options))
+
+
+@command.command("migrate")
+@_DATABASE
+@click.pass_obj
+def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
+    """Bring the database's tables to this version; `store` does so at its start, too."""
+    with _failures(), _opened_database(group, database) as opened:
+        migrate(opened)
+        click.echo(f"the database is at revision {newest_revision()}")
+
+
+@command.command("create-account")
+@_DATABASE
+@_KEY
+@_CREATE_KEY
+@click.option("--friendly-name", required=True, metavar="NAME")
+@_JSON
+@click.pass_obj
+def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click's
+    """Open an account; its auth token is shown once."""
+    from recording_storage.store.services.accounts import create_account  # noqa: PLC0415 - the help needs none of it
+
+    with _failures(), _opened_store(group, options) as store:
+        new = create_account(store, friendly_name=friendly_name)
+    answer = {"account_sid": new.sid, "auth_token": new.auth_token}
+    click.echo(json.dumps(answer) if as_json else f"account {new.sid}\nauth token {new.auth_token}")
+
+
+@command.command("create-token")
+@_DATABASE
+@_KEY
+@_CREATE_KEY
+@click.option("--account", metavar="AC…", help="for the uploaders of this account")
+@click.option("--admin", is_flag=True, help="for the operator")
+@_JSON
+@click.pass_obj
+def create_token_command(
+    group: dict[str, Any],
+    /,
+    account: str | None,
+    admin: bool,  # noqa: FBT001 - click's
+    as_json: bool,  # noqa: FBT001 - click's
+    **options: Any,
+) -> None:
+    """Make a bearer token for the internal API; it is shown once."""
+    from recording_storage.store.tokens import UnknownAccountError, create_token  # noqa: PLC0415 - as above
+
+    if bool(account) == admin:
+        raise click.UsageError("give either --account AC… or --admin")
+    with _failures(), _opened_store(group, options) as store:
+        try:
+            with store.database.write() as session:
+                token = create_token(session, account_sid=account)
+        except UnknownAccountError as error:
+            raise Failure(str(error)) from None
+    click.echo(json.dumps({"token": token}) if as_json else token)
+
+
+@command.command("reseal")
+@_DATABASE
+@_KEY
+@click.pass_obj
+def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
+    """Seal every stored secret with the first key of the master key file, so that older keys can be removed."""
+    from recording_storage.store.services.resealing import reseal  # noqa: PLC0415 - as above
+
+    with _failures(), _opened_store(group, options) as store:
+        count = reseal(store)
+    click.echo(f"{count} secrets are sealed with the first key now; the others already were")
+
+
+def _serve(config: StoreConfig) -> None:
+    from recording_storage.store.app import create_public_app  # noqa: PLC0415 - the help needs none of it
+    from recording_storage.store.internal.app import create_internal_app, release_waiting  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for talkative in ("uvicorn", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    listeners = Listeners(config)
+    with _closing(open_store(config)) as store:
+        internal = create_internal_app(store)
+        asyncio.run(
+            listeners.serve(
+                public=create_public_app(store),
+                internal=internal,
+                on_listening=_announce,
+                on_stop=lambda: release_waiting(internal),
+            )
+        )
+
+
+def _announce(listening: Listening) -> None:
+    click.echo(json.dumps({"listening": asdict(listening)}))
+
+
+def _config(options: dict[str, Any]) -> StoreConfig:
+    try:
+        return load_config(**options)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def _opened_store(group: dict[str, Any], options: dict[str, Any]) -> Iterator[Store]:
+    """The store without its ports; options may stand before or behind the sub-command's name."""
+    given = {name: value for name, value in options.items() if value is not None}
+    with _closing(open_store(_config(group | given), media=False)) as store:
+        yield store
+
+
+@contextmanager
+def _opened_database(group: dict[str, Any], url: str | None) -> Iterator[Any]:
+    """The database alone: migrating needs no master key."""
+    options = {"database": url or group["database"], "master_key_file": Path()}
+    database = open_database(_config(options).database.get_secret_value()).database
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _closing(store: Store) -> Iterator[Store]:
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _failures(wrap: Callable[[str], Exception] = Failure) -> Iterator[None]:
+    """Show what an operator can mend as one line; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise wrap(str(error)) from None
+    except OSError as error:
+        raise wrap(f"{error.filename or 'the store'}: {error.strerror}") from None

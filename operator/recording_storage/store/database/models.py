@@ -1,0 +1,247 @@
+"""The tables of the settings store; the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC; SQLite itself would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        int: BigInteger().with_variant(Integer(), "sqlite"),
+    }
+
+
+class Account(Base):
+    __tablename__ = "accounts"
+
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    friendly_name: Mapped[str] = mapped_column(String(64))
+    external_id: Mapped[str | None] = mapped_column(String(255), unique=True)
+    """The resource that it was opened for."""
+    auth_token_hash: Mapped[str] = mapped_column(String(255))
+    auth_token_box: Mapped[bytes] = mapped_column(LargeBinary)
+    """Sealed: callbacks are signed with it."""
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    revision: Mapped[int] = mapped_column(default=0)
+    """Grows with every change that an uploader has to know."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), index=True)
+    friendly_name: Mapped[str] = mapped_column(String(64), default="")
+    secret_hash: Mapped[str] = mapped_column(String(255))
+    secret_box: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Sealed, where the same answer must be given again (keys of accounts opened by external id)."""
+    created_at: Mapped[datetime]
+
+
+class AwsCredential(Base):
+    __tablename__ = "aws_credentials"
+
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), index=True)
+    friendly_name: Mapped[str] = mapped_column(String(64), default="")
+    box: Mapped[bytes] = mapped_column(LargeBinary)
+    """Sealed `ACCESS_KEY_ID:SECRET`."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PublicKey(Base):
+    __tablename__ = "public_keys"
+
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), index=True)
+    friendly_name: Mapped[str] = mapped_column(String(64), default="")
+    pem: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Settings(Base):
+    """One default for each account and product."""
+
+    __tablename__ = "settings"
+
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    product: Mapped[str] = mapped_column(String(8), primary_key=True)
+    revision: Mapped[int] = mapped_column(default=0)
+    """The account's revision at which these were set."""
+    values: Mapped[dict[str, Any]]
+    """The form parameters in snake case, as domain settings know them; no secret among them."""
+    destination_id: Mapped[str | None] = mapped_column(String(32))
+    """Of the present external storage; None while it is off."""
+    verified_at: Mapped[datetime | None]
+    owner: Mapped[str] = mapped_column(String(255), default="")
+    owner_label: Mapped[str] = mapped_column(String(255), default="")
+    updated_at: Mapped[datetime]
+
+
+class Destination(Base):
+    """Where recordings of an account went or go; immutable but for the credential that it is reached with."""
+
+    __tablename__ = "destinations"
+
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    values: Mapped[dict[str, Any]]
+    """A protocol DestinationPlan without credential."""
+    credential_sid: Mapped[str | None] = mapped_column(String(34), index=True)
+    public_key_sid: Mapped[str | None] = mapped_column(String(34), index=True)
+    proven_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Recording(Base):
+    __tablename__ = "recordings"
+
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    product: Mapped[str] = mapped_column(String(8))
+    spool_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    seq: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(16))
+    """As the uploader reports it (domain RecordingState)."""
+    file: Mapped[str] = mapped_column(default="")
+    size: Mapped[int] = mapped_column(default=0)
+    content_type: Mapped[str] = mapped_column(String(255), default="application/octet-stream")
+    found_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    duration: Mapped[float | None]
+    channels: Mapped[int | None]
+    type: Mapped[str] = mapped_column(String(8), default="")
+    call_sid: Mapped[str] = mapped_column(String(64), default="")
+    conference_sid: Mapped[str] = mapped_column(String(64), default="")
+    room_sid: Mapped[str] = mapped_column(String(64), default="")
+    source_sid: Mapped[str] = mapped_column(String(64), default="")
+    participant_sid: Mapped[str] = mapped_column(String(64), default="")
+    track_name: Mapped[str] = mapped_column(String(255), default="")
+    status_callback: Mapped[str] = mapped_column(default="")
+    status_callback_method: Mapped[str] = mapped_column(String(8), default="")
+    destination_id: Mapped[str | None] = mapped_column(String(32))
+    object_key: Mapped[str] = mapped_column(String(1024), default="")
+    media_url: Mapped[str] = mapped_column(default="")
+    """External location; empty while the media is in the store's own storage or nowhere yet."""
+    media_path: Mapped[str] = mapped_column(String(255), default="")
+    """Below the store's media directory, when it holds the media itself."""
+    etag: Mapped[str] = mapped_column(String(255), default="")
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    stored_size: Mapped[int | None]
+    stored_at: Mapped[datetime | None]
+    encryption_details: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    """Deleted by its owner: gone from every answer; kept so that a late report can't bring it back."""
+
+    __table_args__ = (
+        Index("recordings_by_time", "account_sid", "product", "created_at", "sid"),
+        Index("recordings_by_room", "account_sid", "room_sid"),
+        Index("recordings_by_call", "account_sid", "call_sid"),
+    )
+
+
+class Binding(Base):
+    """Namespaces whose uploaders may have an account's plan."""
+
+    __tablename__ = "bindings"
+
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    namespace_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    namespace: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime]
+
+
+class Token(Base):
+    """Bearer tokens made by `store create-token`; only their hash is kept."""
+
+    __tablename__ = "tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256, hex; the token itself has 256 random bits."""
+    account_sid: Mapped[str | None] = mapped_column(ForeignKey("accounts.sid"))
+    """None: admin."""
+    created_at: Mapped[datetime]
+
+
+class Spool(Base):
+    """A spool as its uploader last reported it, for one account."""
+
+    __tablename__ = "spools"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    namespace: Mapped[str] = mapped_column(String(253), default="")
+    namespace_uid: Mapped[str] = mapped_column(String(64), default="")
+    pod: Mapped[str] = mapped_column(String(253), default="")
+    report: Mapped[dict[str, Any]]
+    last_seen: Mapped[datetime]
+
+
+class Command(Base):
+    """What uploaders are asked to do; one row for each spool it is for."""
+
+    __tablename__ = "commands"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    spool_id: Mapped[str] = mapped_column(String(36), primary_key=True, index=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    recording_sid: Mapped[str | None] = mapped_column(String(34))
+    created_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+
+
+class MediaUpload(Base):
+    """An upload into the store's own media storage that is under way."""
+
+    __tablename__ = "media_uploads"
+    __table_args__ = (UniqueConstraint("path"),)
+
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    recording_sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    path: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]

@@ -1,0 +1,78 @@
+"""What a reported recording must be like to be taken; pure."""
+
+import math
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from recording_storage.domain.sids import SidPrefix
+from recording_storage.domain.states import AT_DESTINATION, Product
+from recording_storage.protocol.recordings import RecordingReport
+from recording_storage.store.database.models import Recording
+
+MAX_INTEGER = 2**63 - 1
+"""What both databases hold."""
+PREFIXES = MappingProxyType({Product.VOICE: SidPrefix.VOICE_RECORDING, Product.VIDEO: SidPrefix.VIDEO_RECORDING})
+_LENGTHS: Mapping[str, int] = {
+    column.name: column.type.length
+    for column in Recording.__table__.columns
+    if isinstance(column.type, sa.String) and column.type.length is not None
+}
+
+
+def refusal(report: RecordingReport, *, has_media: Collection[tuple[str, str]]) -> str:
+    """Why a recording can't be taken; empty: it can.
+
+    Args:
+        report: well-formed by the schema.
+        has_media: (account, sid) of recordings whose media is complete in the store's own storage.
+
+    """
+    if not report.sid.startswith(PREFIXES[report.product]):
+        return f"sid: a {report.product} recording's begins with {PREFIXES[report.product]}"
+    return _unstorable(report) or _unproven(report, has_media=has_media)
+
+
+def _unstorable(report: RecordingReport) -> str:
+    """What a database would choke on, and with it the whole batch."""
+    for name in type(report).model_fields:
+        fault = _fault(getattr(report, name), length=_LENGTHS.get(name))
+        if fault:
+            return f"{name}: {fault}"
+    if any("\x00" in text for text in _texts(report)):
+        return "error or encryption_details: a NUL in it"
+    return ""
+
+
+def _fault(value: object, *, length: int | None) -> str:
+    match value:
+        case str() if length is not None and len(value) > length:
+            return f"longer than {length} characters"
+        case str() if "\x00" in value:
+            return "a NUL in it"
+        case int() if abs(value) > MAX_INTEGER:
+            return "too large a number"
+        case float() if not math.isfinite(value):
+            return "not a finite number"
+        case datetime() if value.tzinfo is None:
+            return "a time without its zone"
+        case _:
+            return ""
+
+
+def _texts(report: RecordingReport) -> list[str]:
+    parts = [part.model_dump() for part in (report.error, report.encryption_details) if part is not None]
+    return [text for part in parts for text in part.values()]
+
+
+def _unproven(report: RecordingReport, *, has_media: Collection[tuple[str, str]]) -> str:
+    """Nothing counts as stored of which nobody could say where it is: the uploader deletes its file on our word."""
+    if report.state not in AT_DESTINATION:
+        return ""
+    if report.destination_id is not None:
+        return "" if report.media_url else f"media_url: a recording that is {report.state} at a destination has one"
+    if (report.account_sid, report.sid) not in has_media:
+        return f"state: {report.state} in the store's own storage, but its media has not been completed here"
+    return ""

@@ -1,0 +1,156 @@
+"""`sync`: takes a spool's report, and answers as soon as there is something new for it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from recording_storage.protocol.plan import AccountPlan
+from recording_storage.protocol.sync import Command, SpoolReport, SyncRequest, SyncResponse
+from recording_storage.store.changes import Changes, Known
+from recording_storage.store.clock import now
+from recording_storage.store.context import Store
+from recording_storage.store.database.models import Spool
+from recording_storage.store.internal.commands import acknowledge, waiting_commands
+from recording_storage.store.internal.identity import Caller, all_permitted, permitted
+from recording_storage.store.internal.metrics import WAITING
+from recording_storage.store.internal.plans import complete_plans, draft_plans, etag_of
+from recording_storage.store.internal.problems import invalid
+from recording_storage.store.internal.upsert import insert_into
+
+
+@dataclass(frozen=True)
+class State:
+    """What a spool may know at a moment."""
+
+    known: Known
+    """Taken before the rest was read."""
+    etag: str
+    plans: dict[str, AccountPlan] | None
+    """None: as the uploader already knows them."""
+    commands: list[Command]
+
+    @property
+    def is_news(self) -> bool:
+        return self.plans is not None or bool(self.commands)
+
+
+def take_report(store: Store, caller: Caller, *, spool_id: str, sync: SyncRequest) -> None:
+    """Note the spool's report for each of its accounts, and what it acknowledges."""
+    with store.database.write() as session:
+        accounts = _accounts(session, caller, sync)
+        acknowledge(session, spool_id=spool_id, accounts=accounts, ids=sync.acknowledged)
+        if not accounts:
+            return
+        moment = now()
+        insert = insert_into(session, Spool)
+        columns = ("namespace", "namespace_uid", "pod", "report", "last_seen")
+        insert = insert.on_conflict_do_update(
+            index_elements=[Spool.id, Spool.account_sid], set_={name: insert.excluded[name] for name in columns}
+        )
+        session.execute(
+            insert,
+            [
+                {
+                    "id": spool_id,
+                    "account_sid": account_sid,
+                    "namespace": caller.namespace,
+                    "namespace_uid": caller.namespace_uid,
+                    "pod": caller.pod,
+                    "report": _for_account(sync.report, account_sid).model_dump(mode="json"),
+                    "last_seen": moment,
+                }
+                for account_sid in sorted(accounts)
+            ],
+        )
+
+
+def look(store: Store, caller: Caller, *, spool_id: str, sync: SyncRequest) -> State:
+    """Read what there is for the spool now. Raises SealedSecretError."""
+    topics: frozenset[str] = frozenset()
+    while True:
+        known = store.changes.known(topics)
+        with store.database.read() as session:
+            accounts = _accounts(session, caller, sync)
+            # Bindings may change which accounts there are: what is waited for must have been noted before reading it.
+            needed = accounts | frozenset(sync.accounts) | ({caller.namespace_uid} - {""})
+            if not needed <= topics:
+                topics = needed
+                continue
+            drafts = draft_plans(session, accounts, spool_id=spool_id, named=sync.report.needed_destinations)
+            etag = etag_of(drafts)
+            plans = None if etag == sync.known else complete_plans(session, drafts, box=store.box)
+            commands = waiting_commands(session, spool_id=spool_id, accounts=accounts)
+        return State(known=known, etag=etag, plans=plans, commands=commands)
+
+
+async def exchange(store: Store, caller: Caller, *, request: Request, spool_id: str, sync: SyncRequest) -> SyncResponse:
+    """Take the report; answer at once or when something is new, at the latest after `wait_seconds`.
+
+    A caller that hangs up, or the end of the server, ends the waiting, too.
+    """
+    if caller.admin and not sync.accounts:
+        raise invalid("an admin token has to name the accounts whose plans it wants")
+    await run_in_threadpool(take_report, store, caller, spool_id=spool_id, sync=sync)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + sync.wait_seconds
+    stop = _Stop(request)
+    try:
+        while True:
+            state = await run_in_threadpool(look, store, caller, spool_id=spool_id, sync=sync)
+            left = end - loop.time()
+            if state.is_news or left <= 0 or not await stop.or_change(store.changes, state.known, seconds=left):
+                break
+    finally:
+        await stop.close()
+    return SyncResponse(etag=state.etag, server_time=now(), plans=state.plans, commands=state.commands)
+
+
+class _Stop:
+    """What ends a waiting early: the caller has gone, or the server is about to end."""
+
+    def __init__(self, request: Request) -> None:
+        self._ends = (
+            asyncio.create_task(_gone(request)),
+            asyncio.create_task(request.app.state.stopping.wait()),
+        )
+
+    async def or_change(self, changes: Changes, known: Known, *, seconds: float) -> bool:
+        """Wait; False when there is no use in going on."""
+        change = asyncio.create_task(changes.wait(known, timeout=seconds))
+        with WAITING.track_inprogress():
+            await asyncio.wait((change, *self._ends), return_when=asyncio.FIRST_COMPLETED)
+        stopped = any(task.done() for task in self._ends)
+        if stopped and not change.done():
+            await _cancelled(change)
+        return not stopped
+
+    async def close(self) -> None:
+        await _cancelled(*self._ends)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancelled(*tasks: "asyncio.Task[object]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _accounts(session: Session, caller: Caller, sync: SyncRequest) -> frozenset[str]:
+    return permitted(session, caller, sync.accounts) if sync.accounts else all_permitted(session, caller)
+
+
+def _for_account(report: SpoolReport, account_sid: str) -> SpoolReport:
+    """The report without what it says of other accounts: a spool may serve several, whose owners are strangers."""
+    return report.model_copy(
+        update={
+            "applied_revisions": {sid: n for sid, n in report.applied_revisions.items() if sid == account_sid},
+            "needed_destinations": {sid: ids for sid, ids in report.needed_destinations.items() if sid == account_sid},
+        }
+    )

@@ -1,0 +1,106 @@
+"""Messages on the wire: read with a limit, refused without repeating them, answered."""
+
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import SecretStr, ValidationError
+from pydantic_core import to_json
+
+from recording_storage.protocol import accounts, plan, recordings, sync
+from recording_storage.protocol.base import PROTOCOL_VERSION, Message
+from recording_storage.store.internal.problems import ProblemError, invalid
+
+M = TypeVar("M", bound=Message)
+
+MAX_BODY = 16 * 2**20
+"""Bytes; a thousand recordings with every field filled are a fifth of it."""
+PROTOCOL_HEADER = "Recording-Storage-Protocol"
+_MAX_FAULTS = 3
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body. Raises ProblemError (413)."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise ProblemError(413, "too_large", f"a message has at most {MAX_BODY} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_message(request: Request, model: type[M]) -> M:
+    """The request's body as a message. Raises ProblemError (413, 422)."""
+    body = await read_body(request)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(f"{model.__name__} is not well-formed: {faults(error)}") from None
+
+
+def require_protocol(version: str) -> None:
+    """Raise ProblemError unless the major version is ours; the minor one is free."""
+    major = PROTOCOL_VERSION.partition(".")[0]
+    if version.partition(".")[0] != major:
+        raise ProblemError(
+            400,
+            "protocol_unsupported",
+            f"this store speaks protocol {PROTOCOL_VERSION} and any other {major}.x, but not what was asked for; "
+            "use an uploader and an operator of a version that fits the store's",
+        )
+
+
+async def check_protocol_header(request: Request) -> None:
+    require_protocol(request.headers.get(PROTOCOL_HEADER, PROTOCOL_VERSION))
+
+
+def answer(message: Message, *, status: int = 200) -> Response:
+    """JSON; secrets stay stars."""
+    return Response(message.model_dump_json(), status_code=status, media_type="application/json")
+
+
+def answer_with_secrets(message: Message, *, status: int = 200) -> Response:
+    """JSON with the secrets in it: for a plan, and for the key of an account that was opened, and nothing else."""
+    return Response(
+        to_json(_revealed(message.model_dump())),
+        status_code=status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def faults(error: ValidationError) -> str:
+    """What is wrong and where, in the words of our own schema: names and values that were sent are left out."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    lines = [_fault(fault["loc"], fault["type"]) for fault in found[:_MAX_FAULTS]]
+    more = len(found) - len(lines)
+    return "; ".join(lines) + (f" and {more} more" if more > 0 else "")
+
+
+def _fault(location: tuple[int | str, ...], kind: str) -> str:
+    parts = [str(part) if isinstance(part, int) or part in _NAMES else "…" for part in location]
+    return f"{'.'.join(parts) or 'body'}: {kind}"
+
+
+def _revealed(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return {name: _revealed(item) for name, item in value.items()}
+        case list():
+            return [_revealed(item) for item in value]
+        case _:
+            return value
+
+
+MESSAGES: dict[str, type[Message]] = {
+    name: member
+    for module in (accounts, plan, recordings, sync)
+    for name, member in vars(module).items()
+    if isinstance(member, type) and issubclass(member, Message) and member is not Message
+}
+"""All messages, by name; what `/internal/v1/schemas` publishes."""
+_NAMES = frozenset(name for model in MESSAGES.values() for name in model.model_fields)

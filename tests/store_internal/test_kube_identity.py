@@ -1,0 +1,61 @@
+"""A cluster that can't be asked is told apart from a token that is refused, and nothing of the token is told."""
+
+from pathlib import Path
+
+import pytest
+
+from recording_storage.store.internal.kube_identity import (
+    Cluster,
+    NoCluster,
+    ReviewUnavailableError,
+    TokenRefusedError,
+    token_reviewer,
+)
+
+TOKEN = "planted.service-account.token"
+UNREACHABLE = """
+apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: k, user: u}}]
+clusters: [{name: k, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+"""
+NO_CERTIFICATE = UNREACHABLE.replace(
+    'server: "http://127.0.0.1:1"', 'server: "https://127.0.0.1:1", certificate-authority-data: "eA=="'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (UNREACHABLE, "reached"),
+        (NO_CERTIFICATE, "access"),
+        ("", "no kubeconfig"),
+        ("{ not yaml: [", "no kubeconfig"),
+        ("[1]", "no kubeconfig"),
+        ("a: b", "access"),
+    ],
+)
+async def test_a_cluster_that_can_not_be_asked_is_unavailable(tmp_path: Path, text: str, word: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(text)
+    reviewer = token_reviewer(kubeconfig)
+    assert isinstance(reviewer, Cluster)
+    with pytest.raises(ReviewUnavailableError, match=word) as refused:
+        await reviewer.review(TOKEN)
+    assert TOKEN not in str(refused.value)
+    await reviewer.close()
+
+
+async def test_without_a_cluster_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    reviewer = token_reviewer(None)
+    assert isinstance(reviewer, NoCluster)
+    with pytest.raises(TokenRefusedError, match="create-token"):
+        await reviewer.review(TOKEN)
+
+
+def test_a_missing_kubeconfig_is_found_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        token_reviewer(tmp_path / "absent")
