@@ -26,6 +26,9 @@ class LazyGroup(click.Group):
         """Run, and end the process: wrong use gets one line and exit code 2, where click would print three."""
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "recording-storage"
             click.echo(f"{where}: {error.format_message()} ({where} --help says more)", err=True)
