@@ -1,0 +1,104 @@
+"""`recording-storage operator`."""
+
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from recording_storage.cli.errors import Failure
+
+
+def _url(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    del context
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.BadParameter(f"{value!r} is no URL; write https://HOST[:PORT]", param=parameter)
+    return value.rstrip("/")
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    del context
+    if value is None:
+        return None
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
+        raise click.BadParameter(f"{value!r} is no HOST:PORT", param=parameter)
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what an empty host means
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(short_help="Reconcile the custom resources with the settings store.")
+@click.option("--kubeconfig", type=_FILE, help="Default: the pod's service account, else KUBECONFIG or ~/.kube/config.")
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="N", help="Watch this one; may be repeated. Default: all."
+)
+@click.option("--store-url", metavar="URL", callback=_url, help="The bundled store's public API.")
+@click.option("--internal-url", metavar="URL", callback=_url, help="The bundled store's internal API.")
+@click.option("--ca-file", type=_FILE, help="Certificates (PEM) by which the bundled store is recognised.")
+@click.option("--token-file", type=_FILE, help="The operator's token for the internal API; read anew for each call.")
+@click.option(
+    "--metrics-listen", metavar="HOST:PORT", callback=_address, help="Serve /metrics, /healthz and /readyz here."
+)
+@click.option(
+    "--lease-namespace", metavar="N", default="", help="Of the Lease and the hash key. Default: the pod's own."
+)
+@click.option("--leader-election/--no-leader-election", default=True, show_default=True, help="Only the leader works.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def command(  # noqa: PLR0917 - click passes them by name
+    kubeconfig: Path | None,
+    namespaces: tuple[str, ...],
+    store_url: str,
+    internal_url: str,
+    ca_file: Path | None,
+    token_file: Path | None,
+    metrics_listen: tuple[str, int] | None,
+    lease_namespace: str,
+    *,
+    leader_election: bool,
+    log_level: str,
+) -> None:
+    """Reconcile RecordingAccount, AwsCredential, PublicKey and RecordingSettings with the settings store.
+
+    Without --store-url and --internal-url only accounts at a hosted service are served. Ends on SIGTERM and SIGINT.
+    """
+    from recording_storage.controller.main import Options, StartError, run  # noqa: PLC0415 - imports kopf: slow for --help
+
+    if bool(store_url) != bool(internal_url):
+        raise click.UsageError("--store-url and --internal-url belong together")
+    _log_to_stderr(log_level)
+    options = Options(
+        kubeconfig=kubeconfig,
+        namespaces=namespaces,
+        store_url=store_url,
+        internal_url=internal_url,
+        ca_file=ca_file,
+        token_file=token_file,
+        metrics_listen=metrics_listen,
+        lease_namespace=lease_namespace,
+        leader_election=leader_election,
+    )
+    try:
+        run(options, say=lambda line: click.echo(f"recording-storage: {line}", err=True))
+    except StartError as error:
+        raise Failure(str(error)) from error
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # These would repeat, for each object and each request, what our own lines and metrics say.
+    for name in ("kopf", "httpx", "httpcore", "kubernetes", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.INFO)
+    # Our own line says it better; and signals are taken by us, on purpose.
+    for name in ("kubernetes.aio.config.kube_config", "kopf._core.reactor.running"):
+        logging.getLogger(name).setLevel(logging.ERROR)

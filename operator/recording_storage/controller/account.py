@@ -1,0 +1,256 @@
+"""What a RecordingAccount needs, decided from what is there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.public_store import ApiKey
+from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
+from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
+from recording_storage.resources import RecordingAccount
+from recording_storage.resources.account import AccountDeletionPolicy, StoreType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespace:
+    name: str
+    uid: str
+
+
+class Proof(StrEnum):
+    """By what right the operator binds namespaces to the account."""
+
+    EXTERNAL_ID = "ExternalId"
+    """The account was opened for this very resource."""
+    API_KEY = "ApiKey"
+    """The Secret holds the account's own API key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySecret:
+    """The Secret with the API key."""
+
+    found: bool
+    ours: bool = False
+    """The operator wrote it for this account."""
+    key: ApiKey | None = None
+    problem: str = ""
+    """Why it can't be used, naming Secret and key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    secret: KeySecret
+    account_sid: str | None = None
+    """Of the account that was opened for this resource, or that the API key belongs to."""
+    proof: Proof | None = None
+    key: ApiKey | None = field(default=None, repr=False)
+    named_is_ours: bool = False
+    """Bundled: the account that spec.accountSid names was opened for this very resource."""
+    failure: Verdict | None = None
+    """Why the account could not be looked at."""
+    namespaces: tuple[Namespace, ...] = ()
+    """Those that may use the account, by the spec."""
+    bound: tuple[Namespace, ...] | None = None
+    """Those that are bound at the store; None where there is nothing to bind."""
+    dependents: tuple[str, ...] = ()
+    """Objects that refer to the account: `AwsCredential team-a/main`."""
+
+
+@dataclass(frozen=True)
+class OpenAccount:
+    """At the bundled store, for the resource's UID: the same account each time."""
+
+
+@dataclass(frozen=True)
+class WriteKeySecret:
+    key: ApiKey
+
+
+@dataclass(frozen=True)
+class Bind:
+    namespace: Namespace
+    account_sid: str
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class Unbind:
+    namespace: Namespace
+    account_sid: str
+
+
+@dataclass(frozen=True)
+class CloseAccount:
+    account_sid: str
+
+
+Action = OpenAccount | WriteKeySecret | Bind | Unbind | CloseAccount
+REFS, SYNCED = ConditionType.REFS_RESOLVED, ConditionType.SYNCED
+
+
+def decide(account: RecordingAccount, observed: Observed) -> Decision[Action]:  # noqa: PLR0911 - one for each state
+    """Decide the next step towards an account that is open, reachable and bound to the namespaces that may use it."""
+    remote = account.spec.store.type is StoreType.REMOTE
+    wanted = account.spec.account_sid
+    if observed.failure is not None:
+        return Decision(verdict=observed.failure)
+    if remote and observed.secret.key is None:
+        return Decision(verdict=_secret_missing(account, observed.secret))
+    if observed.account_sid is None:
+        if wanted is not None and not observed.named_is_ours:
+            return Decision(verdict=_not_ours(account, observed))
+        return Decision(actions=(OpenAccount(),))
+    if wanted is not None and observed.account_sid != wanted:
+        return Decision(verdict=_wrong_account(account, observed))
+    if _needs_secret(observed) and observed.secret.found and not observed.secret.ours:
+        return Decision(verdict=_secret_taken(account), conditions=(_resolved(account, observed),))
+    return _decide_open(account, observed, observed.account_sid)
+
+
+def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Decision[Action]:
+    """The account is there and ours to use: its key is in the Secret, the namespaces are bound."""
+    assert observed.key is not None
+    status = {
+        "accountSid": sid,
+        "apiKeySid": observed.key.sid,
+        "externalId": account.metadata.uid if observed.proof is Proof.EXTERNAL_ID else None,
+        "boundNamespaces": [{"name": each.name, "uid": each.uid} for each in _sorted(observed.namespaces)],
+    }
+    notes: list[Note] = []
+    actions: list[Action] = []
+    if _needs_secret(observed):
+        actions.append(WriteKeySecret(observed.key))
+    if observed.bound is not None and observed.proof is not None:
+        actions += [
+            Bind(each, sid, observed.proof) for each in _sorted(observed.namespaces) if each not in observed.bound
+        ]
+        # Only what this resource has bound: another resource may bind namespaces to the same account by its key.
+        before = {each.uid for each in account.status.bound_namespaces or ()}
+        actions += [
+            Unbind(each, sid)
+            for each in _sorted(observed.bound)
+            if each not in observed.namespaces and each.uid in before
+        ]
+    if account.status.account_sid not in {None, sid}:
+        message = f"the store has another account for this resource now: {sid} instead of {account.status.account_sid}"
+        notes.append(Note(reason="AccountReplaced", message=message, warning=True))
+    elif account.status.account_sid is None:
+        notes.append(Note(reason="AccountReady", message=f"account {sid} is usable from here"))
+    if actions:
+        return Decision(actions=tuple(actions), status={"accountSid": sid})
+    names = ", ".join(each.name for each in _sorted(observed.namespaces)) or "none"
+    message = f"account {sid}; namespaces that may use it: {names}"
+    return Decision(
+        status=status,
+        conditions=(_resolved(account, observed), true(SYNCED, "Synced", message)),
+        message=message,
+        notes=tuple(notes),
+    )
+
+
+def decide_deletion(account: RecordingAccount, observed: Observed) -> Decision[Action]:
+    """Decide what is left to do at the store before the object may go."""
+    if observed.dependents:
+        names = ", ".join(observed.dependents[:5]) + (", …" if len(observed.dependents) > 5 else "")  # noqa: PLR2004
+        verdict = Waiting(
+            "InUse",
+            f"still referred to by {names}: delete these first, or have them refer to another account",
+            cause=ConditionType.DELETION_BLOCKED,
+            ready=Truth.FALSE,
+        )
+        return Decision(verdict=verdict)
+    sid = account.status.account_sid
+    close = account.spec.deletion_policy is AccountDeletionPolicy.CLOSE and account.spec.store.type is StoreType.BUNDLED
+    if not close or sid is None:
+        return Decision(finished=True)
+    if observed.failure is not None:
+        return Decision(verdict=observed.failure)
+    if observed.proof is None or observed.account_sid != sid:
+        return Decision(finished=True)
+    unbind = tuple(Unbind(each, sid) for each in _sorted(observed.bound or ()))
+    note = Note(reason="AccountClosed", message=f"account {sid} is closed")
+    return Decision(actions=(*unbind, CloseAccount(sid)), notes=(note,), finished=True)
+
+
+def _needs_secret(observed: Observed) -> bool:
+    return observed.proof is Proof.EXTERNAL_ID and observed.secret.key != observed.key
+
+
+def _sorted(namespaces: Sequence[Namespace]) -> list[Namespace]:
+    return sorted(namespaces, key=lambda each: (each.name, each.uid))
+
+
+def _resolved(account: RecordingAccount, observed: Observed) -> Condition:
+    source = f"Secret {account.api_key_secret_name}"
+    if observed.proof is Proof.API_KEY:
+        return true(REFS, "Resolved", f"{source} holds the account's API key")
+    return true(REFS, "Resolved", f"{source} is written by the operator")
+
+
+def _secret_missing(account: RecordingAccount, secret: KeySecret) -> Verdict:
+    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
+    if not secret.found:
+        return Waiting(
+            "SecretNotFound",
+            f"Secret {name} does not exist: create it with type kubernetes.io/basic-auth, the API key's sid (SK…) as "
+            "username and its secret as password",
+            cause=REFS,
+            ready=Truth.FALSE,
+        )
+    return Waiting("SecretInvalid", secret.problem, cause=REFS, ready=Truth.FALSE)
+
+
+def _not_ours(account: RecordingAccount, observed: Observed) -> Verdict:
+    wanted = account.spec.account_sid
+    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
+    state = observed.secret.problem or (f"Secret {name} does not exist" if not observed.secret.found else "")
+    return Stalled(
+        "AccountNotOurs",
+        f"account {wanted} was not opened for this resource{f', and {state}' if state else ''}: put an API key of that "
+        f"account into Secret {name} (kubernetes.io/basic-auth), or leave out spec.accountSid in a new "
+        "RecordingAccount to have an account opened",
+        cause=SYNCED,
+    )
+
+
+def _wrong_account(account: RecordingAccount, observed: Observed) -> Verdict:
+    if observed.proof is Proof.API_KEY:
+        return Stalled(
+            "AccountNotOurs",
+            f"the API key in Secret {account.api_key_secret_name} belongs to account {observed.account_sid}, not to "
+            f"{account.spec.account_sid}: put that account's own API key there",
+            cause=REFS,
+        )
+    return Stalled(
+        "AccountNotOurs",
+        f"the account that was opened for this resource is {observed.account_sid}, not {account.spec.account_sid}: put "
+        f"an API key of {account.spec.account_sid} into Secret {account.api_key_secret_name}, or create another "
+        "RecordingAccount without spec.accountSid",
+        cause=SYNCED,
+    )
+
+
+def _secret_taken(account: RecordingAccount) -> Verdict:
+    return Stalled(
+        "SecretNotOurs",
+        f"Secret {account.api_key_secret_name} exists, but was not written for this account, so it is left alone: "
+        "delete it, or name another one in spec.apiKeySecretRef",
+        cause=REFS,
+    )
+
+
+def refused_key(account: RecordingAccount) -> Verdict:
+    """The store doesn't take the API key."""
+    return Stalled(
+        "ApiKeyRefused",
+        f"the settings store refuses the API key in Secret {account.metadata.namespace}/{account.api_key_secret_name}: "
+        "put a valid key (username: its sid, password: its secret) there",
+        cause=REFS,
+    )
+
+
+def unavailable(message: str, *, retry_after: float | None = None) -> Verdict:
+    """The store can't be asked; it is nobody's fault here."""
+    return Transient("StoreUnavailable", message, cause=SYNCED, retry_after=retry_after)

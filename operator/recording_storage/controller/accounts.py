@@ -1,0 +1,223 @@
+"""The way to an account: which store, which key; shared by all kinds, asked anew after a while."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from recording_storage.controller.account import refused_key
+from recording_storage.controller.index import Index, account_key
+from recording_storage.controller.internal_store import InternalStore
+from recording_storage.controller.kube import Kube
+from recording_storage.controller.public_store import ApiKey, Endpoints, PublicStore
+from recording_storage.controller.secrets import api_key_of, read_secret
+from recording_storage.controller.store_errors import (
+    StoreFailure,
+    StoreNotFound,
+    StoreRefused,
+    StoreUnauthorized,
+    StoreUnavailable,
+)
+from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
+from recording_storage.domain.conditions import ConditionType, Truth
+from recording_storage.protocol.accounts import OpenedAccount
+from recording_storage.resources import RecordingAccount, Resource
+from recording_storage.resources.account import StoreType
+
+_KEPT = 60.0  # seconds that an opened account's key is used without asking again
+_CONFLICT = 409
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """All that is needed to work on an account."""
+
+    account: RecordingAccount
+    sid: str
+    store: PublicStore = field(repr=False)
+    internal: InternalStore | None
+    """None at a hosted service."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.account.metadata.namespace}/{self.account.metadata.name}"
+
+
+class Accounts:
+    """Hands out `Access`. Raises verdicts."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        index: Index,
+        store_url: str,
+        internal: InternalStore | None,
+        bundled_client: httpx.AsyncClient,
+        remote_client: httpx.AsyncClient,
+        clock: Callable[[], float],
+    ) -> None:
+        self._kube = kube
+        self._index = index
+        self._store_url = store_url.rstrip("/")
+        self.internal = internal
+        self._bundled_client = bundled_client
+        self._remote_client = remote_client
+        self._clock = clock
+        self._opened: dict[str, tuple[OpenedAccount, float]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def access(self, resource: Resource) -> Access:
+        """The account that a resource refers to, if it may."""
+        key = account_key(resource)
+        account = self._index.get(key)
+        label = f"{key.namespace}/{key.name}"
+        here = resource.metadata.namespace
+        if key.namespace != here and not (isinstance(account, RecordingAccount) and _admits(account, here)):
+            # The same answer for both, or one could find out what is in a namespace that one can't read.
+            raise Waiting(
+                "AccountNotAllowed",
+                f"RecordingAccount {label} does not exist or does not allow namespace {here}: correct spec.accountRef, "
+                "or have its spec.allowedNamespaces select this namespace",
+                cause=ConditionType.REFS_RESOLVED,
+                ready=Truth.FALSE,
+            )
+        if not isinstance(account, RecordingAccount):
+            raise Waiting(
+                "AccountNotFound",
+                f"RecordingAccount {label} does not exist: create it, or correct spec.accountRef",
+                cause=ConditionType.REFS_RESOLVED,
+                ready=Truth.FALSE,
+            )
+        if account.status.account_sid is None:
+            ready = account.status.condition("Ready")
+            said = f" ({ready.reason}: {ready.message})" if ready else ""
+            raise Waiting(
+                "AccountNotReady",
+                f"RecordingAccount {label} has no account yet{said}",
+                cause=ConditionType.REFS_RESOLVED,
+                ready=Truth.FALSE if ready and ready.status == Truth.FALSE else Truth.UNKNOWN,
+            )
+        return await self.open(account)
+
+    async def open(self, account: RecordingAccount) -> Access:
+        """The way to an account that has a sid."""
+        sid = account.status.account_sid
+        assert sid is not None
+        if account.spec.store.type is StoreType.BUNDLED and account.status.external_id == account.metadata.uid:
+            opened = await self.opened(account)
+            if opened.account_sid != sid:
+                raise Waiting(
+                    "AccountNotReady",
+                    f"account {sid} is not at the settings store any more; it is opened anew",
+                    cause=ConditionType.REFS_RESOLVED,
+                    after=2.0,
+                )
+            return self.with_key(account, sid, ApiKey(opened.api_key_sid, opened.api_key_secret.get_secret_value()))
+        where = f"Secret {account.metadata.namespace}/{account.api_key_secret_name}"
+        content = await read_secret(self._kube, namespace=account.metadata.namespace, name=account.api_key_secret_name)
+        key, problem = api_key_of(content, where=where)
+        if key is None:
+            message = problem if content.found else f"{where} with the API key of {sid} does not exist: create it"
+            raise Waiting("AccountNotReady", message, cause=ConditionType.REFS_RESOLVED, ready=Truth.FALSE)
+        return self.with_key(account, sid, key)
+
+    def with_key(self, account: RecordingAccount, sid: str, key: ApiKey) -> Access:
+        """The way to the account with a key at hand."""
+        bundled = account.spec.store.type is StoreType.BUNDLED
+        if bundled:
+            endpoints = Endpoints(video=self._store_url, accounts=self._store_url, api=self._store_url)
+        else:
+            given = account.spec.store.endpoints
+            assert given is not None
+            endpoints = Endpoints(
+                video=given.video.rstrip("/"), accounts=given.accounts.rstrip("/"), api=given.api.rstrip("/")
+            )
+        client = self._bundled_client if bundled else self._remote_client
+        store = PublicStore(client, endpoints=endpoints, key=key)
+        return Access(account=account, sid=sid, store=store, internal=self.internal if bundled else None)
+
+    def remembered(self, account: RecordingAccount) -> OpenedAccount | None:
+        """What `opened` gave lately."""
+        opened, until = self._opened.get(account.metadata.uid, (None, 0.0))
+        return opened if opened is not None and until > self._clock() else None
+
+    def forget(self, account: RecordingAccount) -> None:
+        self._opened.pop(account.metadata.uid, None)
+
+    async def opened(self, account: RecordingAccount) -> OpenedAccount:
+        """The account at the bundled store that belongs to the resource; opened if it isn't yet."""
+        internal = self.bundled()
+        async with self._locks[account.metadata.uid]:
+            if (known := self.remembered(account)) is not None:
+                return known
+            name = f"{account.metadata.namespace}/{account.metadata.name}"[:64]
+            try:
+                opened = await internal.open_account(account.metadata.uid, friendly_name=name)
+            except StoreRefused as error:
+                if error.status == _CONFLICT:
+                    raise Stalled(
+                        "AccountClosed",
+                        "the account that was opened for this resource has been closed at the settings store: delete "
+                        "this RecordingAccount and create it anew to have another one opened",
+                        cause=ConditionType.SYNCED,
+                    ) from error
+                raise internal_verdict(error, internal) from error
+            except StoreFailure as error:
+                raise internal_verdict(error, internal) from error
+            self._opened[account.metadata.uid] = (opened, self._clock() + _KEPT)
+            return opened
+
+    def bundled(self) -> InternalStore:
+        """The bundled store's internal port, if this operator has one."""
+        if self.internal is None:
+            raise Stalled(
+                "NoBundledStore",
+                "spec.store.type is Bundled, but this operator was started without --store-url and --internal-url: "
+                "start it with them, or create a RecordingAccount with store type Remote",
+                cause=ConditionType.SYNCED,
+            )
+        return self.internal
+
+
+def _admits(account: RecordingAccount, namespace: str) -> bool:
+    return any(each.name == namespace for each in account.status.bound_namespaces or ())
+
+
+def internal_verdict(error: StoreFailure, internal: InternalStore) -> Verdict:
+    """What a failure of the internal port means for a reconcile."""
+    if isinstance(error, StoreUnauthorized):
+        return Stalled(
+            "OperatorNotAuthorized",
+            f"the settings store at {internal.url} does not accept the operator's token ({error.message}): check "
+            "--token-file, and the store's --operator-service-account",
+            cause=ConditionType.SYNCED,
+        )
+    return _common(error)
+
+
+def public_verdict(error: StoreFailure, access: Access) -> Verdict:
+    """What a failure of the public API means for a reconcile."""
+    if isinstance(error, StoreUnauthorized):
+        verdict = refused_key(access.account)
+        return Waiting(
+            verdict.reason, verdict.message, cause=ConditionType.REFS_RESOLVED, after=15.0, ready=Truth.FALSE
+        )
+    return _common(error)
+
+
+def _common(error: StoreFailure) -> Verdict:
+    if isinstance(error, StoreUnavailable):
+        return Transient(
+            "StoreUnavailable",
+            f"{error.message}: see that it runs and can be reached from the operator; nothing is lost, and it is tried "
+            "again by itself",
+            cause=ConditionType.SYNCED,
+            retry_after=error.retry_after,
+        )
+    if isinstance(error, StoreNotFound):
+        return Transient("NotFoundAtStore", f"{error.message}; looked up again", cause=ConditionType.SYNCED)
+    code = f" (code {error.code})" if error.code else ""
+    return Stalled("RefusedByStore", f"the settings store refuses: {error.message}{code}", cause=ConditionType.SYNCED)

@@ -1,0 +1,247 @@
+"""What an AwsCredential needs, decided from what is there: a rotation never leaves a moment without a working one.
+
+Secret changes ──> successor created (`pendingSid`) ──> RecordingSettings try it and switch
+             ──> `sid` is the successor, its predecessor is `retiring` ──> deleted once no live uploader uses it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.naming import ItemName, belongs, stands_for
+from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.verdicts import Verdict, Waiting
+from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
+from recording_storage.resources import AwsCredential
+from recording_storage.resources.aws_credential import RetiringCredential
+from recording_storage.resources.common import CredentialDeletionPolicy
+
+LONGEST_RETIREMENT = 3600.0
+"""Seconds after which a predecessor goes although an uploader may still name it."""
+_LOOK_AGAIN = 15.0
+"""Seconds between looks while something is on its way."""
+REFS, SYNCED = ConditionType.REFS_RESOLVED, ConditionType.SYNCED
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair:
+    """What the Secret holds now."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    version: str
+    """Keyed hash: tells a rotation, tells nothing about the keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    tag: str
+    """Of the names of this resource's items at the store."""
+    name: ItemName | None = None
+    """Of the item for the present key pair; None without one."""
+    pair: KeyPair | None = None
+    secret_failure: Verdict | None = None
+    """Why there is no key pair."""
+    items: tuple[StoredItem, ...] = ()
+    """All AWS credentials of the account."""
+    in_settings: frozenset[str] = frozenset()
+    """Sids that enabled settings at the store have."""
+    in_uploaders: frozenset[str] | None = None
+    """Sids that live uploaders report; None where that can't be known."""
+    referrers: tuple[str, ...] = ()
+    """RecordingSettings that refer to this object."""
+    failure: Verdict | None = None
+    """Why the store could not be looked at."""
+    gone: bool = False
+    """The account that it belonged to does not exist any more: nothing can be cleaned up."""
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Create:
+    name: ItemName
+    pair: KeyPair
+
+
+@dataclass(frozen=True)
+class Rename:
+    sid: str
+    name: ItemName
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Whatever is reached with `sid` is reached with `by` from now on."""
+
+    sid: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    sid: str
+
+
+Action = Create | Rename | Replace | Delete
+
+
+def decide(credential: AwsCredential, observed: Observed) -> Decision[Action]:  # noqa: PLR0911 - one for each state
+    """Decide the next step towards one working credential at the store that is the Secret's key pair."""
+    if observed.failure is not None:
+        return Decision(verdict=observed.failure)
+    sids = {item.sid for item in observed.items}
+    status = credential.status
+    current = status.sid if status.sid in sids else None
+    if observed.pair is None or observed.name is None:
+        assert observed.secret_failure is not None
+        return Decision(verdict=_without_secret(observed.secret_failure, current))
+    resolved = true(REFS, "Resolved", "account and Secret are there")
+    wanted = next((item for item in observed.items if stands_for(item, observed.name)), None)
+    if current is not None and wanted is None and status.secret_version == observed.pair.version:
+        wanted = next(item for item in observed.items if item.sid == current)  # somebody has renamed it
+    if wanted is None:
+        return Decision(actions=(Create(observed.name, observed.pair),), conditions=(resolved,))
+    if wanted.friendly_name != observed.name.text:
+        return Decision(actions=(Rename(wanted.sid, observed.name),), conditions=(resolved,))
+    if current is not None and current != wanted.sid:
+        return _rotate(credential, observed, current=current, successor=wanted.sid, resolved=resolved)
+    fields = {
+        "sid": wanted.sid,
+        "secretVersion": observed.pair.version,
+        "accessKeyIdHint": observed.pair.access_key_id[-4:],
+        "pendingSid": None,
+        "pendingSecretVersion": None,
+        "retiring": _retiring(_still_there(credential, sids, but=wanted.sid)),
+    }
+    notes = () if status.sid else (Note(reason="Created", message=f"the store has the key pair as {wanted.sid}"),)
+    if retired := _retire(credential, observed, heir=wanted.sid):
+        return Decision(actions=retired, status=fields, conditions=(resolved,))
+    message = f"the store has the key pair as {wanted.sid}"
+    return Decision(
+        status=fields,
+        conditions=(resolved, true(SYNCED, "Synced", message)),
+        message=message,
+        notes=notes,
+        again_after=_LOOK_AGAIN if fields["retiring"] else None,
+    )
+
+
+def decide_deletion(credential: AwsCredential, observed: Observed) -> Decision[Action]:
+    """Decide what is left to do at the store before the object may go."""
+    if observed.gone or credential.spec.deletion_policy is CredentialDeletionPolicy.RETAIN:
+        return Decision(finished=True)
+    if observed.failure is not None:
+        return Decision(verdict=observed.failure)
+    sids = _ours(credential, observed)
+    used = sids & observed.in_settings
+    held = sids & (observed.in_uploaders or frozenset())
+    if observed.referrers or used or held:
+        return Decision(verdict=blocked(observed.referrers, used, held, what="AwsCredential"))
+    if not sids:
+        return Decision(finished=True)
+    return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+
+
+def _rotate(
+    credential: AwsCredential, observed: Observed, *, current: str, successor: str, resolved: Condition
+) -> Decision[Action]:
+    pair = observed.pair
+    assert pair is not None
+    if current in observed.in_settings:
+        unwanted = _unwanted(credential, observed, keep={current, successor})
+        users = ", ".join(observed.referrers) or "whoever manages the settings at the store"
+        verdict = Waiting(
+            "Rotating",
+            f"the Secret's new key pair is {successor}: {users} has to try it on the bucket and switch; until then "
+            f"{current} stays in use, so nothing is interrupted",
+            cause=SYNCED,
+            after=_LOOK_AGAIN,
+        )
+        return Decision(
+            actions=_removal(unwanted, heir=current),
+            status={"sid": current, "pendingSid": successor, "pendingSecretVersion": pair.version},
+            conditions=(resolved,),
+            verdict=verdict,
+        )
+    sids = {item.sid for item in observed.items}
+    retiring = [*_still_there(credential, sids, but=successor), RetiringCredential(sid=current, since=observed.now)]
+    return Decision(
+        actions=(Replace(current, by=successor),),
+        status={
+            "sid": successor,
+            "secretVersion": pair.version,
+            "accessKeyIdHint": pair.access_key_id[-4:],
+            "pendingSid": None,
+            "pendingSecretVersion": None,
+            "retiring": _retiring(retiring),
+        },
+        conditions=(resolved,),
+        notes=(Note(reason="Rotated", message=f"{successor} has taken over from {current}"),),
+    )
+
+
+def _retire(credential: AwsCredential, observed: Observed, *, heir: str) -> tuple[Action, ...]:
+    """Predecessors that may go, and what a killed process had made and nobody wants any more."""
+    ours = _ours(credential, observed)
+    if heir not in observed.in_settings and ours & observed.in_settings:
+        return ()  # the settings have yet to try the heir
+    return _removal(_unwanted(credential, observed, keep={heir}), heir=heir)
+
+
+def _removal(sids: set[str], *, heir: str) -> tuple[Action, ...]:
+    """Nothing may be left that is reached with a credential that goes."""
+    return tuple(action for sid in sorted(sids) for action in (Replace(sid, by=heir), Delete(sid)))
+
+
+def _unwanted(credential: AwsCredential, observed: Observed, *, keep: set[str]) -> set[str]:
+    since = {each.sid: each.since for each in credential.status.retiring or ()}
+    unwanted = set()
+    for sid in _ours(credential, observed) - keep - observed.in_settings:
+        if observed.in_uploaders is not None and sid not in observed.in_uploaders:
+            unwanted.add(sid)
+        elif sid not in since:  # never in use that we know of; where uploaders can be asked, they have said otherwise
+            unwanted |= {sid} if observed.in_uploaders is None else set()
+        elif (observed.now - since[sid]).total_seconds() >= LONGEST_RETIREMENT:
+            unwanted.add(sid)
+    return unwanted
+
+
+def _ours(credential: AwsCredential, observed: Observed) -> set[str]:
+    """What at the store was made for this object."""
+    status = credential.status
+    known = {status.sid, status.pending_sid, *(each.sid for each in status.retiring or ())}
+    return {item.sid for item in observed.items if item.sid in known or belongs(item, observed.tag)}
+
+
+def _still_there(credential: AwsCredential, sids: set[str], *, but: str) -> list[RetiringCredential]:
+    return [each for each in credential.status.retiring or () if each.sid in sids and each.sid != but]
+
+
+def _retiring(entries: Sequence[RetiringCredential]) -> list[dict[str, object]] | None:
+    return [each.dump() for each in entries] or None
+
+
+def _without_secret(failure: Verdict, current: str | None) -> Verdict:
+    if current is None:
+        return failure
+    message = f"{failure.message}. The store keeps {current}, made from its last content, and goes on with it"
+    return Waiting(failure.reason, message, cause=REFS, ready=Truth.FALSE)
+
+
+def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: str) -> Verdict:
+    parts = []
+    if referrers:
+        parts.append(f"{', '.join(referrers)} refers to it")
+    elif used:
+        parts.append(f"the account's settings at the store use {', '.join(sorted(used))}")
+    if held:
+        parts.append(f"a live uploader still uses {', '.join(sorted(held))}")
+    return Waiting(
+        "InUse",
+        f"not deleted at the store, because {' and '.join(parts)}: refer to another {what} or disable it there first; "
+        "the deletion then goes on by itself",
+        cause=ConditionType.DELETION_BLOCKED,
+        after=5.0,
+        ready=Truth.FALSE,
+    )

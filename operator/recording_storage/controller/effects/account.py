@@ -1,0 +1,233 @@
+"""RecordingAccount: looks at the store, the Secret and the namespaces, and does what was decided."""
+
+import base64
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from recording_storage.controller import account as decisions
+from recording_storage.controller.account import (
+    Action,
+    Bind,
+    CloseAccount,
+    KeySecret,
+    Namespace,
+    Observed,
+    OpenAccount,
+    Proof,
+    Unbind,
+    WriteKeySecret,
+)
+from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict
+from recording_storage.controller.decision import Decision
+from recording_storage.controller.index import Index, key_of
+from recording_storage.controller.keys import Kind
+from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError, secret_path
+from recording_storage.controller.public_store import ApiKey
+from recording_storage.controller.secrets import api_key_of, api_trouble, read_secret
+from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreUnauthorized
+from recording_storage.controller.verdicts import Verdict
+from recording_storage.domain.states import Product
+from recording_storage.protocol.accounts import ApiKeyProof, BindNamespace
+from recording_storage.resources import RecordingAccount
+from recording_storage.resources.account import LabelSelector, NamespacesFrom, StoreType
+from recording_storage.resources.common import API_VERSION
+
+INTERVAL = 300.0
+
+
+class AccountKind:
+    kind: ClassVar[Kind] = Kind.ACCOUNT
+    model: ClassVar[type[Any]] = RecordingAccount
+
+    def __init__(self, *, kube: Kube, index: Index, accounts: Accounts, clusterwide: bool) -> None:
+        self._kube = kube
+        self._index = index
+        self._accounts = accounts
+        self._clusterwide = clusterwide
+
+    def interval(self, resource: RecordingAccount) -> float:
+        del resource
+        return INTERVAL
+
+    def suspended(self, resource: RecordingAccount) -> bool:
+        del resource
+        return False
+
+    def decide(self, resource: RecordingAccount, observed: Observed) -> Decision[Action]:
+        return decisions.decide(resource, observed)
+
+    def decide_deletion(self, resource: RecordingAccount, observed: Observed) -> Decision[Action]:
+        return decisions.decide_deletion(resource, observed)
+
+    async def observe(self, resource: RecordingAccount) -> Observed:
+        referrers = self._index.referrers(key_of(resource))
+        dependents = tuple(str(key) for key in referrers)
+        if resource.metadata.deletion_timestamp is not None and dependents:
+            return Observed(secret=KeySecret(found=False), dependents=dependents)
+        secret = await self._secret(resource)
+        facts: dict[str, Any] = {}
+        try:
+            facts = await self._account(resource, secret)
+            if facts.get("account_sid") and resource.spec.store.type is StoreType.BUNDLED:
+                facts["bound"] = await self._bound(facts["account_sid"])
+        except Verdict as verdict:
+            facts = {"failure": verdict}
+        namespaces = await self._namespaces(resource) if resource.metadata.deletion_timestamp is None else ()
+        return Observed(secret=secret, namespaces=namespaces, dependents=dependents, **facts)
+
+    async def act(self, resource: RecordingAccount, action: Action) -> None:
+        if isinstance(action, OpenAccount):
+            await self._accounts.opened(resource)
+            return
+        if isinstance(action, WriteKeySecret):
+            await self._write_secret(resource, action.key)
+            return
+        internal = self._accounts.bundled()
+        try:
+            match action:
+                case Bind():
+                    wanted = await self._proved(resource, action)
+                    await internal.bind(action.account_sid, action.namespace.uid, wanted)
+                case Unbind():
+                    await internal.unbind(action.account_sid, action.namespace.uid)
+                case CloseAccount():
+                    await internal.close_account(action.account_sid)
+                    self._accounts.forget(resource)
+        except StoreFailure as error:
+            raise internal_verdict(error, internal) from error
+
+    async def _secret(self, resource: RecordingAccount) -> KeySecret:
+        namespace, name = resource.metadata.namespace, resource.api_key_secret_name
+        content = await read_secret(self._kube, namespace=namespace, name=name)
+        if not content.found:
+            return KeySecret(found=False)
+        key, problem = api_key_of(content, where=f"Secret {namespace}/{name}")
+        return KeySecret(found=True, ours=resource.metadata.uid in content.owners, key=key, problem=problem)
+
+    async def _account(self, resource: RecordingAccount, secret: KeySecret) -> dict[str, Any]:
+        """The facts about the account itself, as `Observed` names them."""
+        if resource.spec.store.type is StoreType.REMOTE:
+            return await self._by_key(resource, secret.key) if secret.key else {}
+        named = resource.spec.account_sid
+        if named is not None and secret.key is not None and not secret.ours:
+            return await self._by_key(resource, secret.key)
+        if named is not None and not await self._opened_for(resource, named):
+            return {"named_is_ours": False}
+        if resource.metadata.deletion_timestamp is not None and resource.status.external_id != resource.metadata.uid:
+            return {}
+        opened = self._accounts.remembered(resource)
+        if opened is None and (
+            resource.status.external_id or named
+        ):  # it was opened before: ask again, with the same answer
+            opened = await self._accounts.opened(resource)
+        if opened is None:
+            return {"named_is_ours": named is not None}
+        return {
+            "account_sid": opened.account_sid,
+            "key": ApiKey(opened.api_key_sid, opened.api_key_secret.get_secret_value()),
+            "proof": Proof.EXTERNAL_ID,
+            "named_is_ours": named is not None,
+        }
+
+    async def _opened_for(self, resource: RecordingAccount, account_sid: str) -> bool:
+        internal = self._accounts.bundled()
+        try:
+            return (await internal.account(account_sid)).external_id == resource.metadata.uid
+        except StoreNotFound:
+            return False
+        except StoreFailure as error:
+            raise internal_verdict(error, internal) from error
+
+    async def _by_key(self, resource: RecordingAccount, key: ApiKey) -> dict[str, Any]:
+        """The account that the key opens; the check is a GET that changes nothing."""
+        access = self._accounts.with_key(resource, resource.spec.account_sid or "", key)
+        try:
+            answer = await access.store.settings(Product.VIDEO)
+        except StoreUnauthorized as error:
+            raise decisions.refused_key(resource) from error
+        except StoreFailure as error:
+            raise public_verdict(error, access) from error
+        return {"account_sid": answer.get("account_sid"), "key": key, "proof": Proof.API_KEY}
+
+    async def _bound(self, account_sid: str) -> tuple[Namespace, ...]:
+        internal = self._accounts.bundled()
+        try:
+            bindings = await internal.bindings(account_sid)
+        except StoreFailure as error:
+            raise internal_verdict(error, internal) from error
+        return tuple(Namespace(name=each.namespace, uid=each.namespace_uid) for each in bindings)
+
+    async def _namespaces(self, resource: RecordingAccount) -> tuple[Namespace, ...]:
+        here = resource.metadata.namespace
+        allowed = resource.spec.allowed_namespaces
+        try:
+            own = await self._kube.get(f"/api/v1/namespaces/{here}", accept=METADATA)
+            items = [own]
+            if allowed.from_ is NamespacesFrom.SELECTOR and allowed.selector is not None and self._clusterwide:
+                query = urlencode({"labelSelector": selector_text(allowed.selector)})
+                listed = await self._kube.get(f"/api/v1/namespaces?{query}", accept=METADATA_LIST)
+                items += listed["items"] or []
+        except KubeError as error:
+            raise api_trouble(error, f"namespaces for {here}/{resource.metadata.name}") from error
+        found = {item["metadata"]["uid"]: item["metadata"]["name"] for item in items}
+        return tuple(Namespace(name=name, uid=uid) for uid, name in sorted(found.items()))
+
+    async def _proved(self, resource: RecordingAccount, action: Bind) -> BindNamespace:
+        if action.proof is Proof.EXTERNAL_ID:
+            return BindNamespace(namespace=action.namespace.name, external_id=resource.metadata.uid)
+        key = (await self._secret(resource)).key
+        proof = ApiKeyProof(api_key_sid=key.sid, api_key_secret=key.secret) if key else None  # type: ignore[arg-type]
+        return BindNamespace(namespace=action.namespace.name, api_key=proof)
+
+    async def _write_secret(self, resource: RecordingAccount, key: ApiKey) -> None:
+        namespace, name = resource.metadata.namespace, resource.api_key_secret_name
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": resource.kind,
+            "name": resource.metadata.name,
+            "uid": resource.metadata.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+        data = {"username": _base64(key.sid), "password": _base64(key.secret)}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "ownerReferences": [owner],
+                "labels": {"app.kubernetes.io/managed-by": "recording-storage"},
+            },
+            "type": "kubernetes.io/basic-auth",
+            "data": data,
+        }
+        try:
+            try:
+                await self._kube.create(secret_path(namespace), document)
+            except KubeError as error:
+                if not error.conflict:
+                    raise
+                await self._kube.patch(secret_path(namespace, name), {"data": data})
+        except KubeError as error:
+            raise api_trouble(error, f"writing Secret {namespace}/{name}") from error
+
+
+def selector_text(selector: LabelSelector) -> str:
+    """A label selector as a query of the API server takes it."""
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    for requirement in selector.match_expressions:
+        values = f"({','.join(requirement.values)})"
+        parts.append(
+            {
+                "In": f"{requirement.key} in {values}",
+                "NotIn": f"{requirement.key} notin {values}",
+                "Exists": requirement.key,
+                "DoesNotExist": f"!{requirement.key}",
+            }[requirement.operator]
+        )
+    return ",".join(parts)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

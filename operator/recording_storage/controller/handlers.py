@@ -1,0 +1,110 @@
+"""The kopf edge: its watches deliver what happens to our four kinds, nothing else of kopf is used.
+
+Event handlers only: they need no finalizer, and no annotation that would copy a spec. kopf takes every task of its
+event loop for its own and cancels it at its end, and wants the signals, so it has a thread and a loop for itself.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from recording_storage.controller.index import MODELS
+from recording_storage.controller.keys import Kind
+from recording_storage.controller.kube import authorization
+from recording_storage.resources.common import GROUP, VERSION
+
+Sink = Callable[[Kind, str | None, dict[str, Any]], None]
+"""Kind, type of event (None: from the first list), object."""
+
+_INACTIVITY = 70.0
+
+
+class KopfWatches:
+    """Runs kopf in a thread of its own; `sink` is called in the loop that called `start`."""
+
+    def __init__(self, configuration: Configuration, *, namespaces: Sequence[str], sink: Sink) -> None:
+        self._configuration = configuration
+        self._namespaces = namespaces
+        self._sink = sink
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.ended = asyncio.Event()
+        """Set when kopf has ended, asked for or not."""
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, args=(loop,), name="kopf", daemon=True)
+        self._thread.start()
+
+    async def stop(self, *, grace: float = 3.0) -> None:
+        """Ask kopf to end, and wait for that for `grace` seconds; the thread is a daemon."""
+        self._stop.set()
+        if self._thread is not None:
+            try:
+                async with asyncio.timeout(grace):
+                    await self.ended.wait()
+            except TimeoutError:
+                return
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            asyncio.run(
+                kopf.operator(
+                    registry=self._registry(loop),
+                    settings=_settings(),
+                    standalone=True,
+                    clusterwide=not self._namespaces,
+                    namespaces=tuple(self._namespaces),
+                    stop_flag=self._stop,
+                )
+            )
+        except Exception:
+            logging.getLogger(__name__).exception("the watches have failed")
+        finally:
+            try:
+                loop.call_soon_threadsafe(self.ended.set)
+            except RuntimeError:  # the main loop has ended first
+                self._stop.set()
+
+    def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        configuration, sink = self._configuration, self._sink
+
+        async def login(**_: Any) -> kopf.ConnectionInfo:
+            return await connection(configuration)
+
+        kopf.on.login(registry=registry)(login)
+        for kind, model in MODELS.items():
+
+            async def told(event: kopf.RawEvent, kind: Kind = kind, **_: Any) -> None:
+                loop.call_soon_threadsafe(sink, kind, event["type"], dict(event["object"]))
+
+            kopf.on.event(GROUP, VERSION, model.names.plural, id=f"watch-{kind}", registry=registry)(told)
+        return registry
+
+
+async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """The same server and the same identity as our own client's."""
+    scheme, _, token = (await authorization(configuration)).get("Authorization", "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        scheme=scheme or None,
+        token=token or None,
+    )
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True  # no rights on CRDs and namespaces are needed for it
+    settings.watching.inactivity_timeout = _INACTIVITY
+    return settings

@@ -1,0 +1,148 @@
+"""The bundled store's internal API, the part of it that is for the operator alone."""
+
+import json
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from recording_storage.controller import metrics
+from recording_storage.controller.store_errors import StoreUnauthorized, StoreUnavailable, failure_of, unreachable
+from recording_storage.domain.states import Product
+from recording_storage.protocol.accounts import (
+    AccountInfo,
+    Binding,
+    Bindings,
+    BindNamespace,
+    ClaimSettings,
+    OpenAccount,
+    OpenedAccount,
+    ReplaceCredential,
+    SettingsState,
+    UploaderInfo,
+    Uploaders,
+)
+from recording_storage.protocol.base import PROTOCOL_VERSION, Message
+
+M = TypeVar("M", bound=Message)
+_FORBIDDEN = 403
+
+
+class InternalStore:
+    """Raises the failures of `store_errors`."""
+
+    def __init__(self, client: httpx.AsyncClient, *, url: str, token_file: Path | None) -> None:
+        """Take the address.
+
+        Args:
+            client: shared; it knows which certificates to trust.
+            url: base URL of the internal port.
+            token_file: read for every call, since a projected token changes; None: no token (the store will refuse).
+        """
+        self._client = client
+        self._url = url.rstrip("/")
+        self._token_file = token_file
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    async def open_account(self, external_id: str, *, friendly_name: str) -> OpenedAccount:
+        """The same answer each time; StoreRefused when the account was closed."""
+        path = f"/accounts:by-external-id/{quote(external_id, safe='')}"
+        return await self._ask("PUT", path, OpenedAccount, body=OpenAccount(friendly_name=friendly_name))
+
+    async def account(self, account_sid: str) -> AccountInfo:
+        return await self._ask("GET", f"/accounts/{account_sid}", AccountInfo)
+
+    async def close_account(self, account_sid: str) -> None:
+        await self._call("DELETE", f"/accounts/{account_sid}")
+
+    async def bindings(self, account_sid: str) -> tuple[Binding, ...]:
+        return tuple((await self._ask("GET", f"/accounts/{account_sid}/bindings", Bindings)).bindings)
+
+    async def bind(self, account_sid: str, namespace_uid: str, wanted: BindNamespace) -> None:
+        await self._call("PUT", f"/accounts/{account_sid}/bindings/{namespace_uid}", body=wanted)
+
+    async def unbind(self, account_sid: str, namespace_uid: str) -> None:
+        await self._call("DELETE", f"/accounts/{account_sid}/bindings/{namespace_uid}")
+
+    async def uploaders(self, account_sid: str) -> tuple[UploaderInfo, ...]:
+        return tuple((await self._ask("GET", f"/accounts/{account_sid}/uploaders", Uploaders)).uploaders)
+
+    async def replace_credential(self, account_sid: str, sid: str, *, by: str) -> None:
+        """What is reached with `sid` is reached with `by` from now on."""
+        path = f"/accounts/{account_sid}/credentials/{sid}:replace"
+        await self._call("POST", path, body=ReplaceCredential(by=by))
+
+    async def settings_state(self, account_sid: str, product: Product) -> SettingsState:
+        return await self._ask("GET", f"/accounts/{account_sid}/settings/{product}", SettingsState)
+
+    async def claim_settings(self, account_sid: str, product: Product, *, owner: str, label: str) -> None:
+        """StoreRefused (409) when somebody else owns them."""
+        path = f"/accounts/{account_sid}/settings/{product}/owner"
+        await self._call("PUT", path, body=ClaimSettings(owner=owner, label=label))
+
+    async def release_settings(self, account_sid: str, product: Product, *, owner: str) -> None:
+        path = f"/accounts/{account_sid}/settings/{product}/owner?owner={quote(owner, safe='')}"
+        await self._call("DELETE", path)
+
+    async def _ask(self, method: str, path: str, model: type[M], *, body: Message | None = None) -> M:
+        response = await self._call(method, path, body=body)
+        try:
+            return model.model_validate_json(response.content)
+        except ValueError as error:  # its text may repeat a secret of the answer
+            raise StoreUnavailable(f"{self._url} answers, but not as the internal API does") from _Unread(type(error))
+
+    async def _call(self, method: str, path: str, *, body: Message | None = None) -> httpx.Response:
+        where = f"the settings store's internal API at {self._url}"
+        headers = {"Recording-Storage-Protocol": PROTOCOL_VERSION, "Content-Type": "application/json"}
+        if self._token_file is not None:
+            headers["Authorization"] = f"Bearer {self._token()}"
+        content = revealed(body) if body is not None else None
+        try:
+            url = f"{self._url}/internal/v1{path}"
+            response = await self._client.request(method, url, headers=headers, content=content)
+        except httpx.HTTPError as error:
+            metrics.STORE_REQUESTS.labels(port="internal", outcome="unreachable").inc()
+            raise unreachable(error, where=where) from error
+        metrics.STORE_REQUESTS.labels(port="internal", outcome=f"{response.status_code // 100}xx").inc()
+        if response.is_success:
+            return response
+        code, message = _problem(response)
+        if response.status_code == _FORBIDDEN and code == "forbidden":
+            raise StoreUnauthorized(message, status=_FORBIDDEN, code=code)
+        raise failure_of(response, where=where, code=code, message=message)
+
+    def _token(self) -> str:
+        assert self._token_file is not None
+        try:
+            return self._token_file.read_text().strip()
+        except OSError as error:
+            raise StoreUnauthorized(f"token file {self._token_file}: {error.strerror}") from error
+
+
+class _Unread(Exception):  # noqa: N818 - names the type of an error whose text stays unsaid
+    pass
+
+
+def revealed(message: Message) -> bytes:
+    """The message as JSON for the wire; `model_dump_json` would send the stars of a SecretStr."""
+    return json.dumps(_plain(message)).encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if hasattr(value, "get_secret_value"):
+        return value.get_secret_value()
+    return value
+
+
+def _problem(response: httpx.Response) -> tuple[str, str]:
+    try:
+        body = response.json()
+    except ValueError:
+        return "", ""
+    return (str(body.get("code", "")), str(body.get("message", ""))) if isinstance(body, dict) else ("", "")

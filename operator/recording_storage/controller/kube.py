@@ -1,0 +1,229 @@
+"""The API server as the operator uses it: a few verbs on JSON objects, errors translated, nothing cached."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
+
+Document = dict[str, Any]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_TIMEOUT = 30.0  # seconds, of a call
+_WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
+"""A bookmark comes about every minute: without one, nobody is at the other end any more."""
+_NOT_FOUND, _CONFLICT, _GONE = 404, 409, 410
+
+
+class KubeError(Exception):
+    """The API server's refusal; `status` is HTTP's, 0 when it could not be reached."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(status, reason, message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return (
+            f"API server: {self.message}"
+            if self.status == 0
+            else f"API server: {self.status} {self.reason}: {self.message}"
+        )
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == _NOT_FOUND
+
+    @property
+    def conflict(self) -> bool:
+        return self.status == _CONFLICT
+
+    @property
+    def expired(self) -> bool:
+        """A watch from a version that is no longer known."""
+        return self.status == _GONE
+
+
+class ClusterNotConfigured(Exception):  # noqa: N818 - reads as the message it becomes
+    """Neither a kubeconfig nor a pod's service account; the message says what to do."""
+
+
+async def load_configuration(kubeconfig: Path | None) -> Configuration:
+    """From the given file, else from the pod's service account, else from KUBECONFIG or ~/.kube/config.
+
+    Raises:
+        ClusterNotConfigured: none of them can be used.
+    """
+    configuration = Configuration()
+    if kubeconfig is None and not _in_cluster() and not _default_files():
+        raise ClusterNotConfigured("no cluster: this is no pod, and there is no kubeconfig; give --kubeconfig FILE")
+    try:
+        if kubeconfig is None and _in_cluster():
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig) if kubeconfig else None,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "no cluster"
+        raise ClusterNotConfigured(f"{where}: {error} (give --kubeconfig FILE or set KUBECONFIG)") from error
+    return configuration
+
+
+def _in_cluster() -> bool:
+    return Path(SERVICE_TOKEN_FILENAME).exists()
+
+
+def _default_files() -> bool:
+    given = os.environ.get("KUBECONFIG", "") or "~/.kube/config"
+    return any(Path(name).expanduser().exists() for name in given.split(os.pathsep) if name)
+
+
+class Kube:
+    """Use as an async context manager, from one event loop."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._client = ApiClient(configuration)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, path: str, *, accept: str = JSON, timeout: float = _TIMEOUT) -> Document:  # noqa: ASYNC109 - of one call
+        return await self._call("GET", path, accept=accept, timeout=timeout)
+
+    async def create(self, path: str, body: Document) -> Document:
+        return await self._call("POST", path, body=body)
+
+    async def replace(self, path: str, body: Document, *, timeout: float = _TIMEOUT) -> Document:  # noqa: ASYNC109
+        return await self._call("PUT", path, body=body, timeout=timeout)
+
+    async def patch(self, path: str, body: Document) -> Document:
+        """A merge patch."""
+        return await self._call("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def delete(self, path: str) -> None:
+        """Deletes it; that it is gone already is fine."""
+        try:
+            await self._call("DELETE", path)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+
+    async def watch_metadata(self, path: str, *, version: str) -> AsyncIterator[Document]:
+        """Events ({"type", "object"}) of a collection from `version` on; objects have their metadata only.
+
+        Ends when the server ends it, after about five minutes.
+        """
+        query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "290"}
+        response = await self._send("GET", f"{path}?{urlencode(query)}", accept=METADATA, timeout=_WATCH)
+        try:
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise _refused(int(event["object"].get("code", 500)), event["object"])
+                yield event
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise KubeError(0, "WatchBroken", str(error) or type(error).__name__) from error
+        finally:
+            response.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Document | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109
+    ) -> Document:
+        response = await self._send(method, path, body=body, content_type=content_type, accept=accept, timeout=timeout)
+        try:
+            answer: Document = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise KubeError(0, "AnswerBroken", str(error) or type(error).__name__) from error
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Document | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float | aiohttp.ClientTimeout,  # noqa: ASYNC109 - the client's own, for each call
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": accept, "Content-Type": content_type}
+        headers |= await authorization(self.configuration)
+        try:
+            answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
+                method, self.configuration.host + path, headers=headers, body=body, _request_timeout=timeout
+            )
+            response: aiohttp.ClientResponse = answer.response
+            if response.status >= 300:  # noqa: PLR2004 - HTTP's successes end there
+                raise _refused(response.status, await _status_object(response))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise KubeError(0, "Unreachable", f"{self.configuration.host} can't be reached: {reason}") from error
+        return response
+
+
+async def authorization(configuration: Configuration) -> dict[str, str]:
+    """The header that proves who we are; a token of a pod's service account is read anew when it is due."""
+    token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    return {"Authorization": token} if token else {}
+
+
+async def _status_object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    text = await response.text()
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return {"message": text[:200]}
+    return answer if isinstance(answer, dict) else {"message": text[:200]}
+
+
+def _refused(status: int, answer: Mapping[str, Any]) -> KubeError:
+    return KubeError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
+
+
+def secret_path(namespace: str, name: str = "") -> str:
+    return _path("/api/v1", namespace, "secrets", name)
+
+
+def config_map_path(namespace: str, name: str = "") -> str:
+    return _path("/api/v1", namespace, "configmaps", name)
+
+
+def lease_path(namespace: str, name: str = "") -> str:
+    return _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
+
+
+def event_path(namespace: str, name: str = "") -> str:
+    return _path("/api/v1", namespace, "events", name)
+
+
+def resource_path(api_version: str, plural: str, *, namespace: str, name: str) -> str:
+    return _path(f"/apis/{api_version}", namespace, plural, name)
+
+
+def _path(base: str, namespace: str, plural: str, name: str) -> str:
+    path = f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"
+    return f"{path}/{name}" if name else path

@@ -1,0 +1,119 @@
+"""One active replica: a Lease of coordination.k8s.io, held by renewing it.
+
+A holder that has gone is noticed by its renewals staying away, by our own clock: clocks of two machines may differ.
+Standby to active takes at most `DURATION` + `RETRY` seconds, and no time at all when the holder ends in an orderly way.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from recording_storage.controller.kube import Document, Kube, KubeError, lease_path
+
+logger = logging.getLogger(__name__)
+
+DURATION = 10.0
+"""Seconds without a renewal after which another replica may take the Lease."""
+DEADLINE = 7.0
+"""Seconds without a successful renewal after which the holder stops: before anyone else starts."""
+RETRY = 2.0
+"""Seconds between renewals, and between a standby's looks."""
+_MICRO = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Lease:
+    def __init__(
+        self, kube: Kube, *, namespace: str, name: str, identity: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._clock = clock
+        self._seen: tuple[str, float] = ("", 0.0)  # the version of another's Lease, and since when
+
+    async def acquire(self, *, standing_by: Callable[[str], None]) -> None:
+        """Returns once we hold it; `standing_by` is told who does, when that changes.
+
+        Raises:
+            KubeError: the right to it is missing (403); other failures are waited out.
+        """
+        told = ""
+        while True:
+            try:
+                holder = await self._try()
+            except KubeError as error:
+                if error.status == 403:  # noqa: PLR2004 - forbidden
+                    raise
+                logger.warning("Lease %s/%s: %s", self._namespace, self._name, error)
+                holder = told
+            if holder == self._identity:
+                return
+            if holder != told:
+                standing_by(holder)
+                told = holder
+            await asyncio.sleep(RETRY)
+
+    async def keep(self) -> None:
+        """Renews it for as long as that works; returns when it is lost."""
+        renewed = self._clock()
+        while self._clock() - renewed < DEADLINE:
+            await asyncio.sleep(RETRY)
+            started = self._clock()
+            try:
+                async with asyncio.timeout(DEADLINE - (started - renewed)):
+                    if await self._try() != self._identity:
+                        return
+                renewed = started
+            except (KubeError, TimeoutError) as error:
+                logger.warning("Lease %s/%s could not be renewed: %s", self._namespace, self._name, error)
+
+    async def release(self) -> None:
+        """Lets the next one begin at once."""
+        try:
+            lease = await self._kube.get(lease_path(self._namespace, self._name), timeout=2.0)
+            if lease["spec"].get("holderIdentity") == self._identity:
+                lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._kube.replace(lease_path(self._namespace, self._name), lease, timeout=2.0)
+        except KubeError as error:
+            logger.info("Lease %s/%s is left to run out: %s", self._namespace, self._name, error)
+
+    async def _try(self) -> str:
+        """Who holds it after this try; empty when somebody was quicker."""
+        try:
+            lease = await self._kube.get(lease_path(self._namespace, self._name))
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            return await self._write(None)
+        spec = lease.get("spec") or {}
+        holder = spec.get("holderIdentity") or ""
+        if holder and holder != self._identity:
+            version = lease["metadata"]["resourceVersion"]
+            if version != self._seen[0]:
+                self._seen = (version, self._clock())
+            if self._clock() - self._seen[1] < float(spec.get("leaseDurationSeconds") or DURATION):
+                return str(holder)
+        return await self._write(lease)
+
+    async def _write(self, before: Document | None) -> str:
+        now = datetime.now(UTC).strftime(_MICRO)
+        spec = dict((before or {}).get("spec") or {})
+        if spec.get("holderIdentity") != self._identity:
+            spec["acquireTime"] = now
+            spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + (1 if before else 0)
+        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(DURATION), "renewTime": now}
+        metadata = (before or {}).get("metadata") or {"name": self._name, "namespace": self._namespace}
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        try:
+            if before is None:
+                await self._kube.create(lease_path(self._namespace), lease)
+            else:
+                await self._kube.replace(lease_path(self._namespace, self._name), lease)
+        except KubeError as error:
+            if error.conflict:
+                return ""
+            raise
+        return self._identity

@@ -1,0 +1,236 @@
+"""Starting and ending: configuration, Lease, the operator, signals."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from recording_storage.controller import hash_key, metrics
+from recording_storage.controller.accounts import Accounts
+from recording_storage.controller.index import Index
+from recording_storage.controller.internal_store import InternalStore
+from recording_storage.controller.kube import ClusterNotConfigured, Kube, KubeError, load_configuration
+from recording_storage.controller.lease import Lease
+from recording_storage.controller.probes import Probes
+from recording_storage.controller.runtime import Operator, WatchesEnded, clock, list_all
+
+logger = logging.getLogger(__name__)
+
+LEASE_NAME = "recording-storage-operator"
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_BUSY = 15.0
+"""Seconds that an API server may say at the start that it is busy."""
+_BUSY_STATUS = frozenset({429, 500, 503})
+_NOT_FOUND, _FORBIDDEN, _UNAUTHORIZED = 404, 403, 401
+
+
+class StartError(Exception):
+    """One line that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """As the command line gives them; see `cli/operator.py`."""
+
+    kubeconfig: Path | None = None
+    namespaces: tuple[str, ...] = ()
+    store_url: str = ""
+    internal_url: str = ""
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    metrics_listen: tuple[str, int] | None = None
+    lease_namespace: str = ""
+    leader_election: bool = True
+
+
+def run(options: Options, *, say: Callable[[str], None]) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Args:
+        options: of the command line.
+        say: writes a line for a person.
+
+    Raises:
+        StartError: it can't start, or can't go on.
+    """
+    asyncio.run(_run(options, say=say))
+
+
+async def _run(options: Options, *, say: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    process = Process(options, say=say)
+    work = asyncio.create_task(process.work())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not work.done():
+        say("operator: stopping")
+        work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+class Process:
+    """One replica, from its start to its end."""
+
+    def __init__(self, options: Options, *, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._operator: Operator | None = None
+        self._leading = False
+        self._ready = False
+
+    async def work(self) -> None:
+        """Stand by, lead, work; ends by an error or by being cancelled."""
+        options = self._options
+        try:
+            configuration = await load_configuration(options.kubeconfig)
+        except ClusterNotConfigured as error:
+            raise StartError(str(error)) from error
+        trust = _trust(options.ca_file)
+        async with contextlib.AsyncExitStack() as stack:
+            kube = await stack.enter_async_context(Kube(configuration))
+            bundled = await stack.enter_async_context(httpx.AsyncClient(verify=trust, timeout=_TIMEOUT))
+            remote = await stack.enter_async_context(httpx.AsyncClient(timeout=_TIMEOUT))
+            await _check(kube, options)
+            await self._serve_probes(stack)
+            if options.leader_election:
+                await self._lead(kube, lambda: self._operate(kube, bundled, remote))
+            else:
+                await self._operate(kube, bundled, remote)
+
+    async def _serve_probes(self, stack: contextlib.AsyncExitStack) -> None:
+        if self._options.metrics_listen is None:
+            return
+        host, port = self._options.metrics_listen
+        try:
+            server = await Probes(host=host, port=port, alive=self._fault, ready=lambda: "").start()
+        except OSError as error:
+            raise StartError(f"--metrics-listen {host}:{port}: {error.strerror or error}") from error
+        await stack.enter_async_context(server)
+
+    def _fault(self) -> str:
+        late = self._operator.watches_late if self._operator is not None else []
+        return f"the watch of {', '.join(late)} does not deliver: a change has not arrived" if late else ""
+
+    async def _lead(self, kube: Kube, operate: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        namespace = self._namespace()
+        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        lease = Lease(kube, namespace=namespace, name=LEASE_NAME, identity=identity)
+        try:
+            await lease.acquire(
+                standing_by=lambda holder: self._say(f"operator: standing by, {holder or 'nobody'} leads")
+            )
+        except KubeError as error:
+            raise StartError(f"Lease {namespace}/{LEASE_NAME}: {error}; or use --no-leader-election") from error
+        metrics.LEADING.set(1)
+        work = asyncio.create_task(operate())
+        keep = asyncio.create_task(lease.keep())
+        try:
+            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+            raise StartError(f"Lease {namespace}/{LEASE_NAME} is lost: another replica may lead now; ending")
+        finally:
+            for task in (work, keep):
+                task.cancel()
+            await asyncio.gather(work, keep, return_exceptions=True)
+            metrics.LEADING.set(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3.0):
+                    await lease.release()
+
+    async def _operate(self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient) -> None:
+        options = self._options
+        index = Index()
+        internal = None
+        if options.internal_url:
+            internal = InternalStore(bundled, url=options.internal_url, token_file=options.token_file)
+        accounts = Accounts(
+            kube=kube,
+            index=index,
+            store_url=options.store_url,
+            internal=internal,
+            bundled_client=bundled,
+            remote_client=remote,
+            clock=clock,
+        )
+        try:
+            key = await hash_key.load(kube, namespace=self._namespace())
+            self._operator = Operator(
+                kube=kube,
+                configuration=kube.configuration,
+                namespaces=options.namespaces,
+                index=index,
+                accounts=accounts,
+                hash_key=key,
+            )
+            await self._operator.run(ready=self._say_ready)
+        except KubeError as error:
+            raise StartError(str(error)) from error
+        except WatchesEnded as error:
+            raise StartError(f"{error}; ending, to be started anew") from error
+
+    def _say_ready(self) -> None:
+        where = f"namespaces {', '.join(self._options.namespaces)}" if self._options.namespaces else "all namespaces"
+        store = f"settings store {self._options.store_url}" if self._options.store_url else "hosted accounts only"
+        self._say(f"operator: ready, watching {where}, {store}")
+
+    def _namespace(self) -> str:
+        """Where the Lease and the operator's own Secret are."""
+        if self._options.lease_namespace:
+            return self._options.lease_namespace
+        try:
+            return _POD_NAMESPACE.read_text().strip()
+        except OSError:
+            return os.environ.get("POD_NAMESPACE", "default")
+
+
+async def _check(kube: Kube, options: Options) -> None:
+    """Tell at once what would otherwise fail later and less clearly. A store that is away is not among it."""
+    try:
+        await _first_list(kube, options)
+    except KubeError as error:
+        if error.status == _NOT_FOUND:
+            raise StartError(
+                "the custom resource definitions of recordingstorage.dev are not installed in this cluster; install "
+                "them: kubectl apply --server-side -f crds/"
+            ) from error
+        if error.status in {_FORBIDDEN, _UNAUTHORIZED}:
+            raise StartError(f"{error}; give the operator the rights of docs/examples/rbac.yaml") from error
+        raise StartError(f"no cluster: {error.message}") from error
+
+
+async def _first_list(kube: Kube, options: Options) -> None:
+    deadline = clock() + _BUSY
+    while True:
+        try:
+            await list_all(kube, options.namespaces)
+        except KubeError as error:
+            # An API server that has just started, or a CRD that has just come, answers so for a moment.
+            if error.status not in _BUSY_STATUS or clock() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"--ca-file {ca_file}: {error}") from error

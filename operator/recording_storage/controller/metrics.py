@@ -1,0 +1,17 @@
+"""What the operator counts; served by `--metrics-listen`. No label holds the name of an object or a person's data."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILES = Counter(
+    "recording_storage_operator_reconciles", "Looks at an object, by how they ended", ["kind", "outcome"]
+)
+DURATION = Histogram(
+    "recording_storage_operator_reconcile_seconds",
+    "Seconds that a look at an object took",
+    ["kind"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120),
+)
+QUEUE = Gauge("recording_storage_operator_queue_length", "Objects that are due for a look")
+OBJECTS = Gauge("recording_storage_operator_objects", "Objects by their Ready condition", ["kind", "ready"])
+STORE_REQUESTS = Counter("recording_storage_operator_store_requests", "Calls to settings stores", ["port", "outcome"])
+LEADING = Gauge("recording_storage_operator_leading", "1 while this replica is the active one")

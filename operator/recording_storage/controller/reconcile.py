@@ -1,0 +1,275 @@
+"""The one reconcile: look, decide, act, look again; then write the status once, and only if it differs.
+
+Deleting an object: the finalizer `recordingstorage.dev/store` holds it until the store is cleaned up as its
+deletionPolicy says. A store that is gone must not hold it for good: the finalizer goes
+
+- at once, when the object is annotated with `recordingstorage.dev/abandon: "true"`;
+- by itself, an hour after the deletion was asked for, when the store could not be asked in that time.
+
+Either way a warning event says that something may have been left there. What is still in use (`DeletionBlocked`) waits
+without a deadline, but for the annotation.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from recording_storage.controller import metrics
+from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.events import Events
+from recording_storage.controller.index import Change, Index
+from recording_storage.controller.keys import Key, Kind
+from recording_storage.controller.kind import Reconciled
+from recording_storage.controller.kube import Kube, KubeError, resource_path
+from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting, conditions_of, pause
+from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, unknown
+from recording_storage.resources import Resource
+from recording_storage.resources.common import API_VERSION
+
+logger = logging.getLogger(__name__)
+
+FINALIZER = "recordingstorage.dev/store"
+ABANDON_ANNOTATION = "recordingstorage.dev/abandon"
+"""`"true"`: let the object go without cleaning up at the store."""
+ABANDONED_AFTER = 3600.0
+"""Seconds after which an object that is being deleted no longer waits for a store that can't be asked."""
+_ROUNDS = 12
+"""Looks in a row; more would mean that acting doesn't lead to where the decision expects."""
+
+AnyKind = Reconciled[Any, Any, Any]
+
+
+class Outcome:
+    """How a reconcile ended, for the queue."""
+
+    def __init__(self, *, after: float | None, verdict: Verdict | None) -> None:
+        self.after = after
+        """Seconds until the next look; None: the object is gone."""
+        self.verdict = verdict
+
+
+class Reconciler:
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        index: Index,
+        kinds: Mapping[Kind, AnyKind],
+        events: Events,
+        written: Callable[[Resource, Change], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            kube: the API server.
+            index: what the watches have delivered.
+            kinds: how each kind is looked at, decided and acted upon.
+            events: where notes go.
+            written: called after a write of ours, with what it has changed: the watch's echo of it is no news.
+            now: aware.
+        """
+        self._kube = kube
+        self._index = index
+        self._written = written
+        self._kinds = kinds
+        self._events = events
+        self._now = now
+
+    async def reconcile(self, key: Key, *, failures: int) -> Outcome:
+        """Bring one object a step on.
+
+        Args:
+            key: whose.
+            failures: how many looks at it in a row have failed before this one.
+
+        Raises:
+            KubeError: its status could not be written; the queue tries again.
+        """
+        resource = self._index.get(key)
+        kind = self._kinds[key.kind]
+        if resource is None:
+            return Outcome(after=None, verdict=None)
+        started = time.monotonic()
+        if resource.metadata.deletion_timestamp is not None:
+            outcome = await self._delete(kind, resource, failures=failures)
+        elif kind.suspended(resource):
+            outcome = await self._suspend(kind, resource)
+        else:
+            outcome = await self._manage(kind, resource, failures=failures)
+        metrics.DURATION.labels(kind=key.kind).observe(time.monotonic() - started)
+        metrics.RECONCILES.labels(kind=key.kind, outcome=_word(outcome.verdict)).inc()
+        return outcome
+
+    async def _manage(self, kind: AnyKind, resource: Resource, *, failures: int) -> Outcome:
+        if FINALIZER not in resource.metadata.finalizers:
+            resource = await self._set_finalizers(resource, [*resource.metadata.finalizers, FINALIZER])
+        before = resource
+        resource, decision, verdict = await self._rounds(kind, resource, kind.decide)
+        interval = kind.interval(resource)
+        conditions = conditions_of(verdict, decision.conditions, ready_message=decision.message)
+        await self._write_status(before, resource, conditions)
+        self._tell_verdict(before, verdict)
+        after = pause(verdict, failures=failures + 1 if verdict else 0, interval=interval)
+        if decision.again_after is not None:
+            after = min(after, decision.again_after)
+        return Outcome(after=after, verdict=verdict)
+
+    async def _suspend(self, kind: AnyKind, resource: Resource) -> Outcome:
+        message = "spec.suspend is true: the store is left alone; set it to false to go on"
+        present = _present_conditions(resource)
+        kept = tuple(each for each in present if each.type not in {ConditionType.RECONCILING, ConditionType.STALLED})
+        conditions = override(kept, unknown(ConditionType.SYNCED, "Suspended", message))
+        if not any(each.type is ConditionType.READY for each in conditions):
+            conditions = override(conditions, unknown(ConditionType.READY, "Suspended", message))
+        await self._write_status(resource, resource, conditions)
+        return Outcome(after=kind.interval(resource), verdict=None)
+
+    async def _delete(self, kind: AnyKind, resource: Resource, *, failures: int) -> Outcome:
+        if FINALIZER not in resource.metadata.finalizers:
+            return Outcome(after=None, verdict=None)
+        asked = resource.metadata.deletion_timestamp
+        assert asked is not None
+        verdict: Verdict | None = None
+        before, decision = resource, Decision[Any]()
+        if resource.metadata.annotations.get(ABANDON_ANNOTATION) == "true":
+            self._events.tell(resource, _abandoned(f"annotation {ABANDON_ANNOTATION} is set"))
+        else:
+            resource, decision, verdict = await self._rounds(kind, resource, kind.decide_deletion)
+            waited = (self._now() - asked).total_seconds()
+            if verdict is not None and is_abandoned(verdict, waited=waited):
+                self._events.tell(resource, _abandoned(f"for an hour: {verdict.message}"))
+                verdict = None
+        if verdict is None:
+            rest = [each for each in resource.metadata.finalizers if each != FINALIZER]
+            await self._set_finalizers(resource, rest)
+            return Outcome(after=None, verdict=None)
+        if not _in_use(verdict):
+            verdict.message = f"{verdict.message}. {_deadline_text(asked)}"
+        conditions = conditions_of(verdict, decision.conditions, ready_message="")
+        await self._write_status(before, resource, conditions)
+        self._tell_verdict(before, verdict)
+        return Outcome(after=pause(verdict, failures=failures + 1, interval=60.0), verdict=verdict)
+
+    async def _rounds(
+        self, kind: AnyKind, resource: Resource, decide: Callable[[Any, Any], Decision[Any]]
+    ) -> tuple[Resource, Decision[Any], Verdict | None]:
+        """Look and act until there is nothing left to do; the resource comes back with the status to write."""
+        decision = Decision[Any]()
+        try:
+            for _ in range(_ROUNDS):
+                decision = decide(resource, await kind.observe(resource))
+                for action in decision.actions:
+                    logger.debug(
+                        "%s %s/%s: %s", resource.kind, resource.metadata.namespace, resource.metadata.name, action
+                    )
+                    await kind.act(resource, action)
+                for note in decision.notes:
+                    self._events.tell(resource, note)
+                resource = _with_status(resource, decision.status)
+                if not decision.actions or decision.finished:
+                    return resource, decision, decision.verdict
+        except Verdict as verdict:
+            return resource, decision, verdict
+        message = "acting does not lead to the wanted state; somebody else may be changing the same things at the store"
+        return resource, decision, Transient("NoProgress", message, cause=ConditionType.SYNCED)
+
+    async def _write_status(self, before: Resource, resource: Resource, conditions: tuple[Condition, ...]) -> None:
+        meta = resource.metadata
+        present = before.status.dump()
+        status = resource.status.dump()
+        status["observedGeneration"] = meta.generation
+        if meta.reconcile_requested_at:
+            status["lastHandledReconcileAt"] = meta.reconcile_requested_at
+        listed = present.get("conditions", [])
+        status["conditions"] = render(conditions, present=listed, generation=meta.generation, now=self._now())
+        patch = {name: value for name, value in status.items() if present.get(name) != value}
+        patch |= {name: None for name in present if name not in status}
+        if not patch:
+            return
+        # The UID makes it a conflict if the object has been replaced by another of the same name.
+        body = {"metadata": {"uid": meta.uid}, "status": patch}
+        path = _path(resource) + "/status"
+        self._keep(resource, await self._kube.patch(path, body))
+
+    async def _set_finalizers(self, resource: Resource, finalizers: list[str]) -> Resource:
+        """A list can only be patched as a whole, so it has to be the one that we have seen."""
+        meta = resource.metadata
+        metadata = {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": finalizers}
+        try:
+            answer = await self._kube.patch(_path(resource), {"metadata": metadata})
+        except KubeError as error:
+            if error.not_found:
+                return resource
+            if error.conflict:
+                self._keep(resource, await self._kube.get(_path(resource)))
+            raise
+        return self._keep(resource, answer)
+
+    def _keep(self, resource: Resource, answer: Mapping[str, Any]) -> Resource:
+        newer = type(resource).parse(answer)
+        if newer.metadata.uid == resource.metadata.uid:
+            self._written(newer, self._index.put(newer))
+        return newer
+
+    def _tell_verdict(self, before: Resource, verdict: Verdict | None) -> None:
+        """An event when the state changes, not at each try."""
+        old = before.status.condition("Ready")
+        if verdict is None:
+            if old is not None and old.status != Truth.TRUE and old.reason != "Suspended":
+                self._events.tell(before, Note(reason="Ready", message="it is as it should be"))
+            return
+        if old is None or old.reason != verdict.reason:
+            warning = verdict.ready is Truth.FALSE or isinstance(verdict, Transient)
+            self._events.tell(before, Note(reason=verdict.reason, message=verdict.message, warning=warning))
+
+
+def is_abandoned(verdict: Verdict, *, waited: float) -> bool:
+    """Whether an object goes without cleaning up, `waited` seconds after its deletion was asked for."""
+    return not _in_use(verdict) and waited >= ABANDONED_AFTER
+
+
+def _with_status(resource: Resource, fields: Mapping[str, Any]) -> Resource:
+    if not fields:
+        return resource
+    status = {**resource.status.dump(), **fields}
+    kept = {name: value for name, value in status.items() if value is not None}
+    return resource.model_copy(update={"status": type(resource.status).model_validate(kept)})
+
+
+def _present_conditions(resource: Resource) -> tuple[Condition, ...]:
+    known = {each.value for each in ConditionType}
+    return tuple(
+        Condition(type=ConditionType(each.type), status=Truth(each.status), reason=each.reason, message=each.message)
+        for each in resource.status.conditions or ()
+        if each.type in known
+    )
+
+
+def _path(resource: Resource) -> str:
+    meta = resource.metadata
+    return resource_path(API_VERSION, type(resource).names.plural, namespace=meta.namespace, name=meta.name)
+
+
+def _in_use(verdict: Verdict) -> bool:
+    return verdict.cause is ConditionType.DELETION_BLOCKED
+
+
+def _deadline_text(asked: datetime) -> str:
+    return (
+        f"The object is being deleted; it goes without that an hour after {asked:%Y-%m-%dT%H:%M:%SZ}, or at once when "
+        f"annotated with {ABANDON_ANNOTATION}=true."
+    )
+
+
+def _abandoned(why: str) -> Note:
+    message = f"deleted without cleaning up at the settings store ({why}): something may be left there"
+    return Note(reason="Abandoned", message=message, warning=True)
+
+
+def _word(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "ready"
+    return {Stalled: "stalled", Waiting: "waiting", Transient: "transient"}.get(type(verdict), "other")

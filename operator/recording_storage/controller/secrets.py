@@ -1,0 +1,93 @@
+"""Reads what Secrets and ConfigMaps hold; values stay in memory and out of every message."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from recording_storage.controller.kube import Kube, KubeError, config_map_path, secret_path
+from recording_storage.controller.public_store import ApiKey
+from recording_storage.controller.verdicts import Transient, Verdict
+
+SID_LETTERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretContent:
+    """A Secret, or that there is none."""
+
+    found: bool
+    owners: frozenset[str] = frozenset()
+    """UIDs of its owner references."""
+    data: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+
+async def read_secret(kube: Kube, *, namespace: str, name: str) -> SecretContent:
+    """Raises Transient or KubeError-made verdicts; a missing Secret is no error."""
+    try:
+        document = await kube.get(secret_path(namespace, name))
+    except KubeError as error:
+        if error.not_found:
+            return SecretContent(found=False)
+        raise api_trouble(error, f"Secret {namespace}/{name}") from error
+    data = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
+    owners = frozenset(each["uid"] for each in document["metadata"].get("ownerReferences", ()))
+    return SecretContent(found=True, owners=owners, data=data)
+
+
+async def read_config_map(kube: Kube, *, namespace: str, name: str) -> dict[str, str] | None:
+    """The `data` of a ConfigMap; None if there is none."""
+    try:
+        document: dict[str, Any] = await kube.get(config_map_path(namespace, name))
+    except KubeError as error:
+        if error.not_found:
+            return None
+        raise api_trouble(error, f"ConfigMap {namespace}/{name}") from error
+    return dict(document.get("data") or {})
+
+
+def api_trouble(error: KubeError, what: str) -> Verdict:
+    """The verdict on a call that the API server refused or didn't get."""
+    if error.status in {401, 403}:
+        message = f"{what}: {error.message}: give the operator this right (see its ClusterRole or Role)"
+        return Transient("ForbiddenByCluster", message)
+    return Transient("ApiServerUnavailable", f"{what}: {error}; tried again by itself")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """One value of a Secret, or why it can't be used."""
+
+    text: str = field(default="", repr=False)
+    problem: str = ""
+
+
+def value_of(content: SecretContent, key: str, *, where: str) -> Value:  # noqa: PLR0911 - one for each fault
+    """The value as text. Missing, empty and surrounded by white space are told apart: each is mended differently."""
+    if key not in content.data:
+        present = ", ".join(sorted(content.data)) or "none"
+        return Value(problem=f"{where} has no key {key!r} (it has: {present})")
+    try:
+        text = content.data[key].decode()
+    except UnicodeDecodeError:
+        return Value(problem=f"{where}: the value of {key!r} is not text")
+    if not text:
+        return Value(problem=f"{where}: the value of {key!r} is empty")
+    if not text.strip():
+        return Value(problem=f"{where}: the value of {key!r} is nothing but white space")
+    if text != text.strip():
+        kind = "a line break" if text.strip() == text.strip("\r\n") else "white space"
+        return Value(
+            problem=f"{where}: the value of {key!r} begins or ends with {kind}: write it without (printf, not echo)"
+        )
+    if any(char.isspace() for char in text):
+        return Value(problem=f"{where}: the value of {key!r} has white space in it")
+    return Value(text=text)
+
+
+def api_key_of(content: SecretContent, *, where: str) -> tuple[ApiKey | None, str]:
+    """The key of a kubernetes.io/basic-auth Secret, or why it can't be used."""
+    user, password = value_of(content, "username", where=where), value_of(content, "password", where=where)
+    for each in (user, password):
+        if each.problem:
+            return None, each.problem
+    return ApiKey(user.text, password.text), ""

@@ -1,0 +1,65 @@
+"""What can go wrong with a settings store, as the operator sees it; both ports translate to these."""
+
+import httpx
+
+_RETRY_AFTER_LIMIT = 300.0  # seconds
+
+
+class StoreFailure(Exception):  # noqa: N818 - the base of the failures below
+    """Base of all; the message is for people and holds no secret."""
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(StoreFailure):
+    """Not reached, too busy or broken for now; it may work later as it stands."""
+
+
+class StoreUnauthorized(StoreFailure):
+    """It doesn't take who we say we are."""
+
+
+class StoreNotFound(StoreFailure):
+    """It answers, but what was asked for isn't there."""
+
+
+class StoreRefused(StoreFailure):
+    """It understood and said no; `code` is the API's own."""
+
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMEOUT, _THROTTLED, _SERVER = 401, 403, 404, 408, 429, 500
+
+
+def failure_of(response: httpx.Response, *, where: str, code: str, message: str) -> StoreFailure:
+    """The failure that an answer stands for.
+
+    Args:
+        response: any that is no success.
+        where: the store, for people.
+        code: the API's own code.
+        message: the API's own words.
+    """
+    said = message or f"HTTP {response.status_code}"
+    status = response.status_code
+    if status == _UNAUTHORIZED:
+        return StoreUnauthorized(said, status=status, code=code)
+    if status == _NOT_FOUND:
+        return StoreNotFound(said, status=status, code=code)
+    if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
+        pause = _seconds(response.headers.get("Retry-After", ""))
+        return StoreUnavailable(f"{where} answers {status}: {said}", status=status, code=code, retry_after=pause)
+    return StoreRefused(said, status=status, code=code)
+
+
+def unreachable(error: httpx.HTTPError, *, where: str) -> StoreUnavailable:
+    """Of a transport error: no answer came, or not all of it."""
+    return StoreUnavailable(f"{where} can't be reached: {str(error) or type(error).__name__}")
+
+
+def _seconds(text: str) -> float | None:
+    return min(float(text), _RETRY_AFTER_LIMIT) if text.isascii() and text.isdigit() else None

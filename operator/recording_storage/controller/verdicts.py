@@ -1,0 +1,123 @@
+"""How a reconcile ends when the object isn't Ready: the error carries the decision, one function maps it.
+
+`Stalled`    somebody has to mend something: Ready False, Stalled. Tried again at growing pauses all the same, because
+             not everything that can be mended (a bucket's policy, an account's rights) tells us so.
+`Waiting`    something else has to come first: a Secret, an account, an uploader. Its change wakes us; `after` is the
+             safety net.
+`Transient`  it passes by itself: the store or the API server is away. Tried again with backoff.
+"""
+
+from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, true
+
+
+class Verdict(Exception):  # noqa: N818 - a decision, not always an error
+    """Ends a reconcile. The message says what is wrong, with names, and what to do; never a secret."""
+
+    ready = Truth.UNKNOWN
+    reconciling = True
+    stalled = False
+
+    def __init__(self, reason: str, message: str, *, cause: ConditionType | None = None) -> None:
+        """Take what people and programs are told.
+
+        Args:
+            reason: one CamelCase word.
+            message: one or two sentences.
+            cause: the condition that is not True for this reason.
+        """
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+class Stalled(Verdict):
+    ready = Truth.FALSE
+    reconciling = False
+    stalled = True
+
+
+class Waiting(Verdict):
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        cause: ConditionType | None = None,
+        after: float = 60.0,
+        ready: Truth = Truth.UNKNOWN,
+    ) -> None:
+        """Take what is waited for.
+
+        Args:
+            reason: one CamelCase word.
+            message: one or two sentences.
+            cause: the condition that is not True for this reason.
+            after: seconds until the next look, should no change wake us earlier.
+            ready: False when nothing is under way that would bring it: a missing Secret does not come by itself.
+        """
+        super().__init__(reason, message, cause=cause)
+        self.after = after
+        self.ready = ready
+        self.reconciling = ready is Truth.UNKNOWN
+
+
+class Transient(Verdict):
+    def __init__(
+        self, reason: str, message: str, *, cause: ConditionType | None = None, retry_after: float | None = None
+    ) -> None:
+        """Take the failure.
+
+        Args:
+            reason: one CamelCase word.
+            message: one or two sentences.
+            cause: the condition that can't be told now.
+            retry_after: seconds that the other side asked us to wait.
+        """
+        super().__init__(reason, message, cause=cause)
+        self.retry_after = retry_after
+
+
+def conditions_of(
+    verdict: Verdict | None, causes: tuple[Condition, ...], *, ready_message: str
+) -> tuple[Condition, ...]:
+    """All conditions of a look at an object: its causes, and the summary that people read first."""
+    if verdict is None:
+        return override(causes, true(ConditionType.READY, "Succeeded", ready_message))
+    ready = Condition(type=ConditionType.READY, status=verdict.ready, reason=verdict.reason, message=verdict.message)
+    summary = [ready]
+    if verdict.stalled:
+        summary.append(true(ConditionType.STALLED, verdict.reason, verdict.message))
+    if verdict.reconciling:
+        summary.append(true(ConditionType.RECONCILING, verdict.reason, verdict.message))
+    if verdict.cause is not None and verdict.cause not in {ConditionType.READY, ConditionType.DELETION_BLOCKED}:
+        status = Truth.UNKNOWN if isinstance(verdict, Transient) else Truth.FALSE
+        summary.append(Condition(type=verdict.cause, status=status, reason=verdict.reason, message=verdict.message))
+    elif verdict.cause is ConditionType.DELETION_BLOCKED:
+        summary.append(true(ConditionType.DELETION_BLOCKED, verdict.reason, verdict.message))
+    return override(causes, *summary)
+
+
+_STALLED_FIRST, _TRANSIENT_FIRST, _TRANSIENT_LONGEST = 2.0, 0.5, 30.0
+
+
+def pause(verdict: Verdict | None, *, failures: int, interval: float) -> float:
+    """Seconds until the next look, before jitter.
+
+    Args:
+        verdict: None: all is well.
+        failures: how many looks in a row have failed, this one included.
+        interval: seconds between looks when all is well.
+    """
+    if verdict is None:
+        return interval
+    if isinstance(verdict, Waiting):
+        return min(verdict.after, interval)
+    growth = 2.0 ** min(max(failures - 1, 0), 16)
+    if isinstance(verdict, Transient):
+        backoff = min(_TRANSIENT_FIRST * growth, _TRANSIENT_LONGEST)
+        return max(backoff, verdict.retry_after or 0.0)
+    return min(_STALLED_FIRST * growth, interval)

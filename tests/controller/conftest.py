@@ -1,0 +1,117 @@
+"""The world of the operator's integration tests: real API server, real store, real S3 server with least rights."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.kube import Document, Kube
+from tests.controller import resources
+from tests.controller.parts import Operator, Store
+from tests.controller.watching import NotInTime, Test, ready, until, until_gone
+from tests.s3.fixtures import Bucket, create_bucket
+from tests.s3.servers import S3Server
+
+
+@dataclass
+class World:
+    cluster: Cluster
+    kube: Kube
+    namespace: str
+    store: Store
+    operator: Operator
+    bucket: Bucket
+
+    def apply(self, *documents: Document) -> None:
+        self.kube.apply(list(documents))
+
+    def until(self, kind: str, name: str, test: Test, *, timeout: float = 30.0) -> Document:
+        try:
+            return until(self.kube, kind, name, test, namespace=self.namespace, timeout=timeout)
+        except NotInTime as error:
+            raise NotInTime(f"{error}\n--- operator\n{self.operator.log[-6000:]}") from None
+
+    def until_gone(self, kind: str, name: str, *, timeout: float = 30.0) -> None:
+        until_gone(self.kube, kind, name, namespace=self.namespace, timeout=timeout)
+
+    def ready(self, kind: str, name: str, *, timeout: float = 30.0) -> Document:
+        return self.until(kind, name, ready, timeout=timeout)
+
+    def all_ready(self) -> Document:
+        """Applies account, Secret, credential and settings; gives the settings once they are Ready."""
+        self.apply(
+            resources.account(self.namespace),
+            resources.aws_secret(self.namespace, self.bucket.credentials),
+            resources.aws_credential(self.namespace),
+            resources.settings(self.namespace, self.bucket.url),
+        )
+        return self.ready("RecordingSettings", "default")
+
+    def patch(self, kind: str, name: str, body: Document) -> None:
+        self.kube.patch(resources.API, kind, name, body, namespace=self.namespace)
+
+    def delete(self, kind: str, name: str) -> None:
+        self.kube.delete(resources.API, kind, name, namespace=self.namespace)
+
+    def get(self, kind: str, name: str) -> Document:
+        return self.kube.get(resources.API, kind, name, namespace=self.namespace)
+
+    def account_sid(self) -> str:
+        sid: str = self.get("RecordingAccount", "default")["status"]["accountSid"]
+        return sid
+
+    def key(self) -> tuple[str, str]:
+        """The account's API key, as the operator has written it."""
+        data = self.kube.get("v1", "Secret", "default-api-key", namespace=self.namespace)["data"]
+        return tuple(base64.b64decode(data[name]).decode() for name in ("username", "password"))  # type: ignore[return-value]
+
+    def stored(self, method: str, path: str, form: dict[str, str] | None = None) -> Any:
+        """The account's view of the store."""
+        return self.store.public(self.key(), method, path, form)
+
+    def credentials(self) -> list[str]:
+        """Sids of the AWS credentials at the store."""
+        return [each["sid"] for each in self.stored("GET", "/v1/Credentials/AWS")["credentials"]]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, moto_server: S3Server) -> Iterator[Store]:
+    part = Store(tmp_path_factory.mktemp("store"), allow=[moto_server.endpoint])
+    part.start()
+    yield part
+    part.stop()
+
+
+@pytest.fixture(scope="module")
+def operator(
+    tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, crds: list[Document], store: Store
+) -> Iterator[Operator]:
+    """One for all tests of a module; each has a namespace of its own."""
+    part = Operator(
+        tmp_path_factory.mktemp("operator"), kubeconfig=cluster.kubeconfig, store=store, more=["--log-level", "debug"]
+    )
+    part.start()
+    yield part
+    part.stop()
+
+
+@pytest.fixture
+def world(  # noqa: PLR0917 - pytest's
+    cluster: Cluster, kube: Kube, namespace: str, store: Store, operator: Operator, moto_server: S3Server
+) -> World:
+    """Both processes run, whatever the test before has done to them."""
+    for part in (store, operator):
+        if not part.running:
+            part.start()
+    return World(cluster, kube, namespace, store, operator, create_bucket(moto_server))
+
+
+@pytest.fixture(scope="session")
+def rsa_pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -1,0 +1,52 @@
+"""A live uploader as the store knows one: it syncs, that is all."""
+
+import json
+import subprocess
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from tests.controller.parts import COMMAND, Store
+
+
+class LiveUploader:
+    def __init__(self, store: Store, account_sid: str) -> None:
+        self._store = store
+        self._account = account_sid
+        self.spool_id = str(uuid.uuid4())
+        options = [
+            "--database",
+            f"sqlite:///{store.folder}/store.db",
+            "--master-key-file",
+            f"{store.folder}/master.key",
+        ]
+        made = subprocess.run(
+            [*COMMAND, "store", "create-token", *options, "--account", account_sid, "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self._token = json.loads(made.stdout)["token"]
+
+    def sync(self, *, revision: int | None = None, credentials: list[str] | None = None) -> Any:
+        """Reports, and gets the plans."""
+        report = {
+            "uploader_version": "test",
+            "started_at": datetime.now(UTC).isoformat(),
+            "applied_revisions": {self._account: revision} if revision is not None else {},
+            "credentials_in_use": credentials or [],
+        }
+        answer = httpx.post(
+            f"{self._store.internal_url}/internal/v1/uploaders/{self.spool_id}/sync",
+            headers={"Authorization": f"Bearer {self._token}"},
+            json={"report": report, "accounts": [self._account]},
+        )
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def credential_of(self, plan: Any) -> set[str]:
+        """Sids of the credentials that the plan's destinations are reached with."""
+        destinations = plan["plans"][self._account]["destinations"].values()
+        return {each["credential"]["sid"] for each in destinations if each["credential"]}

@@ -1,0 +1,148 @@
+"""RecordingAccount: each situation and what follows from it, without any effect."""
+
+from typing import Any
+
+import pytest
+
+from recording_storage.controller.account import (
+    Bind,
+    CloseAccount,
+    KeySecret,
+    Namespace,
+    Observed,
+    OpenAccount,
+    Proof,
+    Unbind,
+    WriteKeySecret,
+    decide,
+    decide_deletion,
+)
+from recording_storage.controller.public_store import ApiKey
+from recording_storage.controller.verdicts import Stalled, Transient, Waiting
+from recording_storage.resources import RecordingAccount
+
+AC, OTHER = f"AC{'1' * 32}", f"AC{'2' * 32}"
+KEY, KEY2 = ApiKey(f"SK{'1' * 32}", "one"), ApiKey(f"SK{'2' * 32}", "two")
+HERE, THERE = Namespace(name="here", uid="u1"), Namespace(name="there", uid="u2")
+ENDPOINTS = {name: f"https://{name}.example.com" for name in ("video", "accounts", "api")}
+
+
+def account(*, status: dict[str, Any] | None = None, **spec: Any) -> RecordingAccount:
+    meta = {"name": "default", "namespace": "here", "uid": "uid-1", "generation": 1}
+    return RecordingAccount.parse({"metadata": meta, "spec": spec, "status": status or {}})
+
+
+def opened(**more: Any) -> Observed:
+    facts: dict[str, Any] = {
+        "secret": KeySecret(found=True, ours=True, key=KEY),
+        "account_sid": AC,
+        "proof": Proof.EXTERNAL_ID,
+        "key": KEY,
+        "namespaces": (HERE,),
+        "bound": (HERE,),
+    }
+    return Observed(**(facts | more))
+
+
+def test_an_account_that_is_not_there_is_opened() -> None:
+    assert decide(account(), Observed(secret=KeySecret(found=False))).actions == (OpenAccount(),)
+
+
+def test_what_is_missing_is_done_in_one_go() -> None:
+    decision = decide(account(), opened(secret=KeySecret(found=False), bound=()))
+    assert decision.actions == (WriteKeySecret(KEY), Bind(HERE, AC, Proof.EXTERNAL_ID))
+
+
+def test_with_all_in_place_it_is_ready_and_says_who_may_use_it() -> None:
+    decision = decide(account(), opened())
+    assert (decision.actions, decision.verdict) == ((), None)
+    assert decision.status["accountSid"] == AC
+    assert decision.status["externalId"] == "uid-1"
+    assert decision.status["boundNamespaces"] == [{"name": "here", "uid": "u1"}]
+    assert "here" in decision.message
+
+
+def test_a_secret_with_another_key_is_written_anew_only_if_it_is_ours() -> None:
+    ours = decide(account(), opened(secret=KeySecret(found=True, ours=True, key=KEY2)))
+    assert ours.actions == (WriteKeySecret(KEY),)
+    foreign = decide(account(), opened(secret=KeySecret(found=True, ours=False, key=KEY2)))
+    assert isinstance(foreign.verdict, Stalled)
+    assert foreign.verdict.reason == "SecretNotOurs"
+
+
+def test_only_namespaces_that_this_resource_has_bound_are_unbound() -> None:
+    bound = (HERE, THERE)
+    assert decide(account(), opened(bound=bound)).actions == ()
+    before = {"boundNamespaces": [{"name": "there", "uid": "u2"}]}
+    assert decide(account(status=before), opened(bound=bound)).actions == (Unbind(THERE, AC),)
+
+
+def test_a_namespace_created_anew_under_its_name_is_another() -> None:
+    again = Namespace(name="here", uid="u9")
+    before = {"boundNamespaces": [{"name": "here", "uid": "u1"}]}
+    decision = decide(account(status=before), opened(namespaces=(again,), bound=(HERE,)))
+    assert decision.actions == (Bind(again, AC, Proof.EXTERNAL_ID), Unbind(HERE, AC))
+
+
+@pytest.mark.parametrize(
+    ("spec", "observed", "reason"),
+    [
+        ({"accountSid": OTHER}, Observed(secret=KeySecret(found=False)), "AccountNotOurs"),
+        ({"accountSid": OTHER}, Observed(secret=KeySecret(found=True, problem="no key")), "AccountNotOurs"),
+        ({"accountSid": OTHER}, opened(proof=Proof.API_KEY), "AccountNotOurs"),
+        ({"accountSid": OTHER}, opened(), "AccountNotOurs"),
+    ],
+)
+def test_an_account_by_its_sid_alone_is_refused(spec: dict[str, Any], observed: Observed, reason: str) -> None:
+    decision = decide(account(**spec), observed)
+    assert decision.actions == ()
+    assert isinstance(decision.verdict, Stalled)
+    assert decision.verdict.reason == reason
+    assert OTHER in decision.verdict.message
+    assert "default-api-key" in decision.verdict.message
+
+
+def test_an_account_by_its_own_key_is_taken_and_its_secret_left_alone() -> None:
+    observed = opened(proof=Proof.API_KEY, secret=KeySecret(found=True, key=KEY), bound=())
+    assert decide(account(accountSid=AC), observed).actions == (Bind(HERE, AC, Proof.API_KEY),)
+
+
+def test_a_remote_account_needs_its_secret_and_binds_nothing() -> None:
+    remote = account(
+        store={"type": "Remote", "endpoints": ENDPOINTS}, accountSid=AC, apiKeySecretRef={"name": "hosted"}
+    )
+    missing = decide(remote, Observed(secret=KeySecret(found=False))).verdict
+    assert isinstance(missing, Waiting)
+    assert "Secret here/hosted does not exist" in missing.message
+    there = opened(proof=Proof.API_KEY, secret=KeySecret(found=True, key=KEY), bound=None)
+    assert decide(remote, there).actions == ()
+    assert decide(remote, there).verdict is None
+
+
+def test_another_account_than_before_is_told_loudly() -> None:
+    decision = decide(account(status={"accountSid": OTHER}), opened())
+    assert decision.notes[0].warning
+    assert decision.status["accountSid"] == AC
+
+
+def test_a_failure_to_look_decides_nothing() -> None:
+    failure = Transient("StoreUnavailable", "away")
+    assert decide(account(), opened(failure=failure)).verdict is failure
+
+
+def test_deletion_waits_for_what_refers_to_it() -> None:
+    verdict = decide_deletion(account(), opened(dependents=("AwsCredential here/main",))).verdict
+    assert isinstance(verdict, Waiting)
+    assert "AwsCredential here/main" in verdict.message
+
+
+@pytest.mark.parametrize(("policy", "actions"), [("Retain", ()), ("Close", (Unbind(HERE, AC), CloseAccount(AC)))])
+def test_deletion_does_what_the_policy_says(policy: str, actions: tuple[Any, ...]) -> None:
+    decision = decide_deletion(account(deletionPolicy=policy, status={"accountSid": AC}), opened())
+    assert decision.actions == actions
+    assert decision.finished
+
+
+def test_an_account_that_is_not_ours_any_more_is_not_closed() -> None:
+    closing = account(deletionPolicy="Close", status={"accountSid": AC})
+    assert decide_deletion(closing, opened(account_sid=None, proof=None)).actions == ()

@@ -1,0 +1,58 @@
+"""What a verdict makes of conditions and of the next look."""
+
+import pytest
+
+from recording_storage.controller.reconcile import ABANDONED_AFTER, is_abandoned
+from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting, conditions_of, pause
+from recording_storage.domain.conditions import ConditionType, Truth, true
+
+SYNCED, REFS, BLOCKED = ConditionType.SYNCED, ConditionType.REFS_RESOLVED, ConditionType.DELETION_BLOCKED
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (None, {"Ready": "True"}),
+        (Stalled("R", "m", cause=SYNCED), {"Ready": "False", "Stalled": "True", "Synced": "False"}),
+        (Waiting("R", "m", cause=REFS), {"Ready": "Unknown", "Reconciling": "True", "RefsResolved": "False"}),
+        (Waiting("R", "m", cause=REFS, ready=Truth.FALSE), {"Ready": "False", "RefsResolved": "False"}),
+        (Waiting("R", "m", cause=BLOCKED, ready=Truth.FALSE), {"Ready": "False", "DeletionBlocked": "True"}),
+        (Transient("R", "m", cause=SYNCED), {"Ready": "Unknown", "Reconciling": "True", "Synced": "Unknown"}),
+    ],
+)
+def test_each_verdict_has_its_conditions(verdict: Verdict | None, expected: dict[str, str]) -> None:
+    found = conditions_of(verdict, (), ready_message="fine")
+    assert {each.type.value: each.status.value for each in found} == expected
+
+
+def test_causes_that_the_verdict_is_not_about_stay() -> None:
+    causes = (true(REFS, "Resolved", "there"), true(SYNCED, "Synced", "equal"))
+    found = conditions_of(Transient("StoreUnavailable", "away", cause=SYNCED), causes, ready_message="")
+    by_type = {each.type: each for each in found}
+    assert by_type[REFS].status is Truth.TRUE
+    assert by_type[SYNCED].reason == "StoreUnavailable"
+
+
+def test_a_transient_failure_is_tried_soon_and_then_more_slowly() -> None:
+    pauses = [pause(Transient("R", "m"), failures=count, interval=300) for count in range(1, 10)]
+    assert pauses[0] < 1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30
+
+
+def test_what_the_other_side_asks_for_is_waited() -> None:
+    assert pause(Transient("R", "m", retry_after=42.0), failures=1, interval=300) == 42
+
+
+@pytest.mark.parametrize("count", [1, 5, 10_000])
+def test_nothing_is_looked_at_more_rarely_than_its_interval(count: int) -> None:
+    assert pause(Stalled("R", "m"), failures=count, interval=10) <= 10
+    assert pause(Waiting("R", "m", after=float("inf")), failures=count, interval=10) == 10
+    assert pause(None, failures=0, interval=10) == 10
+
+
+def test_a_deletion_waits_for_a_store_an_hour_and_for_what_is_in_use_without_end() -> None:
+    away, in_use = Transient("StoreUnavailable", "away"), Waiting("InUse", "used", cause=BLOCKED)
+    assert not is_abandoned(away, waited=ABANDONED_AFTER - 1)
+    assert is_abandoned(away, waited=ABANDONED_AFTER)
+    assert not is_abandoned(in_use, waited=10 * ABANDONED_AFTER)
