@@ -1,0 +1,83 @@
+"""`recording-storage status`: how a spool stands, at a glance."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recording_storage.cli.errors import WorkRemains
+from recording_storage.cli.spool_access import SpoolAccess, spool_option
+from recording_storage.cli.units import format_age, format_bytes
+from recording_storage.domain.durations import format_duration
+
+
+@click.command(name="status")
+@spool_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--check", is_flag=True, help="Exit with 3 while a recording is not at its destination yet.")
+def command(spool: Path, *, as_json: bool, check: bool) -> None:
+    """Show how a spool stands: counts and bytes by state, the oldest, free space, the store, what is wrong.
+
+    JSON fields: spool, spool_id, running, standby, version, started_at, states ({state: {count, size}}), unfinished,
+    growing (files that their recorder has not finished), oldest, free_bytes, total_bytes, time_to_full (seconds or
+    null), intake_stopped, destinations, held ([{account_sid, destination_id, url, error}]), last_error, store ({mode,
+    connected, error}), revisions ({account: revision}).
+
+    Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
+    """
+    answer = SpoolAccess(spool).ask_one({"do": "status"})
+    if as_json:
+        click.echo(json.dumps(answer))
+    else:
+        for line in _lines(answer):
+            click.echo(line)
+    if check and answer["unfinished"]:
+        raise WorkRemains
+
+
+def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    now = datetime.now(UTC)
+    running = f"running, version {answer['version']}" if answer["running"] else "NOT RUNNING"
+    if answer["standby"]:
+        running = "standing by for another uploader"
+    yield f"spool      {answer['spool']} ({answer['spool_id']})"
+    yield f"uploader   {running}"
+    yield f"store      {_store(answer['store'])}"
+    for account, revision in answer["revisions"].items():
+        yield f"plan       {account} revision {revision}"
+    yield f"disk       {_disk(answer)}"
+    if answer["oldest"]:
+        yield f"oldest     {format_age(now, answer['oldest'])} unfinished"
+    if answer["growing"]:
+        yield f"recorder   {answer['growing']} not finished yet"
+    if answer["intake_stopped"]:
+        yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"
+    for held in answer["held"]:
+        yield f"HELD       {held['url']}: {held['error']}"
+    if answer["last_error"]:
+        yield f"last error {answer['last_error']}"
+    yield ""
+    for state, tally in answer["states"].items():
+        yield f"{state:<10} {tally['count']:>8} {format_bytes(tally['size']):>12}"
+    if not answer["states"]:
+        yield "no recordings"
+
+
+def _store(store: Mapping[str, Any]) -> str:
+    if store["mode"] == "alone":
+        return "none, runs alone with a configuration of its own"
+    if store["mode"] == "unknown":
+        return "not asked, no uploader runs"
+    return "connected" if store["connected"] else f"NOT CONNECTED: {store['error'] or 'not reached yet'}"
+
+
+def _disk(answer: Mapping[str, Any]) -> str:
+    free, total = answer["free_bytes"], answer["total_bytes"]
+    if free is None:
+        return "unknown"
+    share = f" of {format_bytes(total)}" if total else ""
+    full = answer["time_to_full"]
+    return f"{format_bytes(free)} free{share}" + (f", full in {format_duration(full)}" if full is not None else "")

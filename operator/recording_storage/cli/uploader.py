@@ -1,0 +1,125 @@
+"""`recording-storage uploader`: carry finished recordings from a spool to their bucket."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from recording_storage.cli.errors import Failure, WorkRemains
+from recording_storage.domain.durations import parse_duration
+
+
+class Duration(click.ParamType):
+    """Seconds from texts like 25s, 2m; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("uploader", short_help="carry finished recordings from a spool to their bucket")
+@click.option(
+    "--spool",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that the recorder writes to.",
+)
+@click.option("--store", "store_url", default="", help="URL of the settings store's internal API.")
+@click.option("--token-file", type=_FILE, help="Bearer token for the store; read anew for every request.")
+@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by; default: the system's.")
+@click.option("--config", type=_FILE, help="Run alone, with this YAML file instead of a store.")
+@click.option("--once", is_flag=True, help="Work through what is there, then exit: 0 all done, 3 work remains.")
+@click.option("--grace", type=Duration(), default="25s", show_default=True, help="For uploads to end after SIGTERM.")
+@click.option("--settle", type=Duration(), help="Time without a change before a file counts as finished. [5s]")
+@click.option(
+    "--completion",
+    type=click.Choice(["Auto", "Marker"], case_sensitive=False),
+    default="Auto",
+    show_default=True,
+    help="Marker: nothing but NAME.EXT.done counts as finished.",
+)
+@click.option(
+    "--quiet-proof",
+    type=Duration(),
+    help="Take a file for finished after this time without a change, where nothing better is to be had.",
+)
+@click.option("--account", "account_sid", default="", help="Account of recordings whose metadata names none.")
+@click.option(
+    "--account-from",
+    type=click.Choice(["Spool", "Metadata", "TopDirectory"], case_sensitive=False),
+    default="Spool",
+    show_default=True,
+    help="Who says whose a recording is.",
+)
+@click.option("--metrics-listen", default="", metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def command(
+    spool: Path,
+    store_url: str,
+    token_file: Path | None,
+    ca_file: Path | None,
+    config: Path | None,
+    once: bool,  # noqa: FBT001 - click passes it so
+    grace: float,
+    settle: float | None,
+    completion: str,
+    quiet_proof: float | None,
+    account_sid: str,
+    account_from: str,
+    metrics_listen: str,
+    log_format: str,
+    log_level: str,
+) -> None:
+    """Carry finished recordings from a spool to their bucket.
+
+    Settings come from a store (--store with --token-file), or, to run alone, from a file (--config).
+    """
+    from recording_storage.uploader import logs, service  # noqa: PLC0415 - the help needs none of it
+    from recording_storage.uploader.app import Options  # noqa: PLC0415
+    from recording_storage.uploader.candidates import AccountFrom  # noqa: PLC0415
+
+    if bool(store_url) == (config is not None):
+        raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")
+    if store_url and token_file is None:
+        raise click.UsageError("--store needs --token-file")
+    listen = None
+    if metrics_listen:
+        host, colon, port = metrics_listen.rpartition(":")
+        if not colon or not port.isdigit():
+            raise click.UsageError(f"--metrics-listen {metrics_listen}: write HOST:PORT, such as 127.0.0.1:9102")
+        listen = (host.strip("[]"), int(port))
+    logs.set_up(log_format=log_format, level=log_level)
+    options = Options(
+        spool=spool.resolve(),
+        config=config,
+        store_url=store_url,
+        token_file=token_file,
+        ca_file=ca_file,
+        once=once,
+        grace=grace,
+        settle=settle,
+        marker_only=completion == "Marker",
+        quiet_proof=quiet_proof,
+        account_sid=account_sid,
+        account_from=AccountFrom(account_from),
+    )
+    try:
+        nothing_left = service.serve(options, listen=listen)
+    except service.ServiceError as error:
+        raise Failure(str(error)) from error
+    sys.stderr.flush()
+    if once:
+        # Everything is durable and every thread has ended its work: tearing the interpreter down would only cost time.
+        os._exit(0 if nothing_left else WorkRemains().exit_code)

@@ -1,0 +1,57 @@
+"""Running alone: settings from a file instead of a store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.config import ConfigError, plan_of, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from recording_storage.uploader.config import Config
+    from recording_storage.uploader.plans import Plan
+    from recording_storage.uploader.ports import SourceHooks
+
+log = logging.getLogger(__name__)
+
+
+class ConfigSource:
+    """The port `SettingsSource` over a configuration file; it is read again when something is looked up afresh."""
+
+    def __init__(self, path: Path, *, apply: Callable[[Plan], None]) -> None:
+        """Read the file. Raises ConfigError."""
+        self._path = path
+        self._apply = apply
+        self._lock = threading.Lock()
+        self.config: Config = read_config(path)
+        self._plan = plan_of(self.config, folder=path.parent)
+
+    def start(self, hooks: SourceHooks) -> None:
+        """See the port; the plan is in force before this returns. A file sends no commands."""
+        del hooks
+        self._apply(self._plan)
+
+    def refresh(self, *, timeout: float) -> bool:
+        """See the port. A file that is wrong just now leaves the plan as it is."""
+        del timeout
+        with self._lock:
+            try:
+                plan = plan_of(read_config(self._path), folder=self._path.parent)
+            except ConfigError as error:
+                log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - a person's mistake
+                return False
+            if plan != self._plan:
+                log.info("the configuration has changed")
+                self._plan = plan
+                self._apply(plan)
+        return True
+
+    def report_soon(self) -> None:
+        """See the port; nobody listens."""
+
+    def close(self) -> None:
+        """See the port."""

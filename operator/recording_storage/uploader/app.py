@@ -1,0 +1,293 @@
+"""An uploader as a whole: its parts put together, started in order, ended in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.candidates import AccountFrom, Candidates
+from recording_storage.uploader.claims import journalled_plans
+from recording_storage.uploader.clock import SystemClock
+from recording_storage.uploader.connections import S3Connections
+from recording_storage.uploader.counters import Counters
+from recording_storage.uploader.engine import Engine
+from recording_storage.uploader.filesystem import network_file_system
+from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
+from recording_storage.uploader.intake import Intake
+from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.lease import ignore_lease_breaks
+from recording_storage.uploader.outbox import JournalOutbox
+from recording_storage.uploader.parts import Parts
+from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
+from recording_storage.uploader.progress import Progress
+from recording_storage.uploader.receipts import Receipts
+from recording_storage.uploader.release import Releaser
+from recording_storage.uploader.view import EngineView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
+    from recording_storage.uploader.spool import Spool
+
+log = logging.getLogger(__name__)
+_S = RecordingState
+
+ONCE_RETRIES = 3
+"""Failures in a row for which `--once` waits for the next try."""
+ONCE_PATIENCE = 30.0
+"""Seconds without anything moving after which `--once` ends although the store has not acknowledged everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says; None: the configuration's or the default."""
+
+    spool: Path
+    config: Path | None = None
+    store_url: str = ""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    once: bool = False
+    grace: float = 25.0
+    settle: float | None = None
+    marker_only: bool = False
+    quiet_proof: float | None = None
+    account_sid: str = ""
+    account_from: AccountFrom = AccountFrom.SPOOL
+
+
+class Uploader:
+    """Made under the spool's lock. `run` in the main thread."""
+
+    def __init__(self, options: Options, *, spool: Spool, clock: Clock | None = None) -> None:
+        """Open the journal and read the settings; nothing runs yet.
+
+        Raises:
+            ConfigError: the configuration can't be used.
+            StoreUrlError: the store's address can't be used.
+            JournalError: the journal can't be opened.
+            SchemaTooNewError: a newer version wrote it.
+        """
+        self._options = options
+        self.clock: Clock = clock or SystemClock()
+        self.ended = threading.Event()
+        self._stop_asked = threading.Event()
+        self._failure: BaseException | None = None
+        alone = options.config is not None
+        self.plans = PlanBook(account_sid=options.account_sid or (LOCAL_ACCOUNT if alone else ""))
+        self.link: Any = None
+        source, reporter, media, settle = self._line(spool)
+        self.journal = Journal.open(spool.folder, known_spool=spool.known)
+        if not alone:
+            self.plans.replace(self.journal.run(journalled_plans), live=False)
+        self.parts = Parts(
+            spool=spool,
+            journal=self.journal,
+            plans=self.plans,
+            clock=self.clock,
+            connections=S3Connections(),
+            source=source,
+            reporter=reporter,
+            releaser=Releaser(spool.root, journal=self.journal, clock=self.clock),
+            counters=Counters(),
+            media=media,
+        )
+        network = network_file_system(spool.root)
+        if network is not None:
+            log.warning("the spool is on %s: only .done markers and renames into place prove a file finished", network)
+        self.intake = Intake(
+            spool,
+            journal=self.journal,
+            candidates=Candidates(
+                spool,
+                journal=self.journal,
+                plans=self.plans,
+                clock=self.clock,
+                account_from=options.account_from,
+            ),
+            rule=FinishRule(
+                settle=settle,
+                marker_only=options.marker_only,
+                network=network is not None,
+                quiet_proof=options.quiet_proof,
+            ),
+            clock=self.clock,
+            found=self._found,
+        )
+        self.progress = Progress()
+        self.engine = Engine(self.parts, intake=self.intake, progressed=self.progress.note)
+        self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
+        self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._reported)
+
+    def _line(self, spool: Spool) -> tuple[SettingsSource, Reporter, MediaStore | None, float]:
+        options = self._options
+        if options.config is not None:
+            from recording_storage.uploader.alone import ConfigSource  # noqa: PLC0415 - each line costs its imports
+
+            source = ConfigSource(options.config, apply=self._apply)
+            settle = options.settle if options.settle is not None else source.config.settle
+            return source, Receipts(spool.folder), None, settle
+        from recording_storage.uploader.store_http import store_address  # noqa: PLC0415
+        from recording_storage.uploader.store_link import open_link  # noqa: PLC0415
+
+        assert options.token_file is not None
+        address = store_address(options.store_url, token_file=options.token_file, ca_file=options.ca_file)
+        self.link = open_link(address, spool_id=spool.id)
+        settle = options.settle if options.settle is not None else DEFAULT_SETTLE
+        return self.link.source, self.link.reporter, self.link.media, settle
+
+    # What the parts tell each other.
+
+    def _apply(self, plan: Plan) -> None:
+        """The configuration's plan, for whatever account a recording names."""
+        self.plans.replace({}, everybody=plan)
+        self.engine.plans_changed()
+
+    def _found(self) -> None:
+        self.engine.found()
+        self.parts.reporter.wake()
+        self.parts.source.report_soon()
+
+    def _reported(self, recordings: Sequence[Recording]) -> None:
+        """In the reporter's thread: what is reported is released."""
+        gone, _kept = self.parts.releaser.release(recordings)
+        self.intake.forget([recording.path for recording in gone])
+        self.parts.counters.add("released", len(gone))
+        self.parts.source.report_soon()
+
+    def _finish_reported(self) -> None:
+        """What an earlier process had reported and not released."""
+        while left := self.journal.run(
+            lambda connection: rows.select(
+                connection, f"r.{rows.OPEN_SQL} AND r.state = 'reported'", tail="ORDER BY r.id LIMIT 1000"
+            )
+        ):
+            self._reported(left)
+
+    def _hooks(self) -> SourceHooks:
+        if self._options.config is not None:
+            return _NoHooks()
+        from recording_storage.uploader.store_hooks import StoreHooks  # noqa: PLC0415
+
+        return StoreHooks(self.parts, view=self.view, plans_changed=self.engine.plans_changed)
+
+    # Running.
+
+    def start(self) -> None:
+        """Start every thread."""
+        self._finish_reported()
+        self.intake.load()
+        self.parts.source.start(self._hooks())
+        self.parts.reporter.start(self._outbox)
+        self._engine_thread = threading.Thread(target=self._run_engine, name="scheduler", daemon=True)
+        self._engine_thread.start()
+        self.intake.start()
+
+    def _run_engine(self) -> None:
+        try:
+            self.engine.run()
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self._failure = error
+        finally:
+            self.ended.set()
+
+    def stop(self) -> None:
+        """Ask `run` to end; from any thread, or a signal handler."""
+        self._stop_asked.set()
+
+    def run(self) -> bool:
+        """Work until stopped, or, with `once`, until all that can be done is done; whether nothing is left.
+
+        Raises:
+            JournalError: the journal is damaged; the next start repairs it.
+        """
+        self.start()
+        if self._options.once:
+            self._work_once()
+        else:
+            while not self._stop_asked.wait(0.5) and not self.ended.is_set():
+                pass
+        return self.close()
+
+    def _work_once(self) -> None:
+        moved_at, last = self.clock.monotonic(), None
+        while not self._stop_asked.wait(0.01) and not self.ended.is_set():
+            if not (self.intake.scanned.is_set() or self.intake.stopped):
+                continue
+            if not self.engine.idle.is_set() or self.intake.settling:
+                moved_at = self.clock.monotonic()
+                continue
+            states = self.journal.run(rows.tallies)
+            if states != last:
+                moved_at, last = self.clock.monotonic(), states
+            if not self._is_waiting_for_more(states) or self.clock.monotonic() - moved_at > ONCE_PATIENCE:
+                return
+
+    def _is_waiting_for_more(self, states: dict[RecordingState, rows.Tally]) -> bool:
+        if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.engine.idle.is_set():
+            return True
+        if not self.plans.live and states:
+            return True
+        if _S.WAITING not in states:
+            return False
+        query = (
+            f"SELECT count(*) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND retry_at IS NOT NULL"  # noqa: S608
+            " AND failures <= ?"
+        )
+        count = self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchone())
+        return bool(count[0])
+
+    def close(self) -> bool:
+        """End in order: intake, uploads within the grace period, reports, journal; whether nothing is left."""
+        self.intake.close()
+        self.engine.stop(grace=self._options.grace)
+        self._engine_thread.join()
+        self.parts.reporter.close()
+        self.parts.source.close()
+        states: dict[RecordingState, rows.Tally] = {}
+        damage = self._failure
+        try:
+            states = self.journal.run(rows.tallies)
+        except JournalError as error:
+            damage = damage or error
+        self.journal.close()
+        if damage is not None:
+            raise damage
+        counters = self.parts.counters.values()
+        left = sum(tally.count for tally in states.values()) + self.intake.growing
+        log.info(
+            "stored %d recordings (%.1f MiB), released %d; %d left",
+            counters["stored"],
+            counters["stored_bytes"] / (1 << 20),
+            counters["released"],
+            left,
+        )
+        return left == 0 and not self.intake.stopped
+
+
+class _NoHooks:
+    """A configuration file asks for nothing."""
+
+    def report(self) -> Any:
+        raise AssertionError("nobody asks an uploader that runs alone for reports")
+
+    def plans(self, plans: Any) -> None:
+        raise AssertionError("a configuration has one plan, applied as a whole")
+
+    def commands(self, commands: Any) -> None:
+        raise AssertionError("a configuration sends no commands")
+
+
+def stop_on_signals(uploader: Uploader) -> None:
+    """SIGTERM and SIGINT end it in order; a broken lease is nothing."""
+    ignore_lease_breaks()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: uploader.stop())

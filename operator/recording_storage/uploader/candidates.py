@@ -1,0 +1,238 @@
+"""What a finished file becomes: whose it is, its sid, where it goes; or what is wrong with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass
+from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import MENDABLE, EntryError, Reason
+from recording_storage.uploader.metadata import (
+    MAX_BYTES,
+    NOTHING_SAID,
+    SUFFIX,
+    Metadata,
+    MetadataError,
+    content_type,
+    parse,
+)
+from recording_storage.uploader.walk import open_media
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.plans import PlanBook
+    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.walk import FoundFile
+
+log = logging.getLogger(__name__)
+
+
+class AccountFrom(StrEnum):
+    """Who says whose a recording is."""
+
+    SPOOL = "Spool"
+    """The metadata where it names an account, else the spool's own."""
+    METADATA = "Metadata"
+    """The metadata alone."""
+    TOP_DIRECTORY = "TopDirectory"
+    """The first folder's name."""
+
+
+def _parked(code: Reason, message: str) -> EntryError:
+    return EntryError(FailureClass.FILE.value, code.value, message)
+
+
+NO_PLAN = EntryError(
+    FailureClass.HOLD.value, Reason.NO_PLAN.value, "nothing is known of the account's settings yet; it waits for them"
+)
+
+
+class Candidates:
+    """Enters finished files. Used by the intake's thread."""
+
+    def __init__(
+        self, spool: Spool, *, journal: Journal, plans: PlanBook, clock: Clock, account_from: AccountFrom
+    ) -> None:
+        self._spool = spool
+        self._journal = journal
+        self._plans = plans
+        self._clock = clock
+        self._account_from = account_from
+        self._seen_wrong: dict[int, tuple[object, ...]] = {}
+        """What a mendable entry looked like when it was last found wrong."""
+
+    def is_mended(self, number: int, file: FoundFile) -> bool:
+        """Whether anything about a file that was found wrong is different now."""
+        return self._seen_wrong.get(number) != self._looks(file)
+
+    def enter(self, new: list[FoundFile], *, again: list[tuple[int, FoundFile]]) -> dict[FoundFile, tuple[int, bool]]:
+        """Make entries; for each file its id and whether it has to be looked at again. Raises JournalError."""
+        made = [(file, self._entry(file)) for file in new]
+        renewed = [(number, file, self._entry(file)) for number, file in again]
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
+            entered: dict[FoundFile, tuple[int, bool]] = {}
+            pending = list(made)
+            for number, file, entry in renewed:
+                if entry.error is None and _find_again(connection, number, file, now=now):
+                    entered[file] = (number, False)
+                elif _forget_wrong(connection, number):
+                    pending.append((file, entry))
+                else:
+                    entered[file] = (number, True)
+            entries = self._with_free_sids(connection, pending)
+            ids = rows.add(connection, [entry for _, entry in entries], now=now)
+            for (file, entry), number in zip(entries, ids, strict=True):
+                wrong = entry.error is not None and entry.error.code in MENDABLE
+                entered[file] = (number, wrong)
+            return entered
+
+        entered = self._journal.run(work)
+        for file, (number, wrong) in entered.items():
+            if wrong:
+                self._seen_wrong[number] = self._looks(file)
+            else:
+                self._seen_wrong.pop(number, None)
+        for _, entry in made:
+            if entry.error is not None and entry.error.code != Reason.NO_PLAN:
+                log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
+        return entered
+
+    def _looks(self, file: FoundFile) -> tuple[object, ...]:
+        """Everything that mending could change."""
+        try:
+            beside = os.stat(f"{self._spool.root}/{file.path}{SUFFIX}")
+            metadata: object = (beside.st_ino, beside.st_size, beside.st_mtime_ns, beside.st_mode)
+        except OSError:
+            metadata = None
+        try:
+            mode: object = os.lstat(f"{self._spool.root}/{file.path}").st_mode
+        except OSError:
+            mode = None
+        return file.identity, mode, metadata, os.access(f"{self._spool.root}/{file.path}", os.R_OK)
+
+    def _entry(self, file: FoundFile) -> rows.NewRecording:
+        metadata, error = self._metadata(file)
+        if error is None:
+            error = self._unreadable(file)
+        product = metadata.product
+        account = self._account(file, metadata) if error is None else ""
+        terms = self._plans.product(account, product)
+        state = RecordingState.FOUND
+        if error is not None:
+            state = RecordingState.PARKED
+        elif terms is None:
+            state, error = RecordingState.WAITING, NO_PLAN
+        return rows.NewRecording(
+            sid=metadata.fields.get("recording_sid") or self.sid(file, prefix=metadata.sid_prefix),
+            account_sid=account,
+            product=product,
+            path=file.path,
+            identity=file.identity,
+            content_type=content_type(os.path.splitext(file.path)[1]),  # noqa: PTH122 - a thousand of them
+            metadata=metadata.fields,
+            state=state,
+            pinned=state is RecordingState.FOUND,
+            destination_id=terms.destination_id if terms is not None else None,
+            error=error,
+        )
+
+    def sid(self, file: FoundFile, *, prefix: SidPrefix, generation: int = 0) -> str:
+        """Derived from the file; `generation` tells apart what came back under the same name with the same numbers."""
+        path = f"{file.path}\0{generation}" if generation else file.path
+        return derived_sid(
+            prefix, spool_id=self._spool.id, path=path, size=file.identity.size, mtime_ns=file.identity.mtime_ns
+        )
+
+    def _metadata(self, file: FoundFile) -> tuple[Metadata, EntryError | None]:
+        if not file.metadata:
+            return NOTHING_SAID, None
+        name = file.path + SUFFIX
+        try:
+            fd = open_media(self._spool.root, name)
+            try:
+                content = os.read(fd, MAX_BYTES + 1)
+            finally:
+                os.close(fd)
+            return parse(content, name=name), None
+        except MetadataError as error:
+            return NOTHING_SAID, _parked(Reason.INVALID_METADATA, str(error))
+        except FileNotFoundError:
+            return NOTHING_SAID, None
+        except OSError as error:
+            message = f"{name} can't be read ({error.strerror}): mend or remove it"
+            return NOTHING_SAID, _parked(Reason.INVALID_METADATA, message)
+
+    def _unreadable(self, file: FoundFile) -> EntryError | None:
+        if os.access(f"{self._spool.root}/{file.path}", os.R_OK):
+            return None
+        return _parked(Reason.UNREADABLE, f"{file.path} can't be read by uid {os.geteuid()}: let it be read")
+
+    def _account(self, file: FoundFile, metadata: Metadata) -> str:
+        if self._account_from is AccountFrom.TOP_DIRECTORY:
+            top = file.path.partition("/")[0]
+            return top if is_sid(top, SidPrefix.ACCOUNT) else ""
+        named = str(metadata.fields.get("account_sid", ""))
+        if self._account_from is AccountFrom.METADATA:
+            return named
+        return named or self._plans.default_account()
+
+    def _with_free_sids(
+        self, connection: sqlite3.Connection, pending: list[tuple[FoundFile, rows.NewRecording]]
+    ) -> list[tuple[FoundFile, rows.NewRecording]]:
+        taken = rows.taken_sids(connection, [entry.sid for _, entry in pending])
+        result = []
+        for file, entry in pending:
+            free = entry
+            if entry.sid in taken:
+                free = self._renamed(connection, file, entry, taken)
+            taken.add(free.sid)
+            result.append((file, free))
+        return result
+
+    def _renamed(
+        self, connection: sqlite3.Connection, file: FoundFile, entry: rows.NewRecording, taken: set[str]
+    ) -> rows.NewRecording:
+        prefix = SidPrefix(entry.sid[:2])
+        generation = 0
+        sid = self.sid(file, prefix=prefix)
+        while sid in taken or rows.taken_sids(connection, [sid]):
+            generation += 1
+            sid = self.sid(file, prefix=prefix, generation=generation)
+        if "recording_sid" not in entry.metadata:
+            return rows.replaced(entry, sid=sid)
+        message = (
+            f"{file.path}{SUFFIX} names the recording_sid {entry.sid}, which another file of this spool had before:"
+            " give it one of its own, or leave it out"
+        )
+        error = _parked(Reason.DUPLICATE_SID, message)
+        log.error("%s is parked: %s", file.path, message)
+        return rows.replaced(entry, sid=sid, state=RecordingState.PARKED, error=error)
+
+
+def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *, now: float) -> bool:
+    """Make an entry found again with the file as it is now; False when its metadata has to be read anew."""
+    cursor = connection.execute(
+        "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, inode=?, size=?, mtime_ns=?, retry_at=NULL,"
+        " error_kind=NULL, error_code=NULL, error_message=NULL"
+        " WHERE id=? AND state IN ('parked', 'waiting') AND pinned=1",
+        (now, *file.identity, number),
+    )
+    return cursor.rowcount == 1
+
+
+def _forget_wrong(connection: sqlite3.Connection, number: int) -> bool:
+    """Remove an entry that nobody was told of, to enter its file anew."""
+    cursor = connection.execute(
+        "DELETE FROM recordings WHERE id=? AND state='parked' AND pinned=0 AND account_sid=''", (number,)
+    )
+    return cursor.rowcount == 1

@@ -1,0 +1,303 @@
+"""What the scheduler asks of the journal: work for a destination, and moves of groups. Every call raises JournalError."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass
+from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
+from recording_storage.domain.policy import FatalErrorPolicy
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import EntryError, Reason, Recording
+from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
+from recording_storage.uploader.plans import DestinationTerms, Plan
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Mapping
+
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.lanes import Lane, LaneKey
+    from recording_storage.uploader.plans import PlanBook
+    from recording_storage.uploader.ports import Clock
+
+log = logging.getLogger(__name__)
+_S = RecordingState
+_GROUP = 1000
+
+
+def key_fields(recording: Recording) -> KeyFields:
+    """What a key template may use. The same after a journal was lost: nothing here comes from our own clock."""
+    metadata = recording.metadata
+    started = metadata.get("started_at")
+    moment = (
+        datetime.fromisoformat(started) if started else datetime.fromtimestamp(recording.identity.mtime_ns / 1e9, UTC)
+    )
+    name = recording.path.rpartition("/")[2]
+    stem, dot, extension = name.rpartition(".")
+    texts = {
+        field: str(metadata.get(field, ""))
+        for field in ("call_sid", "conference_sid", "room_sid", "participant_sid", "source_sid", "track_name")
+    }
+    return KeyFields(
+        recording_sid=recording.sid,
+        account_sid=recording.account_sid,
+        product=recording.product.value,
+        ext=f".{extension}" if dot and stem else "",
+        source_name=stem if dot and stem else name,
+        started_at=moment,
+        **texts,
+    )
+
+
+class Claims:
+    """Used by the scheduler's thread."""
+
+    def __init__(self, *, journal: Journal, plans: PlanBook, clock: Clock) -> None:
+        self._journal = journal
+        self._plans = plans
+        self._clock = clock
+        self._templates: dict[str, KeyTemplate] = {}
+
+    def recover(self) -> list[tuple[LaneKey, EntryError | None]]:
+        """After a start: what was under way is found again; the destinations in use, and why one is held."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[LaneKey, EntryError | None]]:
+            connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
+            for account, number, body in connection.execute("SELECT account_sid, id, body FROM destinations"):
+                del number
+                self._plans.remember(account, [DestinationTerms.from_json(body)])
+            cursor = connection.execute(
+                "SELECT account_sid, destination_id, max(CASE WHEN state='held' THEN id END) FROM recordings"
+                f" WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"  # noqa: S608
+            )
+            found = cursor.fetchall()
+            result: list[tuple[LaneKey, EntryError | None]] = []
+            for account, destination, held in found:
+                error = None
+                if held is not None:
+                    row = connection.execute(
+                        "SELECT error_kind, error_code, error_message FROM recordings WHERE id=?", (held,)
+                    ).fetchone()
+                    error = EntryError(row[0] or "hold", row[1] or "Held", row[2] or "")
+                result.append(((account, destination), error))
+            return result
+
+        return self._journal.run(work)
+
+    def is_proven(self, lane: Lane) -> bool:
+        """Whether something was stored there before, as the journal knows it."""
+        query = "SELECT proven FROM destinations WHERE account_sid=? AND id=?"
+        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
+        return bool(row and row[0])
+
+    def lanes_with_work(self) -> list[LaneKey]:
+        query = f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {rows.OPEN_SQL} AND state='found' AND pinned=1"  # noqa: S608, E501
+        return [(a, d) for a, d in self._journal.run(lambda connection: connection.execute(query).fetchall())]
+
+    def has_work(self, lane: Lane) -> bool:
+        """Whether anything is due for the destination."""
+        now = self._clock.now()
+        return bool(
+            self._journal.run(
+                lambda connection: rows.claim(
+                    connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=1
+                )
+            )
+        )
+
+    def claim(self, lane: Lane, *, limit: int) -> list[Task]:
+        """Recordings whose turn it is, as tasks, moved to `uploading`; tells the lane when the next retry is due."""
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> list[Task]:
+            found = rows.claim(
+                connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=limit
+            )
+            claimed: list[tuple[Recording, str]] = []
+            for recording in found:
+                try:
+                    claimed.append((recording, self._key(recording, lane)))
+                except KeyTemplateError as error:
+                    problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
+                    rows.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
+            begun = rows.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
+            return [
+                Task(
+                    replace(
+                        recording,
+                        state=_S.UPLOADING,
+                        seq=recording.seq + 1,
+                        attempts=recording.attempts + 1,
+                        object_key=key,
+                    ),
+                    key,
+                    attempt_id,
+                    earlier,
+                )
+                for (recording, key), (attempt_id, earlier) in zip(claimed, begun, strict=True)
+            ]
+
+        tasks = self._journal.run(work)
+        if len(tasks) < limit:
+            lane.hungry = False
+            lane.retry_due = self._next_retry(lane)
+        return tasks
+
+    def note_retries(self, lane: Lane, made: Iterable[rows.Change]) -> None:
+        """Remember the earliest of the retries that were just entered."""
+        for change in made:
+            if change.after is _S.WAITING and change.retry_at is not None:
+                lane.retry_due = min(change.retry_at, lane.retry_due or change.retry_at)
+
+    def apply(self, changes: list[rows.Change], *, proven: Lane | None = None) -> list[rows.Change]:
+        """Make the moves in one commit; those that were made."""
+        if not changes:
+            return []
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> list[rows.Change]:
+            made = rows.apply(connection, changes, now=now)
+            if proven is not None and proven.terms is not None:
+                connection.execute(
+                    "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,1)"
+                    " ON CONFLICT (account_sid, id) DO UPDATE SET proven=1",
+                    (*proven.key, proven.terms.to_json()),
+                )
+            return made
+
+        return self._journal.run(work)
+
+    def hold(self, lane: Lane, *, running: float) -> int:
+        """Hold all that is due or waiting for the destination; its retry window runs from now, or goes on."""
+        if lane.error is not None and lane.error.code == Reason.NO_PLAN:  # nothing is wrong with the destination
+            return self._move(lane, (_S.FOUND,), _S.WAITING, running=running, error=lane.error)
+        return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=running, error=lane.error)
+
+    def recovered(self, lane: Lane) -> int:
+        """Have all that waited for the destination tried again."""
+        return self._move(lane, (_S.HELD, _S.WAITING), _S.FOUND, running=0.0, error=None)
+
+    def end_denied(self, lane: Lane, limbo: Collection[Recording]) -> list[rows.Change]:
+        """End everything that is there for a destination whose denial is confirmed, as its policy says."""
+        assert lane.error is not None
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> list[rows.Change]:
+            made: list[rows.Change] = []
+            there = [*limbo]
+            while there:
+                made += rows.apply(connection, [self._end(lane, one) for one in there], now=now)
+                there = rows.select(
+                    connection,
+                    f"r.{rows.OPEN_SQL} AND r.state IN ('found', 'waiting', 'held') AND r.account_sid=?"
+                    " AND r.destination_id IS ? AND r.pinned=1",
+                    lane.key,
+                    tail=f"ORDER BY r.id LIMIT {_GROUP}",
+                )
+            return made
+
+        return self._journal.run(work)
+
+    def _end(self, lane: Lane, recording: Recording) -> rows.Change:
+        policy = self._plans.policy(recording.account_sid, recording.product)
+        delete = policy.fatal_error_policy is FatalErrorPolicy.DELETE and lane.proven
+        after = _S.DELETED if delete else _S.REJECTED
+        return rows.Change(recording, after, error=lane.error, failures=recording.failures + 1)
+
+    def pin_unpinned(self) -> int:
+        """Give recordings that wait for a plan their account and destination, where there is one by now."""
+        now = self._clock.now()
+        default = self._plans.default_account()
+        plans = {plan.account_sid: plan for plan in self._plans.all()}
+
+        def work(connection: sqlite3.Connection) -> int:
+            waits = "state='waiting' AND pinned=0 AND error_code=?"
+            if default:
+                connection.execute(
+                    f"UPDATE recordings SET account_sid=? WHERE account_sid='' AND {waits}",  # noqa: S608
+                    (default, Reason.NO_PLAN.value),
+                )
+            count = 0
+            for account, product in connection.execute(
+                f"SELECT DISTINCT account_sid, product FROM recordings WHERE {waits}",
+                (Reason.NO_PLAN.value,),  # noqa: S608
+            ).fetchall():
+                plan = plans.get(account)
+                terms = {p.value: t for p, t in plan.products.items()}.get(product) if plan is not None else None
+                if terms is None:
+                    continue
+                cursor = connection.execute(
+                    "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, pinned=1, destination_id=?,"
+                    " error_kind=NULL, error_code=NULL, error_message=NULL"
+                    f" WHERE account_sid=? AND product=? AND {waits}",  # noqa: S608
+                    (now, terms.destination_id, account, product, Reason.NO_PLAN.value),
+                )
+                count += cursor.rowcount
+            return count
+
+        return self._journal.run(work)
+
+    def _move(
+        self,
+        lane: Lane,
+        before: Collection[RecordingState],
+        after: RecordingState,
+        *,
+        running: float,
+        error: EntryError | None,
+    ) -> int:
+        now = self._clock.now()
+        return self._journal.run(
+            lambda connection: rows.move_lane(
+                connection,
+                account_sid=lane.account_sid,
+                destination_id=lane.destination_id,
+                before=before,
+                after=after,
+                now=now,
+                running=running,
+                error=error,
+                keep_failing_since=after is _S.HELD,
+            )
+        )
+
+    def _next_retry(self, lane: Lane) -> float | None:
+        query = (
+            f"SELECT min(retry_at) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND account_sid=?"  # noqa: S608
+            " AND destination_id IS ? AND pinned=1"
+        )
+        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
+        return None if row[0] is None else float(row[0])
+
+    def _key(self, recording: Recording, lane: Lane) -> str:
+        if recording.object_key or lane.terms is None:
+            return recording.object_key
+        text = lane.terms.key_template
+        template = self._templates.get(text)
+        if template is None:
+            template = self._templates[text] = KeyTemplate.parse(text)
+        return template.render(key_fields(recording), prefix=lane.terms.prefix)
+
+
+def journal_plans(connection: sqlite3.Connection, plans: Mapping[str, Plan]) -> None:
+    """Keep what is in force, without secrets; destinations that recordings are pinned to stay known."""
+    connection.execute("DELETE FROM plans")
+    for plan in plans.values():
+        connection.execute("INSERT INTO plans VALUES (?,?,?)", (plan.account_sid, plan.revision, plan.to_json()))
+        for terms in plan.destinations.values():
+            connection.execute(
+                "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
+                " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body, proven=max(proven, excluded.proven)",
+                (plan.account_sid, terms.id, terms.to_json(), terms.proven),
+            )
+
+
+def journalled_plans(connection: sqlite3.Connection) -> dict[str, Plan]:
+    """The plans that were in force last, without credentials."""
+    cursor = connection.execute("SELECT account_sid, revision, body FROM plans")
+    return {account: Plan.from_json(account, revision, body) for account, revision, body in cursor}

@@ -1,0 +1,41 @@
+"""From a destination's terms to a client of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recording_storage import __version__
+from recording_storage.s3.address_guard import AddressGuard
+from recording_storage.s3.client import S3Client
+from recording_storage.s3.verify import verify
+
+if TYPE_CHECKING:
+    from recording_storage.s3.verify import Verification
+    from recording_storage.uploader.plans import DestinationTerms
+    from recording_storage.uploader.ports import ObjectStore
+
+
+class S3Connections:
+    """Makes S3 clients and has destinations verified; tests put something else in its place."""
+
+    def connect(self, terms: DestinationTerms) -> ObjectStore:
+        """A client with the terms' credential. Raises S3Failure for a CA bundle that can't be read."""
+        return self._client(terms)
+
+    def verify(self, terms: DestinationTerms) -> Verification:
+        """Go through the verify sequence with a client of its own. Raises S3Failure as `connect` does."""
+        client = self._client(terms)
+        try:
+            return verify(client, prefix=terms.prefix)
+        finally:
+            client.close()
+
+    def _client(self, terms: DestinationTerms) -> S3Client:
+        assert terms.credential is not None
+        allowed = [terms.endpoint] if terms.allow_private or terms.allow_http else []
+        return S3Client(
+            terms.destination(),
+            credential=terms.credential,
+            guard=AddressGuard(allowed),
+            user_agent=f"recording-storage-uploader/{__version__}",
+        )

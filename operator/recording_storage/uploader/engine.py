@@ -1,0 +1,368 @@
+"""The scheduler: one thread that gives work to the destinations' workers and settles what they bring back.
+
+Everything that moves a recording before it is stored happens here, in groups: one commit for what has gathered.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.domain.upload_decision import Confirmation
+from recording_storage.uploader import rows
+from recording_storage.uploader.claims import Claims
+from recording_storage.uploader.doctor import Doctor
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.housekeeping import Housekeeping
+from recording_storage.uploader.journal import JournalDamagedError, JournalError
+from recording_storage.uploader.lanes import Lane, LaneKey, LaneState
+from recording_storage.uploader.outcome import Outcome
+from recording_storage.uploader.settlement import Settlement, tell
+from recording_storage.uploader.upload import Surroundings
+from recording_storage.uploader.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from recording_storage.uploader.intake import Intake
+    from recording_storage.uploader.parts import Parts
+
+log = logging.getLogger(__name__)
+_S = RecordingState
+
+CLAIM = 64
+"""Recordings that are claimed for a destination in one commit."""
+LOW = 24
+"""Queued recordings below which a destination is given more."""
+GATHER = 32
+"""Outcomes that are settled in one commit, …"""
+LINGER = 0.03
+"""… unless this many seconds pass first."""
+PLACES = 32
+"""Uploads at a time over all destinations."""
+JOURNAL_PAUSE = 1.0
+"""Seconds until a journal that took nothing is tried again."""
+LAST_MOMENT = 3.0
+"""Seconds that uploads have to end themselves when the grace period is over."""
+
+
+class Engine:
+    """`run` in a thread of its own; `post`, `found`, `retried`, `plans_changed` and `stop` from any thread."""
+
+    def __init__(self, parts: Parts, *, intake: Intake, progressed: Callable[[str, int, int], None]) -> None:
+        self._parts = parts
+        self._intake = intake
+        self._clock = parts.clock
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._again: list[Callable[[], None]] = []
+        """Posted work that the journal did not take yet."""
+        self._outcomes: queue.SimpleQueue[tuple[Lane, Outcome]] = queue.SimpleQueue()
+        self._unsettled: dict[Lane, list[Outcome]] = {}
+        self._wake = threading.Event()
+        self._stopping = False
+        self._no_time_left = threading.Event()
+        self._give_up_at: float | None = None
+        self._places = threading.Semaphore(PLACES)
+        self._journal_pause: float | None = None
+        self.lanes: dict[LaneKey, Lane] = {}
+        self.last_error = ""
+        self._worker = Worker(
+            Surroundings(
+                spool=parts.spool,
+                journal=parts.journal,
+                clock=parts.clock,
+                stop=self._no_time_left,
+                progressed=progressed,
+            ),
+            media=parts.media,
+        )
+        self._settlement = Settlement(plans=parts.plans, clock=parts.clock)
+        self._claims = Claims(journal=parts.journal, plans=parts.plans, clock=parts.clock)
+        self._doctor = Doctor(parts, scheduler=self, proven=self._claims.is_proven)
+        self._housekeeping = Housekeeping(parts)
+        self.idle = threading.Event()
+        """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
+
+    # From any thread.
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have something done in the scheduler's thread; again, if the journal does not take it."""
+        self.idle.clear()
+        self._inbox.put(work)
+        self._wake.set()
+
+    def found(self) -> None:
+        """Intake has made entries."""
+        self.post(self._all_hungry)
+
+    def retried(self) -> None:
+        """Somebody has asked for retries, and the journal has made the entries found again."""
+        self.post(self._forgive)
+
+    def plans_changed(self) -> None:
+        """Other plans are in force."""
+        self.post(self._take_plans)
+
+    def on_space(self, note: Callable[[int], None]) -> None:
+        """Have `note` told the volume's free bytes now and then."""
+        self._housekeeping.note_space = note
+
+    def stop(self, *, grace: float) -> None:
+        """End: nothing new begins, what is under way has `grace` seconds; then `run` returns."""
+        self.post(lambda: self._stop(grace))
+
+    # In the scheduler's thread.
+
+    def run(self) -> None:
+        """Until it is stopped. Raises JournalDamagedError: the next start repairs that."""
+        self._housekeeping.load()
+        for key, held in self._claims.recover():
+            lane = self.lane(key)
+            if held is not None:
+                lane.state, lane.error, lane.probe_at = LaneState.HELD, held, self._clock.monotonic()
+        gather_until: float | None = None
+        while not self._finished():
+            timeout = self._timeout()
+            if gather_until is not None:
+                timeout = min(timeout, max(gather_until - self._clock.monotonic(), 0.0))
+            self._clock.wait(self._wake, timeout)
+            self._wake.clear()
+            count = self._gather()
+            now = self._clock.monotonic()
+            if 0 < count < GATHER and self._inbox.empty() and any(lane.queued for lane in self.lanes.values()):
+                gather_until = gather_until or now + LINGER
+                if now < gather_until:
+                    continue
+            gather_until = None
+            self._round()
+        for lane in self.lanes.values():
+            lane.close()
+        self._housekeeping.save()
+
+    def _round(self) -> None:
+        if self._journal_pause is not None and self._clock.monotonic() < self._journal_pause:
+            return
+        try:
+            self._take_posted()
+            self._settle_gathered()
+            self._housekeeping.run(self.lanes.values())
+            for lane in list(self.lanes.values()):
+                self._serve(lane)
+        except JournalDamagedError:
+            raise
+        except JournalError as error:
+            if self._journal_pause is None:
+                log.error("%s; nothing is lost, it is tried again", error)  # noqa: TRY400 - no defect of ours
+            self._journal_pause = self._clock.monotonic() + JOURNAL_PAUSE
+            self.last_error = str(error)
+            return
+        if self._journal_pause is not None:
+            self._journal_pause = None
+            log.info("the journal takes changes again")
+        if self._is_idle():
+            self.idle.set()
+
+    def _take_posted(self) -> None:
+        while not self._inbox.empty():
+            self._again.append(self._inbox.get())
+        while self._again:
+            self._again[0]()  # stays in front when the journal doesn't take it
+            del self._again[0]
+
+    def lane(self, key: LaneKey) -> Lane:
+        """The destination's lane; made when it is first asked for."""
+        if key not in self.lanes:
+            self.lanes[key] = Lane(key, perform=self._worker.perform, done=self._done, places=self._places)
+        return self.lanes[key]
+
+    def _timeout(self) -> float:
+        """Seconds until time alone makes something due."""
+        now = self._clock.monotonic()
+        if self._journal_pause is not None:
+            return max(self._journal_pause - now, 0.0)
+        due = [self._housekeeping.next_at - now]
+        if self._give_up_at is not None:
+            due.append(self._give_up_at - now)
+        for lane in self.lanes.values():
+            if lane.probe_at is not None:
+                due.append(lane.probe_at - now)
+            if lane.retry_due is not None and lane.state is LaneState.OK:
+                due.append(lane.retry_due - self._clock.now())
+        return max(min(due), 0.0)
+
+    def _is_idle(self) -> bool:
+        if self._doctor.asking or self._unsettled or not self._inbox.empty() or not self._outcomes.empty():
+            return False
+        return not any(
+            lane.busy or lane.limbo or (lane.hungry and lane.state is not LaneState.CHECKING and not self._stopping)
+            for lane in self.lanes.values()
+        )
+
+    # Stopping.
+
+    def _stop(self, grace: float) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        self._give_up_at = self._clock.monotonic() + grace
+        for lane in self.lanes.values():
+            for task in lane.drain():
+                self._unsettled.setdefault(lane, []).append(Outcome(task))
+
+    def _finished(self) -> bool:
+        if not self._stopping:
+            return False
+        busy = any(lane.busy for lane in self.lanes.values()) or not self._outcomes.empty() or bool(self._unsettled)
+        assert self._give_up_at is not None
+        now = self._clock.monotonic()
+        if not busy:
+            return True
+        if now >= self._give_up_at:
+            if self._no_time_left.is_set():
+                log.warning("some uploads did not end in time; the next start goes on with them")
+                return True
+            self._no_time_left.set()
+            self._give_up_at = now + LAST_MOMENT
+        return False
+
+    # What is posted.
+
+    def _all_hungry(self) -> None:
+        for key in self._claims.lanes_with_work():
+            self.lane(key).hungry = True
+
+    def _forgive(self) -> None:
+        """A retry is a real try, even where the last word of a destination was no."""
+        for lane in self.lanes.values():
+            if lane.state is LaneState.DENIED:
+                lane.state, lane.error, lane.confirmed_at = LaneState.OK, None, None
+            elif lane.state is LaneState.HELD and lane.destination_id is not None:
+                lane.probe_at = self._clock.monotonic()
+        self._all_hungry()
+
+    def _take_plans(self) -> None:
+        self._claims.pin_unpinned()
+        for lane in self.lanes.values():
+            self._doctor.new_terms(lane)
+        self._all_hungry()
+
+    # Giving work. Everything from here on raises JournalError.
+
+    def _serve(self, lane: Lane) -> None:
+        if lane.probe_at is not None and self._clock.monotonic() >= lane.probe_at and not self._stopping:
+            self._doctor.probe(lane)
+        if lane.retry_due is not None and self._clock.now() >= lane.retry_due:
+            lane.hungry, lane.retry_due = True, None
+        if not lane.hungry or self._stopping or lane.state is LaneState.CHECKING:
+            return
+        if lane.state is LaneState.HELD:
+            self.hold(lane)
+        elif lane.state is LaneState.DENIED:
+            if self._doctor.confirmed_lately(lane):
+                self.end_denied(lane, [])
+            elif self._claims.has_work(lane):
+                self._doctor.confirm(lane, [])
+            else:
+                lane.hungry = False
+        elif lane.queued < LOW and self._doctor.connect(lane):
+            tasks = self._claims.claim(lane, limit=CLAIM)
+            fault_point("claimed")
+            self._parts.counters.add("retries", sum(1 for task in tasks if task.recording.failures))
+            lane.put(tasks)
+
+    def _done(self, lane: Lane, outcome: Outcome) -> None:
+        self.idle.clear()
+        self._outcomes.put((lane, outcome))
+        self._wake.set()
+
+    # Settling.
+
+    def _gather(self) -> int:
+        while not self._outcomes.empty():
+            lane, outcome = self._outcomes.get()
+            self._unsettled.setdefault(lane, []).append(outcome)
+        return sum(len(outcomes) for outcomes in self._unsettled.values())
+
+    def _settle_gathered(self) -> None:
+        for lane in list(self._unsettled):
+            self.settle(lane, self._unsettled[lane], confirmation=Confirmation.PENDING)
+            del self._unsettled[lane]
+
+    def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
+        """Decide what becomes of them, and journal it. Raises JournalError: nothing has happened then."""
+        measures = self._settlement.settle(
+            lane, outcomes, running=self._housekeeping.running_time(), confirmation=confirmation
+        )
+        stored = any(outcome.stored is not None for outcome in outcomes)
+        if stored:
+            fault_point("before-stored")
+        made = self._claims.apply(measures.changes, proven=lane if stored and not lane.proven else None)
+        if stored:
+            fault_point("after-stored")
+            lane.proven, lane.fresh_credential = True, False
+        self._follow_up(lane, outcomes, made)
+        for path in measures.await_again:
+            self._intake.await_again(path)
+        if measures.hold is not None:
+            self._doctor.hold(lane, measures.hold)
+        if measures.refresh:
+            self._doctor.refresh(lane, measures.refresh)
+        if measures.confirm:
+            self._doctor.confirm(lane, measures.confirm)
+
+    def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[rows.Change]) -> None:
+        now = self._clock.monotonic()
+        counters = self._parts.counters
+        for outcome in outcomes:
+            if outcome.stored is not None:
+                lane.succeeded()
+                counters.add("stored")
+                counters.add("stored_bytes", outcome.task.recording.identity.size)
+            elif outcome.failure is not None:
+                counters.failed(outcome.failure.kind)
+                self.last_error = str(outcome.failure)
+                if outcome.failure.kind.value in ("throttled", "transient"):
+                    lane.cut(now=now)
+        if any(change.after is _S.FOUND for change in made):
+            lane.hungry = True
+        self._claims.note_retries(lane, made)
+        self._tell(made)
+
+    def _tell(self, made: Sequence[rows.Change]) -> None:
+        for change in made:
+            tell(change)
+            self._parts.counters.moved(change.after)
+        if deleted := [change.recording for change in made if change.after is _S.DELETED]:
+            gone = self._parts.releaser.delete(deleted)
+            self._intake.forget([recording.path for recording in gone])
+        if made:
+            self._parts.reporter.wake()
+
+    # What the doctor has done.
+
+    def hold(self, lane: Lane) -> None:
+        """Journal that everything there for the destination is held."""
+        held = self._claims.hold(lane, running=self._housekeeping.running_time())
+        lane.hungry, lane.retry_due = False, None
+        if lane.error is not None:
+            self.last_error = lane.error.message
+        if held:
+            self._parts.reporter.wake()
+
+    def release(self, lane: Lane) -> None:
+        """Journal that everything that waited for the destination is tried again."""
+        count = self._claims.recovered(lane)
+        if count:
+            log.info("%d recordings are tried again", count)
+            self._parts.reporter.wake()
+
+    def end_denied(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
+        """End everything that is there for a destination whose denial is confirmed."""
+        made = self._claims.end_denied(lane, [outcome.task.recording for outcome in outcomes])
+        lane.hungry, lane.retry_due = False, None
+        if lane.error is not None:
+            self.last_error = lane.error.message
+        self._tell(made)

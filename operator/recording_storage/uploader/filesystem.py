@@ -1,0 +1,50 @@
+"""What kind of file system a spool is on, and how full: by `statfs`, which the standard library doesn't have."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NETWORK_MAGIC = {
+    0x6969: "nfs",
+    0xFF534D42: "cifs",
+    0xFE534D42: "smb2",
+    0x517B: "smb",
+    0x00C36400: "ceph",
+    0x01021997: "9p",
+    0x65735546: "fuse",  # sshfs, gluster, s3fs, …: what another node writes there is not seen here
+    0x5346414F: "afs",
+    0x6B414653: "kafs",
+    0x73757245: "coda",
+    0x19830326: "beegfs",
+    0x0BD00BD0: "lustre",
+    0x47504653: "gpfs",
+    0x01161970: "gfs2",
+    0x7461636F: "ocfs2",
+}
+"""From linux/magic.h and the file systems' own headers."""
+
+
+def network_file_system(folder: Path) -> str | None:
+    """The name of the network file system that the folder is on; None for a local one, or when it can't be told."""
+    if not sys.platform.startswith("linux"):
+        return None
+    buffer = ctypes.create_string_buffer(256)  # struct statfs is 120 bytes; f_type is its first word
+    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(folder), buffer) != 0:
+        return None
+    magic = ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+    return _NETWORK_MAGIC.get(magic)
+
+
+def space(folder: Path) -> tuple[int, int] | None:
+    """Free bytes (for us) and all bytes of the volume; None when it can't be told."""
+    try:
+        answer = os.statvfs(folder)
+    except OSError:
+        return None
+    return answer.f_bavail * answer.f_frsize, answer.f_blocks * answer.f_frsize

@@ -1,0 +1,78 @@
+"""Has the recorder finished a file? A pure judgement over what could be learnt of it.
+
+A call on hold writes nothing for minutes, so quiet alone proves nothing: what counts is the recorder's own word (the
+marker, a rename into place) or the kernel's (nobody has it open for writing).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recording_storage.uploader.lease import Writers
+
+DEFAULT_SETTLE = 5.0
+"""Seconds without a change that are wanted besides the kernel's word: a recorder may open its file again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishRule:
+    """How this spool's recorder says that it has finished."""
+
+    settle: float = DEFAULT_SETTLE
+    """Seconds."""
+    marker_only: bool = False
+    """Nothing but `NAME.EXT.done` counts."""
+    network: bool = False
+    """The spool is on a network file system: nobody here knows who writes to it elsewhere."""
+    quiet_proof: float | None = None
+    """Seconds of quiet that count as proof where no better one is to be had; None: they never do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a file now."""
+
+    marker: bool
+    quiet_for: float
+    """Seconds since its last change."""
+    writers: Writers
+    closed: bool = False
+    """A writer was seen to close it after its last change."""
+    moved_in: bool = False
+    """It was seen to be renamed into place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    finished: bool
+    look_again: float | None = None
+    """Seconds until time alone can change the judgement; None: only an event can."""
+    why: str = ""
+    settling: bool = False
+    """Only time is missing."""
+
+
+_FINISHED = Judgement(finished=True)
+
+
+def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:
+    """Whether the file is finished."""
+    if evidence.marker:
+        return _FINISHED
+    if rule.marker_only:
+        return Judgement(finished=False, why="waits for its .done marker")
+    if evidence.writers is Writers.SOME:
+        return Judgement(finished=False, look_again=max(rule.settle, 1.0), why="is open for writing")
+    remaining = rule.settle - evidence.quiet_for
+    if remaining > 0:
+        return Judgement(finished=False, look_again=remaining, why="has not settled yet", settling=True)
+    if evidence.moved_in or (not rule.network and (evidence.writers is Writers.NONE or evidence.closed)):
+        return _FINISHED
+    if rule.quiet_proof is None:
+        return Judgement(
+            finished=False, why="nothing proves that it is finished: no marker, no lease, no close was seen"
+        )
+    remaining = rule.quiet_proof - evidence.quiet_for
+    if remaining > 0:
+        return Judgement(finished=False, look_again=remaining, why="has not been quiet for long enough", settling=True)
+    return _FINISHED

@@ -1,0 +1,129 @@
+"""What has to be done now and then: running time, retry windows, old rows, the volume's space."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.states import Product
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.filesystem import space
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.lanes import Lane
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0
+"""Seconds between two rounds, so also what a crash can take from the running time."""
+PURGE_EVERY = 3600.0
+KEEP_FINAL = 24 * 3600.0
+"""Seconds that released and deleted recordings stay in the journal, for whoever asks."""
+KEEP_UNTOLD = 30 * 24 * 3600.0
+"""The same for those that the store has not heard the end of."""
+LOW_SPACE = ((0.03, logging.CRITICAL), (0.10, logging.WARNING))
+"""Free share of the volume, and how loudly it is told."""
+_NOT_COUNTED = (Reason.ENCRYPTION_UNAVAILABLE.value, Reason.NO_CREDENTIAL.value)
+"""Held for these, a recording waits without limit: nothing has been tried."""
+
+
+class Housekeeping:
+    """Used by the scheduler's thread."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._clock = parts.clock
+        self._base = 0.0
+        self._since = parts.clock.monotonic()
+        self._purge_at = self._since
+        self._told_level = 0
+        self.note_space: Callable[[int], None] = _ignore
+        self.next_at = self._since + EVERY
+        """Monotonic."""
+
+    def load(self) -> None:
+        """Go on with the running time of earlier processes. Raises JournalError."""
+        query = "SELECT value FROM meta WHERE key='running_time'"
+        row = self._parts.journal.run(lambda connection: connection.execute(query).fetchone())
+        self._base = float(row[0]) if row else 0.0
+
+    def running_time(self) -> float:
+        """Seconds that uploaders of this spool have run; what retry windows are counted in."""
+        return self._base + self._clock.monotonic() - self._since
+
+    def save(self) -> None:
+        from recording_storage.uploader.journal import JournalError  # noqa: PLC0415 - only at the end
+
+        try:
+            running = str(self.running_time())
+            self._parts.journal.run(lambda connection: _save_running_time(connection, running))
+        except JournalError as error:
+            log.debug("the running time was not saved: %s", error)
+
+    def run(self, lanes: Iterable[Lane]) -> None:
+        """A round, when it is due. Raises JournalError."""
+        now = self._clock.monotonic()
+        if now < self.next_at:
+            return
+        self.next_at = now + EVERY
+        running = self.running_time()
+        accounts = {lane.account_sid for lane in lanes}
+
+        def work(connection: sqlite3.Connection) -> int:
+            _save_running_time(connection, str(running))
+            return sum(self._expire(connection, account, running) for account in accounts)
+
+        parked = self._parts.journal.run(work)
+        if parked:
+            self._parts.counters.add("parked", parked)
+            self._parts.reporter.wake()
+            log.error("%d recordings are parked: their destination was held for the whole retry window", parked)
+        if now >= self._purge_at:
+            self._purge_at = now + PURGE_EVERY
+            moment = self._clock.now()
+            self._parts.journal.run(lambda connection: _purge(connection, moment))
+        self._look_at_space()
+
+    def _expire(self, connection: sqlite3.Connection, account: str, running: float) -> int:
+        return sum(
+            rows.park_expired(
+                connection,
+                account_sid=account,
+                product=product,
+                began_before=running - self._parts.plans.policy(account, product).retry_window,
+                exempt=_NOT_COUNTED,
+                now=self._clock.now(),
+            )
+            for product in Product
+        )
+
+    def _look_at_space(self) -> None:
+        found = space(self._parts.spool.root)
+        if found is None:
+            return
+        self.note_space(found[0])
+        share = found[0] / found[1] if found[1] else 1.0
+        level = next((level for limit, level in LOW_SPACE if share < limit), 0)
+        if level > self._told_level:
+            log.log(level, "the spool's volume has %d MiB left (%.1f %%)", found[0] >> 20, share * 100)
+        self._told_level = level
+
+
+def _ignore(_free: int) -> None:
+    """Until somebody wants to know."""
+
+
+def _save_running_time(connection: sqlite3.Connection, value: str) -> None:
+    connection.execute(
+        "INSERT INTO meta VALUES ('running_time', ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value", (value,)
+    )
+
+
+def _purge(connection: sqlite3.Connection, now: float) -> None:
+    rows.purge(connection, before=now - KEEP_FINAL, untold_too=False)
+    rows.purge(connection, before=now - KEEP_UNTOLD, untold_too=True)

@@ -1,0 +1,103 @@
+"""A spool that no uploader serves just now, seen through its journal; what is retried is found by the next uploader."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.inspection import Inspection, LinkState
+from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.ports import Status
+from recording_storage.uploader.spool import Spool
+
+
+class IdleView:
+    """The port `StateView` over a journal that is ours for the moment."""
+
+    def __init__(self, journal: Journal, *, spool: Spool) -> None:
+        self._journal = journal
+        self._spool = spool
+
+    def recordings(
+        self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
+    ) -> Sequence[Recording]:
+        """See the port."""
+
+        def read(connection: sqlite3.Connection) -> list[Recording]:
+            where = "r.id > ?"
+            parameters: list[Any] = [after]
+            for column, values in (("r.state", [state.value for state in states]), ("r.sid", list(sids))):
+                if values:
+                    where += f" AND {column} IN ({','.join('?' * len(values))})"
+                    parameters += values
+            return rows.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {limit}")
+
+        return self._journal.run(read)
+
+    def retry(self, sids: Collection[str] | None) -> Sequence[str]:
+        """See the port; committed when it returns."""
+        return self._journal.run(lambda connection: rows.retry(connection, sids=sids, now=time.time()))
+
+    def status(self) -> Status:
+        """What the journal and the volume tell."""
+        usage = shutil.disk_usage(self._spool.root)
+        return Status(
+            spool=str(self._spool.root),
+            spool_id=self._spool.read_id(),
+            started_at=0.0,
+            standby=False,
+            states=self._journal.run(rows.tallies),
+            oldest=self._journal.run(rows.oldest),
+            unfinished=0,
+            free_bytes=usage.free,
+            total_bytes=usage.total,
+            intake_stopped="",
+            destinations=(),
+            applied_revisions=self._journal.run(_revisions),
+            last_error=self._journal.run(_last_error),
+            counters={},
+        )
+
+
+@contextmanager
+def idle_inspection(root: Path) -> Iterator[Inspection]:
+    """Answers from the journal while nobody else can have it.
+
+    Raises:
+        SpoolBusyError: an uploader serves it after all.
+        SpoolError: it can't be reached.
+        JournalError: its journal can't be read.
+        SchemaTooNewError: a newer version wrote it.
+    """
+    spool = Spool(root)
+    spool.read_id()
+    with spool.locked():
+        journal = Journal.open(spool.folder, known_spool=True)
+        try:
+            yield Inspection(IdleView(journal, spool=spool), link=lambda: LinkState(mode="unknown"), running=False)
+        finally:
+            journal.close()
+
+
+def ask_idle(root: Path, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """One question to `idle_inspection`; the spool is let go before the first line: a slow reader holds nobody up."""
+    with idle_inspection(root) as inspection:
+        lines = list(inspection.answer(request))
+    yield from lines
+
+
+def _revisions(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT account_sid, revision FROM plans"))
+
+
+def _last_error(connection: sqlite3.Connection) -> str:
+    row = connection.execute(
+        "SELECT error_code, error_message FROM recordings WHERE error_code IS NOT NULL ORDER BY changed_at DESC LIMIT 1"
+    ).fetchone()
+    return "" if row is None else f"{row[0]}: {row[1]}"

@@ -1,0 +1,150 @@
+"""What the commands ask of a spool, answered from a `StateView`: a running uploader's, or an idle journal's."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from recording_storage import __version__
+from recording_storage.domain.states import FINAL, RecordingState
+from recording_storage.uploader.control import RequestError
+from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.ports import StateView, Status
+
+PAGE = 1000
+_HELD = frozenset({"held", "denied"})
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """How the uploader stands with the store."""
+
+    mode: str
+    """`store`; `alone`: it runs with `--config`; `unknown`: no uploader runs."""
+    connected: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Answers one request of `control`; used by many threads at once."""
+
+    view: StateView
+    link: Callable[[], LinkState]
+    running: bool = True
+    filling: Callable[[], float | None] = lambda: None
+    """Bytes a second by which the free space shrinks; None: it doesn't, or not known yet."""
+
+    def answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The lines of the answer; raises RequestError."""
+        match request.get("do"):
+            case "recordings":
+                yield from self._recordings(request)
+            case "status":
+                yield self._status(self.view.status())
+            case "retry":
+                yield self._retry(request)
+            case other:
+                raise RequestError(f"this uploader ({__version__}) doesn't know the request {other!r}")
+
+    def _recordings(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        try:
+            states = frozenset(RecordingState(text) for text in request.get("states") or ())
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        after = 0
+        while page := self.view.recordings(after=after, limit=PAGE, states=states):
+            yield from map(line_of, page)
+            after = page[-1].id
+
+    def _retry(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        sids: Sequence[str] = list(request.get("sids") or ())
+        if not sids:
+            moved = self.view.retry(None)
+            return self._retried(moved, named=())
+        known = {recording.sid for recording in self._named(sids)}
+        if unknown := [sid for sid in sids if sid not in known]:
+            return {"running": self.running, "retried": [], "unmoved": [], "unknown": unknown}
+        return self._retried(self.view.retry(sids), named=sids)
+
+    def _retried(self, moved: Sequence[str], *, named: Sequence[str]) -> Mapping[str, Any]:
+        shown = {recording.sid: recording for recording in self._named(list(dict.fromkeys([*moved, *named])))}
+        done = frozenset(moved)
+        return {
+            "running": self.running,
+            "retried": [_brief(shown[sid]) for sid in moved if sid in shown],
+            "unmoved": [_brief(shown[sid]) for sid in named if sid not in done and sid in shown],
+            "unknown": [],
+        }
+
+    def _named(self, sids: Sequence[str]) -> Iterator[Recording]:
+        for start in range(0, len(sids), PAGE):
+            yield from self.view.recordings(sids=sids[start : start + PAGE], limit=PAGE)
+
+    def _status(self, status: Status) -> Mapping[str, Any]:
+        link = self.link()
+        rate = self.filling()
+        free = status.free_bytes
+        return {
+            "spool": status.spool,
+            "spool_id": status.spool_id,
+            "running": self.running,
+            "standby": status.standby,
+            "version": __version__,
+            "started_at": _time(status.started_at) if self.running else None,
+            "states": {state.value: {"count": t.count, "size": t.size} for state, t in status.states.items()},
+            "unfinished": sum(tally.count for state, tally in status.states.items() if state not in FINAL),
+            "growing": status.unfinished,
+            "oldest": _time(status.oldest),
+            "free_bytes": free,
+            "total_bytes": status.total_bytes,
+            "time_to_full": free / rate if free is not None and rate else None,
+            "intake_stopped": status.intake_stopped,
+            "destinations": [
+                {
+                    "account_sid": d.account_sid,
+                    "destination_id": d.destination_id,
+                    "url": d.url,
+                    "state": d.state,
+                    "error": d.error,
+                    "probe_at": _time(d.probe_at),
+                }
+                for d in status.destinations
+            ],
+            "held": [
+                {"account_sid": d.account_sid, "destination_id": d.destination_id, "url": d.url, "error": d.error}
+                for d in status.destinations
+                if d.state in _HELD
+            ],
+            "last_error": status.last_error,
+            "store": {"mode": link.mode, "connected": link.connected, "error": link.error},
+            "revisions": dict(status.applied_revisions),
+        }
+
+
+def line_of(recording: Recording) -> Mapping[str, Any]:
+    """One object of `recordings --json`."""
+    stored, error = recording.stored, recording.error
+    return {
+        "sid": recording.sid,
+        "account_sid": recording.account_sid,
+        "product": recording.product.value,
+        "file": recording.path,
+        "size": recording.identity.size,
+        "state": recording.state.value,
+        "found_at": _time(recording.found_at),
+        "changed_at": _time(recording.changed_at),
+        "attempts": recording.attempts,
+        "retry_at": _time(recording.retry_at),
+        "media_url": stored.media_url if stored else None,
+        "sha256": stored.sha256 if stored else None,
+        "error": {"kind": error.kind, "code": error.code, "message": error.message} if error else None,
+    }
+
+
+def _brief(recording: Recording) -> Mapping[str, Any]:
+    return {"sid": recording.sid, "file": recording.path, "state": recording.state.value}
+
+
+def _time(posix: float | None) -> str | None:
+    return None if posix is None else datetime.fromtimestamp(posix, UTC).isoformat(timespec="milliseconds")

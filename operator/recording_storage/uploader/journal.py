@@ -1,0 +1,199 @@
+"""The durable record of a spool's recordings: SQLite, owned by one thread, commits in groups.
+
+Whoever changes something hands over a function of the connection and gets a future. The thread runs all functions that
+have gathered, each in a savepoint of its own, in one transaction: one fsync for many changes. A future is done only
+after the commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.schema import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Work = "Callable[[sqlite3.Connection], T]"
+
+FILE_NAME = "journal.db"
+_SUFFIXES = ("", "-wal", "-journal", "-shm")
+_GROUP = 256
+"""Changes in one transaction at most."""
+_STOP = object()
+
+
+class JournalError(Exception):
+    """The journal could not take a change (volume full, I/O error); nothing of the change is done."""
+
+
+class JournalDamagedError(JournalError):
+    """The journal's file is no longer a database; the next start moves it aside and rebuilds it from the spool."""
+
+
+class Journal:
+    """One for each process and spool: open it only under the spool's lock."""
+
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, rebuilt: bool) -> None:
+        self.path = path
+        self.rebuilt = rebuilt
+        """The spool was in use before and its journal was lost: objects may be there that it knows nothing of."""
+        self._connection = connection
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, folder: Path, *, known_spool: bool) -> Journal:
+        """Open the journal in `folder`, or begin one; a damaged one is moved aside.
+
+        Args:
+            folder: `SPOOL/.recording-storage`.
+            known_spool: the spool had its id before this start, so a journal that is not there was lost.
+
+        Raises:
+            JournalError: it can't be opened, and not because it is damaged (volume full, rights).
+            SchemaTooNewError: a newer version wrote it.
+        """
+        path = folder / FILE_NAME
+        existed = path.exists()
+        if existed and not _is_sound(path):
+            _move_aside(path)
+            existed = False
+        try:
+            connection = _connect(path)
+            migrate(connection)
+            if known_spool and not existed:
+                connection.execute("INSERT OR REPLACE INTO meta VALUES ('rebuilt_at', ?)", (str(time.time()),))
+            rebuilt = connection.execute("SELECT 1 FROM meta WHERE key='rebuilt_at'").fetchone() is not None
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {path} can't be opened: {error}") from error
+        return cls(connection, path=path, rebuilt=rebuilt)
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Run `work` in the journal's thread, in a transaction; the future is done after the commit.
+
+        The future's exception is `work`'s own, or a JournalError. Work must leave alone what it did not make: it can
+        be run only once, and nothing of it stays when it raises.
+        """
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The same, waiting for the commit."""
+        return self.submit(work).result()
+
+    def close(self) -> None:
+        """Commit what has been handed over, then close the file."""
+        self._queue.put(_STOP)
+        self._thread.join()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._queue.get()
+            group = []
+            while True:
+                if first is _STOP:
+                    stopping = True
+                else:
+                    group.append(first)
+                if stopping or len(group) >= _GROUP:
+                    break
+                try:
+                    first = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if group:
+                self._commit(group)
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _commit(self, group: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for work, future in group:
+                self._connection.execute("SAVEPOINT work")
+                try:
+                    result = work(self._connection)
+                except sqlite3.Error:
+                    raise
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked; the others' work goes on
+                    self._connection.execute("ROLLBACK TO work")
+                    self._connection.execute("RELEASE work")
+                    future.set_exception(error)
+                    continue
+                self._connection.execute("RELEASE work")
+                done.append((future, result))
+            fault_point("journal-before-commit")
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            failure = _translated(error)
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(failure)
+            return
+        fault_point("journal-after-commit")
+        for future, result in done:
+            future.set_result(result)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    # Before the first access: with an exclusive lock WAL needs no shared memory, which network volumes don't have.
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-8000")
+    return connection
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite can read the file; raises JournalError when that can't be told (rights, I/O, lock)."""
+    try:
+        connection = _connect(path)
+        try:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            return False
+        raise JournalError(f"the journal {path} can't be opened: {error}") from error
+    return bool(answer is not None and answer[0] == "ok")
+
+
+def _move_aside(path: Path) -> None:
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for suffix in _SUFFIXES:
+        part = Path(f"{path}{suffix}")
+        with contextlib.suppress(FileNotFoundError):
+            part.rename(f"{path}.damaged-{stamp}{suffix}")
+    log.error("the journal was damaged; it is kept as %s.damaged-%s and rebuilt from the spool", path, stamp)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _translated(error: sqlite3.Error) -> JournalError:
+    if _is_damage(error):
+        return JournalDamagedError(f"the journal is damaged: {error}")
+    return JournalError(f"the journal takes no change: {error}")

@@ -1,0 +1,170 @@
+"""The way to one destination: its queue, its workers, its concurrency, and whether it works."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.multipart import PartPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.outcome import Outcome, Task
+    from recording_storage.uploader.plans import DestinationTerms
+    from recording_storage.uploader.ports import ObjectStore
+
+log = logging.getLogger(__name__)
+
+MAX_CONCURRENCY = 8
+"""Recordings that are sent to one destination at a time."""
+_IDLE = 5.0
+"""Seconds until a worker without work ends."""
+LaneKey = tuple[str, str | None]
+"""Account sid and destination id; None is the store's own media storage."""
+
+
+class LaneState(StrEnum):
+    OK = "ok"
+    CHECKING = "checking"
+    """A fresh credential is looked up, or the verify sequence runs, before anything else is sent."""
+    HELD = "held"
+    """It can't work until somebody mends something; probed slowly."""
+    DENIED = "denied"
+    """It refuses access, and the verify sequence has confirmed that."""
+
+
+class Lane:
+    """Made and moved by the scheduler's thread alone; workers take tasks from it."""
+
+    def __init__(
+        self,
+        key: LaneKey,
+        *,
+        perform: Callable[[Lane, Task], Outcome],
+        done: Callable[[Lane, Outcome], None],
+        places: threading.Semaphore,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            key: the destination.
+            perform: uploads a task, in a worker; raises nothing.
+            done: takes what came of it.
+            places: how many uploads there may be at a time over all destinations.
+        """
+        self.key = key
+        self.state = LaneState.OK
+        self.error: EntryError | None = None
+        self.terms: DestinationTerms | None = None
+        self.store: ObjectStore | None = None
+        self.location: BucketLocation | None = None
+        self.pool = PartPool()
+        self.proven = False
+        self.fresh_credential = False
+        """The credential was looked up afresh and has not worked since."""
+        self.hungry = True
+        """The journal may have work for it."""
+        self.retry_due: float | None = None
+        """POSIX time of the next retry."""
+        self.probe_at: float | None = None
+        """Monotonic."""
+        self.probes = 0
+        """In a row that failed."""
+        self.confirmed_at: float | None = None
+        """Monotonic: when the verify sequence last confirmed the denial."""
+        self.limbo: list[Outcome] = []
+        """Failures that wait for what `CHECKING` finds out."""
+        self._perform = perform
+        self._done = done
+        self._places = places
+        self._limit = float(MAX_CONCURRENCY)
+        self._cut_at = -1e9
+        self._condition = threading.Condition()
+        self._queue: deque[Task] = deque()
+        self._active = 0
+        self._threads = 0
+
+    @property
+    def account_sid(self) -> str:
+        return self.key[0]
+
+    @property
+    def destination_id(self) -> str | None:
+        return self.key[1]
+
+    @property
+    def url(self) -> str:
+        return self.location.url if self.location is not None else ""
+
+    @property
+    def concurrency(self) -> int:
+        return int(self._limit)
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
+    @property
+    def busy(self) -> int:
+        """Tasks that are queued or under way."""
+        with self._condition:
+            return len(self._queue) + self._active
+
+    def put(self, tasks: Sequence[Task]) -> None:
+        with self._condition:
+            self._queue.extend(tasks)
+            while self._threads < min(len(self._queue) + self._active, MAX_CONCURRENCY):
+                self._threads += 1
+                threading.Thread(target=self._run, name="upload", daemon=True).start()
+            self._condition.notify(len(tasks))
+
+    def drain(self) -> list[Task]:
+        """Take back what has not begun."""
+        with self._condition:
+            left = list(self._queue)
+            self._queue.clear()
+            return left
+
+    def succeeded(self) -> None:
+        """A little more at a time, until something objects."""
+        if self._limit < MAX_CONCURRENCY:
+            self._limit = min(MAX_CONCURRENCY, self._limit + 1.0 / self._limit)
+
+    def cut(self, *, now: float) -> None:
+        """Half as much at a time; failures of one moment count once. `now` is monotonic."""
+        if now - self._cut_at >= 1.0:
+            self._cut_at = now
+            self._limit = max(1.0, self._limit / 2)
+
+    def drop_client(self) -> None:
+        """The next upload makes a new one, with the plan's present credential."""
+        if self.store is not None:
+            self.store.close()
+        self.store = None
+
+    def close(self) -> None:
+        self.drop_client()
+        self.pool.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._queue or self._active >= int(self._limit):
+                    if not self._condition.wait(_IDLE) and not self._queue:
+                        self._threads -= 1
+                        return
+                task = self._queue.popleft()
+                self._active += 1
+            with self._places:
+                outcome = self._perform(self, task)
+            with self._condition:
+                self._active -= 1
+                if self._queue:
+                    self._condition.notify()
+            self._done(self, outcome)

@@ -1,0 +1,141 @@
+"""Prometheus' view of an uploader. prometheus_client is imported here: import this only when metrics are asked for."""
+
+import threading
+from collections.abc import Callable, Iterable
+from http.server import ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import MetricsHandler
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from recording_storage import __version__
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.inspection import LinkState
+from recording_storage.uploader.ports import StateView, Status
+
+PREFIX = "recording_storage_uploader"
+_COUNTERS = {
+    "stored": "Recordings whose object was stored and compared.",
+    "stored_bytes": "Bytes of them.",
+    "released": "Recordings whose local file was removed after the store had acknowledged them.",
+    "failures": "Attempts that failed.",
+    "retries": "Attempts after a failed one.",
+    "parked": "Recordings that were parked.",
+    "rejected": "Recordings that a fatal error ended.",
+    "deleted": "Recordings that were deleted without being stored.",
+    "scans": "Walks over the whole spool.",
+}
+_FAILURE_PREFIX = "failures_"
+
+
+class UploaderCollector(Collector):
+    """Reads the uploader's state when it is asked, so nothing has to be counted twice."""
+
+    def __init__(self, view: StateView, *, link: Callable[[], LinkState], now: Callable[[], float]) -> None:
+        self._view = view
+        self._link = link
+        self._now = now
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry must not ask the uploader while it starts."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._view.status()
+        yield _gauge("info", "Version of the uploader.", {"version": __version__, "spool_id": status.spool_id}, 1)
+        yield from _recordings(status, now=self._now())
+        yield from _disk(status)
+        yield from _destinations(status)
+        yield from _counters(status)
+        link = self._link()
+        if link.mode == "store":
+            yield _gauge("store_up", "1 while the settings store can be reached.", {}, float(link.connected))
+        revisions = GaugeMetricFamily(f"{PREFIX}_plan_revision", "Plan in force, by account.", labels=["account_sid"])
+        for account, revision in status.applied_revisions.items():
+            revisions.add_metric([account], revision)
+        yield revisions
+        yield _gauge("standby", "1 while another uploader holds the spool.", {}, float(status.standby))
+
+
+def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
+    counts = GaugeMetricFamily(f"{PREFIX}_recordings", "Recordings on the spool, by state.", labels=["state"])
+    sizes = GaugeMetricFamily(f"{PREFIX}_recordings_bytes", "Their bytes, by state.", labels=["state"])
+    for state in RecordingState:
+        tally = status.states.get(state)
+        counts.add_metric([state.value], tally.count if tally else 0)
+        sizes.add_metric([state.value], tally.size if tally else 0)
+    yield counts
+    yield sizes
+    age = 0.0 if status.oldest is None else max(0.0, now - status.oldest)
+    yield _gauge(
+        "oldest_recording_age_seconds", "Age of the oldest one that is not finished; 0: there is none.", {}, age
+    )
+    yield _gauge("growing_files", "Files that their recorder has not finished.", {}, status.unfinished)
+
+
+def _disk(status: Status) -> Iterable[Metric]:
+    if status.free_bytes is not None:
+        yield _gauge("spool_free_bytes", "Free space of the spool's volume.", {}, status.free_bytes)
+    if status.total_bytes is not None:
+        yield _gauge("spool_size_bytes", "Size of the spool's volume.", {}, status.total_bytes)
+    stopped = float(bool(status.intake_stopped))
+    yield _gauge("intake_stopped", "1 while no new recording can be taken (journal full, …).", {}, stopped)
+
+
+def _destinations(status: Status) -> Iterable[Metric]:
+    labels = ["account_sid", "destination_id"]
+    held = GaugeMetricFamily(
+        f"{PREFIX}_destination_held", "1 while it can't work until somebody mends it.", labels=labels
+    )
+    slots = GaugeMetricFamily(f"{PREFIX}_destination_concurrency", "Uploads that it may have at once.", labels=labels)
+    for destination in status.destinations:
+        names = [destination.account_sid, destination.destination_id or "store"]
+        held.add_metric(names, float(destination.state in {"held", "denied"}))
+        slots.add_metric(names, destination.concurrency)
+    yield held
+    yield slots
+
+
+def _counters(status: Status) -> Iterable[Metric]:
+    for name, words in _COUNTERS.items():
+        yield CounterMetricFamily(f"{PREFIX}_{name}", words, value=status.counters.get(name, 0))
+    by_class = CounterMetricFamily(f"{PREFIX}_failures_by_class", "Failed attempts, by class.", labels=["class"])
+    for name, value in status.counters.items():
+        if name.startswith(_FAILURE_PREFIX):
+            by_class.add_metric([name.removeprefix(_FAILURE_PREFIX)], value)
+    yield by_class
+
+
+def _gauge(name: str, words: str, labels: dict[str, str], value: float) -> Metric:
+    metric = GaugeMetricFamily(f"{PREFIX}_{name}", words, labels=list(labels))
+    metric.add_metric(list(labels.values()), value)
+    return metric
+
+
+class MetricsServer:
+    """Serves `/metrics` in threads of its own."""
+
+    def __init__(self, collector: Collector, *, host: str, port: int) -> None:
+        """Listen at once; port 0 takes a free one. Raises OSError."""
+        registry = CollectorRegistry()
+        registry.register(collector)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._server = _Server((host, port), MetricsHandler.factory(registry))
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True

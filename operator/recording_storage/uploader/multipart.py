@@ -1,0 +1,271 @@
+"""Uploading a large file in parts, going on where an earlier attempt ended."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.upload_decision import MAX_REBUILDS
+from recording_storage.s3 import checksums
+from recording_storage.uploader import rows
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.outcome import StoppedError
+from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
+from recording_storage.uploader.rows import Attempt, AttemptOutcome
+from recording_storage.uploader.upload import SourceFile, facts, key_is_ours, key_taken, object_metadata
+
+if TYPE_CHECKING:
+    from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.s3.types import Part, StoredObject
+    from recording_storage.uploader.entry import StoredFacts
+    from recording_storage.uploader.outcome import Task
+    from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.upload import Surroundings
+
+log = logging.getLogger(__name__)
+
+_COMPLETE_TRIES = 3
+_PAUSE = 0.2
+"""Seconds before an uncertain completion is repeated, doubled each time."""
+
+
+class PartPool:
+    """A few threads that send parts, and the buffers they send from; shared by all uploads to a destination."""
+
+    def __init__(self, *, threads: int = 4) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="part")
+        self._slots = threading.BoundedSemaphore(threads + 1)  # one is filled while the others are sent
+        self._lock = threading.Lock()
+        self._free: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray:
+        """A buffer of at least `size` bytes; waits until one is free."""
+        self._slots.acquire()
+        with self._lock:
+            buffer = self._free.pop() if self._free else bytearray()
+        return buffer if len(buffer) >= size else bytearray(size)
+
+    def give_back(self, buffer: bytearray) -> None:
+        with self._lock:
+            if len(buffer) <= PART_SIZE:
+                self._free.append(buffer)
+        self._slots.release()
+
+    def submit(self, work: object, *arguments: object) -> Future[Part]:
+        return self._executor.submit(work, *arguments)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class MultipartUpload:
+    """One file's way to its object. Every call raises as `upload_single` does."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        store: ObjectStore,
+        location: BucketLocation,
+        surroundings: Surroundings,
+        pool: PartPool,
+    ) -> None:
+        self._task = task
+        self._store = store
+        self._location = location
+        self._around = surroundings
+        self._pool = pool
+        self._size = task.recording.identity.size
+        self._done = 0
+
+    def run(self) -> StoredFacts:
+        source = SourceFile(self._task, spool=self._around.spool)
+        try:
+            for rebuild in range(MAX_REBUILDS + 1):
+                try:
+                    return self._attempt(source)
+                except S3Failure as failure:
+                    if failure.kind not in (FailureClass.MULTIPART_LOST, FailureClass.DIGEST):
+                        raise
+                    if rebuild == MAX_REBUILDS:
+                        failure.kind = (
+                            FailureClass.TRANSIENT
+                            if failure.kind is FailureClass.MULTIPART_LOST
+                            else FailureClass.DIGEST
+                        )
+                        raise
+                    log.info("%s: %s; its multipart upload is built anew", self._task.recording.sid, failure.code)
+            raise AssertionError("the last round returns or raises")
+        finally:
+            source.close()
+
+    def _attempt(self, source: SourceFile) -> StoredFacts:
+        upload = Resume(self._task, store=self._store, surroundings=self._around).find() or self._begin()
+        self._task.attempt_id = upload.attempt_id
+        try:
+            parts, sha256 = self._send(source, upload)
+            source.require_same()
+            fault_point("before-complete")
+            stored = self._complete(upload, parts)
+        except S3Failure as failure:
+            if failure.kind is FailureClass.PRECONDITION:
+                self._give_up(upload)
+                if not key_is_ours(self._task, surroundings=self._around):
+                    raise key_taken(self._task) from failure
+                etag, checksum = "", checksums.of_parts(parts)
+            else:
+                if failure.kind in (FailureClass.MULTIPART_LOST, FailureClass.DIGEST):
+                    self._remember_lost(upload, uncertain=failure.uncertain)
+                elif failure.kind is FailureClass.FILE:
+                    self._give_up(upload)
+                raise
+        except Exception:
+            if not self._around.stop.is_set():
+                self._give_up(upload)  # the file has changed: these parts are of no use any more
+            raise
+        else:
+            etag, checksum = stored.etag, stored.checksum
+        fault_point("after-complete")
+        return facts(
+            self._task, location=self._location, etag=etag, checksum=checksum, sha256=sha256, clock=self._around.clock
+        )
+
+    def _begin(self) -> OpenMultipart:
+        task = self._task
+        upload_id = self._store.create_multipart(
+            task.key, metadata=object_metadata(task), content_type=task.recording.content_type
+        )
+        fault_point("multipart-created")
+        part_size = part_size_for(self._size)
+        now = self._around.clock.now()
+        attempt_id = self._around.journal.run(
+            lambda connection: rows.add_attempt(
+                connection, task.recording, key=task.key, now=now, upload_id=upload_id, part_size=part_size
+            )
+        )
+        fault_point("upload-id-journalled")
+        return OpenMultipart(attempt_id, upload_id, part_size, {})
+
+    def _send(self, source: SourceFile, upload: OpenMultipart) -> tuple[list[Part], str]:
+        """All parts and the whole file's SHA-256, in one pass over its bytes."""
+        digest = hashlib.sha256()
+        sending: list[Future[Part]] = []
+        parts: list[Part] = []
+        self._done = 0
+        try:
+            for number, offset in enumerate(range(0, self._size, upload.part_size), start=1):
+                if self._around.stop.is_set():
+                    raise StoppedError
+                for done in sending:
+                    if done.done() and done.exception() is not None:
+                        done.result()
+                length = min(upload.part_size, self._size - offset)
+                buffer = self._pool.take(upload.part_size)
+                try:
+                    body = memoryview(buffer)[:length]
+                    source.read_into(body, offset=offset)
+                    digest.update(body)
+                    there = upload.parts.get(number)
+                    if there is not None and is_same_part(there, body):
+                        parts.append(there)
+                        self._progress(length)
+                        body.release()
+                        self._pool.give_back(buffer)
+                        continue
+                except BaseException:
+                    self._pool.give_back(buffer)
+                    raise
+                sending.append(self._pool.submit(self._send_part, upload.upload_id, number, buffer, length))
+            parts += [future.result() for future in sending]
+        finally:
+            for future in sending:
+                future.cancel()
+            self._settle(sending)
+        return sorted(parts, key=lambda part: part.number), digest.hexdigest()
+
+    def _settle(self, sending: list[Future[Part]]) -> None:
+        """Wait for what is under way: it reads from buffers, and what arrives late would only confuse the next try."""
+        for future in sending:
+            if not future.cancelled():
+                future.exception()
+
+    def _send_part(self, upload_id: str, number: int, buffer: bytearray, length: int) -> Part:
+        try:
+            body = memoryview(buffer)[:length]
+            part = self._store.upload_part(self._task.key, upload_id=upload_id, number=number, body=body)
+        finally:
+            self._pool.give_back(buffer)
+        fault_point("after-part")
+        self._progress(length)
+        return part
+
+    def _progress(self, length: int) -> None:
+        self._done += length
+        self._around.progressed(self._task.recording.sid, self._done, self._size)
+
+    def _complete(self, upload: OpenMultipart, parts: list[Part]) -> StoredObject:
+        """Make them one object; an uncertain completion is repeated with the same upload id."""
+        uncertain = False
+        for repetition in range(_COMPLETE_TRIES):
+            try:
+                return self._store.complete_multipart(
+                    self._task.key, upload_id=upload.upload_id, parts=parts, if_none_match=True
+                )
+            except S3Failure as failure:
+                if failure.kind in (FailureClass.MULTIPART_LOST, FailureClass.PRECONDITION) and uncertain:
+                    # the first one may have held: from now on this attempt counts as one of unknown outcome
+                    self._remember_lost(upload, uncertain=True)
+                    failure.uncertain = True
+                    raise
+                if not failure.uncertain:
+                    raise
+                uncertain = True
+                if repetition == _COMPLETE_TRIES - 1:
+                    raise
+                self._around.clock.wait(self._around.stop, _PAUSE * 2**repetition)
+        raise AssertionError("the last round returns or raises")
+
+    def _remember_lost(self, upload: OpenMultipart, *, uncertain: bool) -> None:
+        outcome = AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED
+        self._set_outcome(upload, outcome)
+        if uncertain:
+            task = self._task
+            lost = Attempt(upload.attempt_id, task.key, task.recording.identity, outcome)
+            task.earlier = [*(a for a in task.earlier if a.id != lost.id), lost]
+        else:
+            self._task.earlier = [a for a in self._task.earlier if a.id != upload.attempt_id]
+        self._task.attempt_id = None
+
+    def _give_up(self, upload: OpenMultipart) -> None:
+        """Abort it now, or leave it to the destination's caretaker."""
+        self._task.attempt_id = None
+        self._set_outcome(upload, AttemptOutcome.ABANDONED)
+        self._task.earlier = [
+            replace(a, outcome=AttemptOutcome.ABANDONED) if a.id == upload.attempt_id else a for a in self._task.earlier
+        ]
+        try:
+            self._store.abort_multipart(self._task.key, upload_id=upload.upload_id)
+        except S3Failure as failure:
+            log.warning("a multipart upload of %s is to be aborted later: %s", self._task.key, failure)
+            return
+        self._set_outcome(upload, AttemptOutcome.ABORTED)
+
+    def _set_outcome(self, upload: OpenMultipart, outcome: AttemptOutcome) -> None:
+        self._around.journal.run(lambda connection: rows.set_attempt(connection, upload.attempt_id, outcome=outcome))
+
+
+def is_same_part(part: Part, body: memoryview) -> bool:
+    """Whether a part that the server has holds just these bytes, as far as it tells."""
+    if part.size != len(body):
+        return False
+    if part.checksum:
+        return part.checksum == checksums.encoded(checksums.crc64nvme(body))
+    etag = part.etag.strip('"')
+    if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):  # noqa: PLR2004 - an MD5 in hexadecimal
+        return etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return False

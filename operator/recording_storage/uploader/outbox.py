@@ -1,0 +1,97 @@
+"""What the journal has to tell a reporter, and what follows when it has been told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass
+from recording_storage.domain.states import RecordingState, require_move
+from recording_storage.uploader import rows
+from recording_storage.uploader.faults import fault_point
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Sequence
+
+    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.ports import Clock, Refusal
+
+log = logging.getLogger(__name__)
+_S = RecordingState
+
+
+class JournalOutbox:
+    """The port `Outbox`."""
+
+    def __init__(self, journal: Journal, *, clock: Clock, reported: Callable[[Sequence[Recording]], None]) -> None:
+        """Take the journal, and who is handed the recordings that are reported: their files may go."""
+        self._journal = journal
+        self._clock = clock
+        self._reported = reported
+
+    def pending(self, limit: int, *, without: Collection[str] = ()) -> Sequence[Recording]:
+        """See the port."""
+        excluded = list(without)
+        marks = ",".join("?" * len(excluded))
+        return self._journal.run(
+            lambda connection: rows.select(
+                connection,
+                f"r.told_seq < r.seq AND r.account_sid <> '' AND r.account_sid NOT IN ({marks})",
+                excluded,
+                tail=f"ORDER BY r.changed_at LIMIT {int(limit)}",
+            )
+        )
+
+    def stored(self, limit: int) -> Sequence[Recording]:
+        """See the port."""
+        return self._journal.run(
+            lambda connection: rows.select(
+                connection,
+                f"r.{rows.OPEN_SQL} AND r.state = 'stored' AND r.told_seq < r.seq",
+                tail=f"ORDER BY r.id LIMIT {int(limit)}",
+            )
+        )
+
+    def taken(self, recordings: Sequence[Recording]) -> None:
+        """See the port."""
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> list[Recording]:
+            done = [one for one in recordings if one.state is _S.STORED]
+            connection.executemany(
+                "UPDATE recordings SET told_seq = max(told_seq, ?) WHERE id = ?",
+                [(one.seq, one.id) for one in recordings],
+            )
+            moved = []
+            for one in done:
+                require_move(one.state, _S.REPORTED)
+                cursor = connection.execute(
+                    "UPDATE recordings SET state='reported', seq=seq+1, told_seq=seq+1, changed_at=?"
+                    " WHERE id=? AND state='stored' AND seq=?",
+                    (now, one.id, one.seq),
+                )
+                if cursor.rowcount == 1:
+                    moved.append(rows.moved(one, _S.REPORTED))
+            return moved
+
+        moved = self._journal.run(work)
+        fault_point("after-reported")
+        if moved:
+            self._reported(moved)
+
+    def refused(self, refusals: Sequence[Refusal]) -> None:
+        """See the port."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for one in refusals:
+                connection.execute(
+                    "UPDATE recordings SET told_seq = max(told_seq, ?), error_kind = ?, error_code = ?,"
+                    " error_message = ? WHERE sid = ? AND account_sid = ?",
+                    (one.seq, FailureClass.FILE.value, one.code, one.message, one.sid, one.account_sid),
+                )
+
+        self._journal.run(work)
+        for one in refusals:
+            log.error("the report of %s was refused, its file stays: %s", one.sid, one.message)

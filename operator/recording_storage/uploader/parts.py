@@ -1,0 +1,32 @@
+"""What an engine is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recording_storage.uploader.connections import S3Connections
+    from recording_storage.uploader.counters import Counters
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.plans import PlanBook
+    from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource
+    from recording_storage.uploader.release import Releaser
+    from recording_storage.uploader.spool import Spool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The adapters of its ports, and what it shares with other threads."""
+
+    spool: Spool
+    journal: Journal
+    plans: PlanBook
+    clock: Clock
+    connections: S3Connections
+    source: SettingsSource
+    reporter: Reporter
+    releaser: Releaser
+    counters: Counters
+    media: MediaStore | None = None
+    """None where the uploader runs alone: there is no other storage."""

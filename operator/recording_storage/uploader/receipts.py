@@ -1,0 +1,140 @@
+"""Receipts: where an uploader runs alone, each stored recording leaves one JSON line beside the journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.journal import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.ports import Outbox
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "receipts.jsonl"
+_GROUP = 1000
+_TAIL = 8 << 20
+"""Bytes from the end in which a receipt can be that the journal has not heard of: more than one group's."""
+_PAUSE = 2.0
+"""Seconds until a file that took nothing is tried again."""
+
+
+class Receipts:
+    """The port `Reporter`, kept in a file. A sid has one line, whatever crash came between line and journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="receipts", daemon=True)
+        self._outbox: Outbox | None = None
+        self._fd = -1
+        self._written: set[str] = set()
+
+    def start(self, outbox: Outbox) -> None:
+        """See the port."""
+        self._outbox = outbox
+        self._wake.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """See the port."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """See the port."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _run(self) -> None:
+        failing = False
+        while True:
+            self._wake.wait(_PAUSE if failing else None)
+            self._wake.clear()
+            closing = self._closing
+            try:
+                while self._one_group():
+                    pass
+                failing = False
+            except (OSError, JournalError) as error:
+                if not failing:
+                    log.error("receipts can't be written, files stay until they can: %s", error)  # noqa: TRY400
+                failing = True
+            if closing:
+                return
+
+    def _one_group(self) -> bool:
+        assert self._outbox is not None
+        group = self._outbox.stored(_GROUP)
+        if not group:
+            return False
+        if self._fd < 0:
+            self._open()
+        self._write([recording for recording in group if recording.sid not in self._written])
+        self._written.update(recording.sid for recording in group)
+        self._outbox.taken(group)
+        self._written.difference_update(recording.sid for recording in group)  # from here on the journal knows
+        return True
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        start = max(size - _TAIL, 0)
+        tail = os.pread(self._fd, size - start, start)
+        whole = tail.rfind(b"\n") + 1
+        if whole < len(tail):  # a line that a crash has torn
+            os.ftruncate(self._fd, start + whole)
+        for line in tail[:whole].splitlines():
+            try:
+                self._written.add(json.loads(line)["sid"])
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def _write(self, recordings: Sequence[Recording]) -> None:
+        if not recordings:
+            return
+        content = b"".join([receipt_of(recording) for recording in recordings])
+        fault_point("before-receipt")
+        end = os.lseek(self._fd, 0, os.SEEK_END)
+        try:
+            done = 0
+            while done < len(content):
+                done += os.write(self._fd, content[done:])
+            fault_point("receipt-written")
+            os.fdatasync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, end)  # no half lines for the next try to build on
+            raise
+        fault_point("receipt-synced")
+
+
+def receipt_of(recording: Recording) -> bytes:
+    """The line for a stored recording."""
+    stored = recording.stored
+    assert stored is not None
+    line = {
+        "sid": recording.sid,
+        "file": recording.path,
+        "media_url": stored.media_url,
+        "size": stored.size,
+        "sha256": stored.sha256,
+        "etag": stored.etag,
+        "encryption_details": dict(stored.encryption_details) if stored.encryption_details else None,
+        "stored_at": datetime.fromtimestamp(stored.stored_at, UTC).isoformat(timespec="milliseconds"),
+    }
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

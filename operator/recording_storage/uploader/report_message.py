@@ -1,0 +1,63 @@
+"""A row of the journal as the store is told of it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport
+from recording_storage.uploader.entry import Recording
+
+_FROM_METADATA = (
+    "type",
+    "call_sid",
+    "conference_sid",
+    "room_sid",
+    "source_sid",
+    "participant_sid",
+    "track_name",
+    "channels",
+    "started_at",
+    "duration",
+    "status_callback",
+    "status_callback_method",
+)
+
+
+def report_of(recording: Recording) -> RecordingReport:
+    """All that the store is to know of it."""
+    fields: dict[str, Any] = {
+        name: value for name in _FROM_METADATA if (value := recording.metadata.get(name)) is not None
+    }
+    if recording.error is not None:
+        error = recording.error
+        fields["error"] = RecordingError(kind=error.kind, code=error.code, message=error.message)
+    if recording.stored is not None:
+        stored = recording.stored
+        fields |= {
+            "media_url": stored.media_url,
+            "etag": stored.etag,
+            "sha256": stored.sha256,
+            "stored_size": stored.size,
+            "stored_at": _time(stored.stored_at),
+        }
+        if stored.encryption_details is not None:
+            fields["encryption_details"] = EncryptionDetails.model_validate(stored.encryption_details)
+    return RecordingReport(
+        account_sid=recording.account_sid,
+        sid=recording.sid,
+        seq=recording.seq,
+        product=recording.product,
+        state=recording.state,
+        file=recording.path,
+        size=recording.identity.size,
+        content_type=recording.content_type,
+        found_at=_time(recording.found_at),
+        attempts=recording.attempts,
+        retry_at=None if recording.retry_at is None else _time(recording.retry_at),
+        destination_id=recording.destination_id,
+        object_key=recording.object_key,
+        **fields,
+    )
+
+
+def _time(posix: float) -> datetime:
+    return datetime.fromtimestamp(posix, UTC)

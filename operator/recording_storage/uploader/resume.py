@@ -1,0 +1,118 @@
+"""What earlier attempts at a multipart upload have left: to go on with one, and to abort the others."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.uploader import rows
+from recording_storage.uploader.rows import Attempt, AttemptOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recording_storage.s3.types import Part
+    from recording_storage.uploader.outcome import Task
+    from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.upload import Surroundings
+
+log = logging.getLogger(__name__)
+
+PART_SIZE = 8 << 20
+MAX_PARTS = 10_000
+_MIB = 1 << 20
+
+
+def part_size_for(size: int) -> int:
+    """Bytes of each part but the last: 8 MiB, or as many whole MiB as keep the parts below S3's 10,000."""
+    least = -(-size // MAX_PARTS)
+    return max(PART_SIZE, -(-least // _MIB) * _MIB)
+
+
+@dataclass(frozen=True)
+class OpenMultipart:
+    """An upload to send parts to."""
+
+    attempt_id: int
+    upload_id: str
+    part_size: int
+    parts: Mapping[int, Part]
+    """What the server has of it, by number."""
+
+
+class Resume:
+    """Looks at what the journal and the server know. Every call raises S3Failure."""
+
+    def __init__(self, task: Task, *, store: ObjectStore, surroundings: Surroundings) -> None:
+        self._task = task
+        self._store = store
+        self._around = surroundings
+
+    def find(self) -> OpenMultipart | None:
+        """The upload to go on with; None: begin anew."""
+        known = {a.upload_id for a in self._task.earlier if a.upload_id}
+        chosen: OpenMultipart | None = None
+        for attempt in reversed(self._task.earlier):
+            if attempt.upload_id is None:
+                continue
+            same = attempt.identity == self._task.recording.identity and attempt.key == self._task.key
+            usable = same and attempt.outcome is not AttemptOutcome.ABANDONED
+            if chosen is None and usable and attempt.part_size:
+                chosen = self._go_on(attempt, attempt.part_size)
+            else:
+                self._abort(attempt)
+        if chosen is None and (self._task.recording.attempts > 1 or self._around.journal.rebuilt):
+            chosen = self._adopt(without=known)
+        return chosen
+
+    def _go_on(self, attempt: Attempt, part_size: int) -> OpenMultipart | None:
+        assert attempt.upload_id is not None
+        try:
+            parts = self._store.list_parts(attempt.key, upload_id=attempt.upload_id)
+        except S3Failure as failure:
+            if failure.kind is not FailureClass.MULTIPART_LOST:
+                raise
+            return None  # completed without our hearing of it, or aborted by somebody: it stays of unknown outcome
+        log.info("%s goes on with %d parts that are there already", self._task.recording.sid, len(parts))
+        return OpenMultipart(attempt.id, attempt.upload_id, part_size, {part.number: part for part in parts})
+
+    def _abort(self, attempt: Attempt) -> None:
+        assert attempt.upload_id is not None
+        self._store.abort_multipart(attempt.key, upload_id=attempt.upload_id)
+        self._around.journal.run(
+            lambda connection: rows.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
+        )
+
+    def _adopt(self, *, without: set[str]) -> OpenMultipart | None:
+        """An upload of our key that the journal never heard of: begun right before a crash, or its journal was lost."""
+        task = self._task
+        part_size = part_size_for(task.recording.identity.size)
+        best: tuple[str, list[Part]] | None = None
+        stale: list[str] = []
+        for upload in self._store.list_multipart_uploads(prefix=task.key):
+            if upload.key != task.key or upload.upload_id in without:
+                continue
+            parts = self._store.list_parts(task.key, upload_id=upload.upload_id)
+            if not any(part.number == 1 and part.size == part_size for part in parts) or (
+                best is not None and len(parts) <= len(best[1])
+            ):
+                stale.append(upload.upload_id)
+                continue
+            if best is not None:
+                stale.append(best[0])
+            best = upload.upload_id, parts
+        for upload_id in stale:
+            self._store.abort_multipart(task.key, upload_id=upload_id)
+        if best is None:
+            return None
+        upload_id, parts = best
+        now = self._around.clock.now()
+        attempt_id = self._around.journal.run(
+            lambda connection: rows.add_attempt(
+                connection, task.recording, key=task.key, now=now, upload_id=upload_id, part_size=part_size
+            )
+        )
+        log.info("%s goes on with %d parts of an upload that was found", task.recording.sid, len(parts))
+        return OpenMultipart(attempt_id, upload_id, part_size, {part.number: part for part in parts})

@@ -1,0 +1,96 @@
+"""The journal's tables. A change is a new entry of MIGRATIONS, never an edit of an old one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_V1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row for each file that was ever taken; final ones are purged after a while.
+CREATE TABLE recordings (
+    id INTEGER PRIMARY KEY,
+    sid TEXT NOT NULL UNIQUE,
+    account_sid TEXT NOT NULL,
+    product TEXT NOT NULL,
+    path TEXT NOT NULL,
+    state TEXT NOT NULL,
+    seq INTEGER NOT NULL DEFAULT 1,
+    told_seq INTEGER NOT NULL DEFAULT 0,        -- the receiver of reports has taken it up to here
+    inode INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '{}',
+    found_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    destination_id TEXT,                        -- NULL and pinned: the store's own media storage
+    attempts INTEGER NOT NULL DEFAULT 0,
+    retry_at REAL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since REAL,                         -- uploader running time
+    error_kind TEXT, error_code TEXT, error_message TEXT
+);
+CREATE INDEX recordings_open ON recordings (state, account_sid, destination_id, retry_at)
+    WHERE state NOT IN ('released', 'deleted');
+CREATE INDEX recordings_untold ON recordings (changed_at) WHERE told_seq < seq;
+
+-- What a recording becomes at its destination.
+CREATE TABLE objects (
+    recording_id INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL DEFAULT 0,
+    key TEXT NOT NULL,
+    media_url TEXT, etag TEXT, checksum TEXT, sha256 TEXT, size INTEGER, stored_at REAL,
+    encryption_details TEXT,
+    PRIMARY KEY (recording_id, number)
+) WITHOUT ROWID;
+
+-- Committed before the first byte is sent: what a crash leaves behind can be found and finished.
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    recording_id INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+    object_number INTEGER NOT NULL DEFAULT 0,
+    destination_id TEXT,
+    key TEXT NOT NULL,
+    inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    outcome TEXT NOT NULL,                      -- see AttemptOutcome
+    upload_id TEXT,                             -- NULL: one request, or not known yet
+    part_size INTEGER,
+    parts TEXT,                                 -- JSON, what was sent when the attempt was last left in order
+    wrapped_key BLOB, iv BLOB,                  -- of the content's encryption; never used for another plaintext
+    started_at REAL NOT NULL
+);
+CREATE INDEX attempts_by_recording ON attempts (recording_id);
+CREATE INDEX attempts_to_abort ON attempts (destination_id) WHERE outcome = 'abandoned';
+
+-- What was known of accounts and destinations, without secrets.
+CREATE TABLE plans (account_sid TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE destinations (
+    account_sid TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, proven INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_sid, id)
+) WITHOUT ROWID;
+
+CREATE TABLE commands (id TEXT PRIMARY KEY, done_at REAL NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_V1,)
+
+
+class SchemaTooNewError(Exception):
+    """A newer version wrote this journal; the message says what to do."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to date, each step in a transaction of its own with `user_version`.
+
+    Raises:
+        SchemaTooNewError: this version does not know the journal's tables.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise SchemaTooNewError(
+            f"the journal has schema {version}, this version knows {len(MIGRATIONS)}: run the newer version again"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN;{MIGRATIONS[number]}PRAGMA user_version={number + 1};COMMIT;")

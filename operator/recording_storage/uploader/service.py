@@ -1,0 +1,136 @@
+"""Serving a spool: standing by until it is ours, then working, with the doors for people and probes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from recording_storage.uploader.app import Options, Uploader, stop_on_signals
+from recording_storage.uploader.control import ControlServer
+from recording_storage.uploader.filling import FillingRate
+from recording_storage.uploader.inspection import Inspection, LinkState
+from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.lease import ignore_lease_breaks
+from recording_storage.uploader.schema import SchemaTooNewError
+from recording_storage.uploader.spool import Spool, SpoolBusyError, SpoolError, SpoolLock
+
+if TYPE_CHECKING:
+    from recording_storage.uploader.ports import StateView
+
+log = logging.getLogger(__name__)
+
+STANDBY_POLL = 0.5
+"""Seconds between two looks at the lock: what a takeover can take longer than it must."""
+
+
+class ServiceError(Exception):
+    """The uploader can't run; one line for a person."""
+
+
+class Front:
+    """What probes and metrics see: the uploader that works, or the one that stands by."""
+
+    def __init__(self, view: StateView) -> None:
+        self.view = view
+        self.link = LinkState(mode="unknown")
+
+    def status(self) -> Any:
+        return self.view.status()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.view, name)
+
+
+def serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
+    """Serve the spool until stopped, or once; whether nothing is left.
+
+    Raises:
+        ServiceError: the settings, the spool or the journal can't be used, or the address can't be listened on.
+    """
+    try:
+        return _serve(options, listen=listen)
+    except (SpoolError, JournalError, SchemaTooNewError, ValueError) as error:
+        raise ServiceError(str(error)) from error
+
+
+def _serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
+    ignore_lease_breaks()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    spool = Spool(options.spool)
+    spool.make_folder()
+    lock = SpoolLock(spool)
+    metrics: Any = None
+    front: Any = None
+    if listen is not None:
+        front, metrics = _listen(spool, listen)
+    try:
+        if not _take(lock, options=options, stop=stop):
+            return True
+        spool.prepare()
+        uploader = Uploader(options, spool=spool)
+        stop_on_signals(uploader)
+        if stop.is_set():
+            uploader.stop()
+        if front is not None:
+            front.view = uploader.view
+        control = _control(uploader, alone=options.config is not None)
+        try:
+            return uploader.run()
+        finally:
+            if control is not None:
+                control.close()
+    finally:
+        lock.release()
+        if metrics is not None:
+            metrics.close()
+
+
+def _take(lock: SpoolLock, *, options: Options, stop: threading.Event) -> bool:
+    """Wait until the spool is ours; False: stopped before. Raises SpoolBusyError with `once`."""
+    told = False
+    while True:
+        try:
+            lock.acquire()
+        except SpoolBusyError as error:
+            if options.once:
+                raise
+            if not told:
+                log.info("standing by: %s", error)
+                told = True
+            if stop.wait(STANDBY_POLL):
+                return False
+        else:
+            if told:
+                log.info("taking over the spool")
+            return True
+
+
+def _control(uploader: Uploader, *, alone: bool) -> ControlServer | None:
+    def link() -> LinkState:
+        if alone:
+            return LinkState(mode="alone")
+        return LinkState(mode="store", connected=uploader.link.connected, error=uploader.link.error)
+
+    filling = FillingRate()
+    inspection = Inspection(uploader.view, link=link, filling=filling.rate)
+    uploader.engine.on_space(lambda free: filling.note(at=uploader.clock.monotonic(), free_bytes=free))
+    server = ControlServer(uploader.parts.spool.folder, handler=inspection.answer)
+    return server if server.start() else None
+
+
+def _listen(spool: Spool, listen: tuple[str, int]) -> tuple[Front, Any]:
+    from recording_storage.uploader.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
+    from recording_storage.uploader.view import StandbyView  # noqa: PLC0415
+
+    import time  # noqa: PLC0415
+
+    front = Front(StandbyView(spool, started_at=time.time()))
+    collector = UploaderCollector(front, link=lambda: front.link, now=time.time)
+    try:
+        return front, MetricsServer(collector, host=listen[0], port=listen[1])
+    except OSError as error:
+        raise ServiceError(f"--metrics-listen {listen[0]}:{listen[1]}: {error.strerror}") from error

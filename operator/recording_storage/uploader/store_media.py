@@ -1,0 +1,52 @@
+"""The port `MediaStore`: the store's own media storage, for recordings made while external storage is off."""
+
+import threading
+from collections.abc import Callable
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.media_upload import MediaSource, MediaUpload
+from recording_storage.uploader.ports import MediaReceipt
+from recording_storage.uploader.report_message import report_of
+from recording_storage.uploader.store_api import StoreApi
+from recording_storage.uploader.store_http import StoreAddress, StoreRefusedError, StoreUnreachableError
+
+TAKEN = 200
+
+
+class StoreMedia:
+    """Used from many threads; each upload has a connection of its own, for as long as it lasts."""
+
+    def __init__(self, address: StoreAddress, *, connect: Callable[[], StoreApi]) -> None:
+        self._address = address
+        self._connect = connect
+
+    def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaReceipt:
+        """See the port."""
+        upload = MediaUpload(
+            self._address,
+            account_sid=recording.account_sid,
+            sid=recording.sid,
+            register=lambda: self._register(recording),
+            stopped=stop.is_set,
+        )
+        done = upload.run(MediaSource(fd, recording.identity.size))
+        return MediaReceipt(media_url=done.media_url, size=done.size, sha256=done.sha256)
+
+    def _register(self, recording: Recording) -> None:
+        """The store takes media only of recordings that it knows; the reporter may not have come to this one yet."""
+        api = self._connect()
+        try:
+            result = api.batch([report_of(recording)])[0]
+        except (StoreUnreachableError, StoreRefusedError) as error:
+            raise _failure(FailureClass.TRANSIENT, code="StoreUnreachable", message=str(error)) from error
+        finally:
+            api.close()
+        if result.status != TAKEN:
+            kind = FailureClass.HOLD if result.status == 403 else FailureClass.FILE  # noqa: PLR2004 - not bound
+            code = {403: "NotBound", 409: "SidConflict"}.get(result.status, "ReportRefused")
+            raise _failure(kind, code=code, message=result.message or "the store gave no reason")
+
+
+def _failure(kind: FailureClass, *, code: str, message: str) -> S3Failure:
+    return S3Failure(kind, code=code, message=message, operation="media of the store")

@@ -1,0 +1,41 @@
+"""Aborting what attempts of ours have left open at a destination."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import S3Failure
+from recording_storage.uploader import rows
+from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.rows import AttemptOutcome
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.ports import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
+    """Abort the destination's abandoned uploads; what can't be aborted now is tried again at the next connection."""
+    query = (
+        "SELECT a.id, a.key, a.upload_id FROM attempts a JOIN recordings r ON r.id = a.recording_id"
+        " WHERE a.outcome='abandoned' AND a.upload_id IS NOT NULL AND r.account_sid=? AND a.destination_id IS ?"
+    )
+    try:
+        for number, key, upload_id in journal.run(lambda connection: connection.execute(query, lane.key).fetchall()):
+            store.abort_multipart(key, upload_id=upload_id)
+            _mark(journal, number)
+    except (S3Failure, JournalError) as error:
+        log.info("uploads that were given up are to be aborted later: %s", error)
+
+
+def _mark(journal: Journal, number: int) -> None:
+    def work(connection: sqlite3.Connection) -> None:
+        rows.set_attempt(connection, number, outcome=AttemptOutcome.ABORTED)
+
+    journal.run(work)

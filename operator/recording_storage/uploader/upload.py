@@ -1,0 +1,189 @@
+"""Uploading one recording: what a worker does with a task."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.sids import SidPrefix, derived_sid
+from recording_storage.domain.upload_decision import MAX_REREADS
+from recording_storage.s3 import checksums
+from recording_storage.uploader.entry import Reason, StoredFacts
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.outcome import FileProblemError, StoppedError
+from recording_storage.uploader.rows import AttemptOutcome
+from recording_storage.uploader.walk import identity_of, open_media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.s3.types import StoredObject
+    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.outcome import Task
+    from recording_storage.uploader.ports import Clock, ObjectStore
+    from recording_storage.uploader.spool import Spool
+
+_UNKNOWN = (AttemptOutcome.OPEN, AttemptOutcome.UNCERTAIN)
+_buffers = threading.local()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every upload needs besides its task."""
+
+    spool: Spool
+    journal: Journal
+    clock: Clock
+    stop: threading.Event
+    """Set when the uploader has no time left."""
+    progressed: Callable[[str, int, int], None] = lambda _sid, _done, _size: None
+    """Told sid, bytes that are done, and all bytes."""
+
+
+class SourceFile:
+    """A recording's file while it is uploaded: read with `pread`, checked against what was found."""
+
+    def __init__(self, task: Task, *, spool: Spool) -> None:
+        """Open it. Raises FileProblemError."""
+        self._recording = task.recording
+        self.size = task.recording.identity.size
+        try:
+            self.fd = open_media(spool.root, task.recording.path)
+        except FileNotFoundError:
+            raise FileProblemError(Reason.FILE_MISSING, "somebody removed the file before it was stored") from None
+        except OSError as error:
+            raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
+        try:
+            self.require_same()
+        except FileProblemError:
+            self.close()
+            raise
+
+    def require_same(self) -> None:
+        """Raise FileProblemError when the open file is not what was found any more."""
+        if identity_of(os.fstat(self.fd)) != self._recording.identity:
+            raise FileProblemError(Reason.CHANGED_WHILE_UPLOADING, "the file changed before it was stored")
+
+    def read_into(self, buffer: memoryview, *, offset: int) -> None:
+        """Fill the buffer. Raises FileProblemError when the file is shorter by now, or can't be read."""
+        done = 0
+        try:
+            while done < len(buffer):
+                count = os.preadv(self.fd, [buffer[done:]], offset + done)
+                if count == 0:
+                    raise FileProblemError(Reason.CHANGED_WHILE_UPLOADING, "the file became shorter while it was read")
+                done += count
+        except OSError as error:
+            raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def object_metadata(task: Task) -> dict[str, str]:
+    """What the object says of itself."""
+    return {"recording-sid": task.recording.sid}
+
+
+def key_is_ours(task: Task, *, surroundings: Surroundings) -> bool:
+    """Whether an object that has our key already can only be ours, of the same bytes.
+
+    Either an earlier attempt of unknown outcome sent just these bytes; or the journal was lost, and the sid, which is
+    part of the key, was derived from this very file: nobody else comes to it.
+    """
+    recording = task.recording
+    if any(a.identity == recording.identity and a.key == task.key and a.outcome in _UNKNOWN for a in task.earlier):
+        return True
+    derived = derived_sid(
+        SidPrefix(recording.sid[:2]),
+        spool_id=surroundings.spool.id,
+        path=recording.path,
+        size=recording.identity.size,
+        mtime_ns=recording.identity.mtime_ns,
+    )
+    return surroundings.journal.rebuilt and recording.sid == derived
+
+
+def key_taken(task: Task) -> S3Failure:
+    """Another's object has the key."""
+    return S3Failure(
+        FailureClass.FILE,
+        code=Reason.KEY_TAKEN.value,
+        message=f"an object of the key {task.key!r} is there already and is never overwritten:"
+        " remove it, or change the key template",
+        status=412,
+    )
+
+
+def facts(task: Task, *, location: BucketLocation, etag: str, checksum: str, sha256: str, clock: Clock) -> StoredFacts:
+    return StoredFacts(
+        media_url=location.object_url(task.key),
+        etag=etag,
+        checksum=checksum,
+        sha256=sha256,
+        size=task.recording.identity.size,
+        stored_at=clock.now(),
+    )
+
+
+def upload_single(
+    task: Task, *, store: ObjectStore, location: BucketLocation, surroundings: Surroundings
+) -> StoredFacts:
+    """Store a small file in one request.
+
+    Raises:
+        S3Failure: as the server or the network has it; `KeyTaken` for a conflict.
+        FileProblemError: the file is not as it was found.
+        StoppedError: there was no time to begin.
+    """
+    if surroundings.stop.is_set():
+        raise StoppedError
+    source = SourceFile(task, spool=surroundings.spool)
+    try:
+        for reread in range(MAX_REREADS + 1):
+            body = _buffer(source.size)
+            source.read_into(body, offset=0)
+            source.require_same()
+            sha256 = hashlib.sha256(body).hexdigest()
+            fault_point("before-put")
+            try:
+                answer = _put(task, body, store=store)
+            except S3Failure as failure:
+                if failure.kind is FailureClass.DIGEST and reread < MAX_REREADS:
+                    continue
+                if failure.kind is not FailureClass.PRECONDITION:
+                    raise
+                if not key_is_ours(task, surroundings=surroundings):
+                    raise key_taken(task) from failure
+                etag, checksum = "", checksums.encoded(checksums.crc64nvme(body))
+            else:
+                etag, checksum = answer.etag, answer.checksum
+            fault_point("after-put")
+            return facts(task, location=location, etag=etag, checksum=checksum, sha256=sha256, clock=surroundings.clock)
+        raise AssertionError("the last round returns or raises")
+    finally:
+        source.close()
+
+
+def _put(task: Task, body: memoryview, *, store: ObjectStore) -> StoredObject:
+    return store.put_object(
+        task.key,
+        body,
+        metadata=object_metadata(task),
+        content_type=task.recording.content_type,
+        if_none_match=True,
+    )
+
+
+def _buffer(size: int) -> memoryview:
+    """This thread's own, reused: a fresh one would cost a page fault for each 4 KiB."""
+    kept: bytearray | None = getattr(_buffers, "kept", None)
+    if kept is None or len(kept) < size:
+        kept = bytearray(max(size, 256 << 10))
+        _buffers.kept = kept
+    return memoryview(kept)[:size]

@@ -1,0 +1,132 @@
+"""The port `StateView` over a running uploader, and over one that stands by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recording_storage.uploader import rows
+from recording_storage.uploader.filesystem import space
+from recording_storage.uploader.lanes import MAX_CONCURRENCY, LaneState
+from recording_storage.uploader.ports import DestinationStatus, Status
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Sequence
+
+    from recording_storage.domain.states import RecordingState
+    from recording_storage.uploader.engine import Engine
+    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.intake import Intake
+    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.spool import Spool
+
+
+class EngineView:
+    """Used by many threads."""
+
+    def __init__(self, parts: Parts, *, engine: Engine, intake: Intake) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._intake = intake
+        self._started_at = parts.clock.now()
+
+    def recordings(
+        self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
+    ) -> Sequence[Recording]:
+        """See the port."""
+
+        def read(connection: sqlite3.Connection) -> list[Recording]:
+            where, parameters = "r.id > ?", [after]
+            for column, values in (("r.state", [state.value for state in states]), ("r.sid", list(sids))):
+                if values:
+                    where += f" AND {column} IN ({','.join('?' * len(values))})"
+                    parameters = [*parameters, *values]
+            return rows.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
+
+        return self._parts.journal.run(read)
+
+    def retry(self, sids: Collection[str] | None, *, account_sid: str = "") -> Sequence[str]:
+        """See the port; `account_sid` keeps to one account's."""
+        now = self._parts.clock.now()
+        moved = self._parts.journal.run(
+            lambda connection: rows.retry(connection, sids=sids, now=now, account_sid=account_sid)
+        )
+        if moved:
+            self._engine.retried()
+            self._parts.reporter.wake()
+        return moved
+
+    def status(self) -> Status:
+        """See the port."""
+        parts = self._parts
+        states, oldest = parts.journal.run(lambda connection: (rows.tallies(connection), rows.oldest(connection)))
+        free = space(parts.spool.root)
+        return Status(
+            spool=str(parts.spool.root),
+            spool_id=parts.spool.id,
+            started_at=self._started_at,
+            standby=False,
+            states=states,
+            oldest=oldest,
+            unfinished=self._intake.growing,
+            free_bytes=free[0] if free else None,
+            total_bytes=free[1] if free else None,
+            intake_stopped=self._intake.stopped,
+            destinations=[self._destination(lane) for lane in list(self._engine.lanes.values())],
+            applied_revisions=parts.plans.revisions(),
+            last_error=self._engine.last_error,
+            counters={**parts.counters.values(), "scans": self._intake.scans},
+        )
+
+    def _destination(self, lane: Lane) -> DestinationStatus:
+        clock = self._parts.clock
+        state: str = lane.state.value
+        if lane.state is LaneState.OK and lane.concurrency < MAX_CONCURRENCY:
+            state = "throttled"
+        probe_at = lane.probe_at
+        return DestinationStatus(
+            account_sid=lane.account_sid,
+            destination_id=lane.destination_id,
+            url=lane.url,
+            state=state,
+            concurrency=lane.concurrency,
+            error=lane.error.message if lane.error is not None else "",
+            probe_at=None if probe_at is None else clock.now() + probe_at - clock.monotonic(),
+        )
+
+
+class StandbyView:
+    """Another uploader has the spool: there is nothing to tell but that."""
+
+    def __init__(self, spool: Spool, *, started_at: float) -> None:
+        self._spool = spool
+        self._started_at = started_at
+
+    def recordings(self, **_: Any) -> Sequence[Recording]:
+        """None that are ours."""
+        return []
+
+    def retry(self, sids: Collection[str] | None) -> Sequence[str]:
+        """None that are ours."""
+        del sids
+        return []
+
+    def status(self) -> Status:
+        """See the port."""
+        return Status(
+            spool=str(self._spool.root),
+            spool_id=self._spool.id,
+            started_at=self._started_at,
+            standby=True,
+            states={},
+            oldest=None,
+            unfinished=0,
+            free_bytes=None,
+            total_bytes=None,
+            intake_stopped="",
+            destinations=[],
+            applied_revisions={},
+            last_error="",
+            counters={},
+        )

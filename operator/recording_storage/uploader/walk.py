@@ -1,0 +1,116 @@
+"""Walking a spool: which files are media, and what lies beside them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.metadata import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MARKER = ".done"
+_UNFINISHED = (".tmp", ".part")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file that may be a recording."""
+
+    path: str
+    """Relative to the spool."""
+    identity: Identity
+    marker: bool
+    metadata: bool
+
+
+def is_media_name(name: str) -> bool:
+    """Whether a name can be a recording's: no dotfile, nothing temporary, no marker, no metadata."""
+    return not (name.startswith(".") or name.endswith(_UNFINISHED) or name.endswith((MARKER, SUFFIX)))
+
+
+def media_of(name: str) -> str:
+    """The media that a marker or a metadata file belongs to; any other name itself."""
+    return name.removesuffix(MARKER) if name.endswith(MARKER) else name.removesuffix(SUFFIX)
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class Walker:
+    """Walks folders without ever following a link out of them."""
+
+    def __init__(self, root: Path, *, folder_seen: Callable[[str], None], odd: Callable[[str, str], None]) -> None:
+        """Take the spool's root.
+
+        Args:
+            root: the spool.
+            folder_seen: told each folder before it is read, relative, "" for the root.
+            odd: told each thing that is left alone, and why.
+        """
+        self._root = os.fspath(root)
+        self._folder_seen = folder_seen
+        self._odd = odd
+
+    def walk(self) -> Iterator[FoundFile]:
+        """Every file that may be a recording. Raises OSError when the root itself can't be read."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            self._folder_seen(folder)
+            try:
+                with os.scandir(f"{self._root}/{folder}" if folder else self._root) as entries:
+                    found = list(entries)
+            except OSError as error:
+                if not folder:
+                    raise
+                if not isinstance(error, FileNotFoundError):
+                    self._odd(folder, f"the folder can't be read: {error.strerror}")
+                continue
+            names = {entry.name for entry in found}
+            for entry in found:
+                if entry.name.startswith("."):
+                    continue
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif is_media_name(entry.name) and (file := self._file(entry, path, names)) is not None:
+                    yield file
+
+    def one(self, path: str) -> FoundFile | None:
+        """A single file, looked at by name."""
+        full = f"{self._root}/{path}"
+        try:
+            status = os.lstat(full)
+        except OSError:
+            return None
+        if not self._is_regular(status.st_mode, path):
+            return None
+        return FoundFile(path, identity_of(status), os.path.lexists(full + MARKER), os.path.lexists(full + SUFFIX))
+
+    def _file(self, entry: os.DirEntry[str], path: str, names: set[str]) -> FoundFile | None:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return None  # gone since the folder was read
+        if not self._is_regular(status.st_mode, path):
+            return None
+        return FoundFile(path, identity_of(status), entry.name + MARKER in names, entry.name + SUFFIX in names)
+
+    def _is_regular(self, mode: int, path: str) -> bool:
+        if stat.S_ISREG(mode):
+            return True
+        kind = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
+        self._odd(path, f"is {kind} and left alone: put the file itself here")
+        return False
+
+
+def open_media(root: Path, path: str) -> int:
+    """A descriptor for reading; never of a link, never waiting on a FIFO. Raises OSError."""
+    return os.open(f"{os.fspath(root)}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,0 +1,182 @@
+"""A spool with files of known bytes, and uploaders that work on it: as a process, or in this one."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.app import Options, Uploader
+from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.spool import Spool, SpoolLock
+from tests.s3.fixtures import Bucket
+
+MIB = 1 << 20
+
+
+@dataclass
+class SpoolFolder:
+    """A spool under test."""
+
+    root: Path
+    bucket: Bucket
+    contents: dict[str, bytes] = field(default_factory=dict)
+    extra: str = ""
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(exist_ok=True)
+        self.config.parent.mkdir(exist_ok=True)
+        self.write_config()
+
+    @property
+    def config(self) -> Path:
+        return self.root.parent / f"{self.root.name}.yaml"
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        path = self.root / ".recording-storage" / "receipts.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def write_config(self, *, access_key: str = "", secret_key: str = "", url: str = "", policy: str = "") -> None:
+        who = self.bucket.credentials
+        ca = self.bucket.server.ca_file
+        document = {
+            "destination": {
+                "url": url or self.bucket.url_at(self.endpoint or self.bucket.server.endpoint),
+                "region": self.bucket.server.region,
+                "accessKeyId": access_key or who.access_key,
+                "secretAccessKey": secret_key or who.secret_key,
+                **({"caFile": str(ca)} if ca else {}),
+            },
+            "allowHttp": True,
+            "settle": "0s",
+            "policy": json.loads(policy or "{}"),
+        }
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(json.dumps(document))
+        fresh.rename(self.config)
+
+    def put(self, name: str, size: int = 1000, *, seed: int | None = None, age: float = 60.0) -> Path:
+        """A file that was finished `age` seconds ago."""
+        content = random.Random(seed if seed is not None else name).randbytes(size)
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        moment = time.time() - age
+        os.utime(path, (moment, moment))
+        self.contents[name] = content
+        return path
+
+    def media(self) -> list[str]:
+        """Files that are left, but the uploader's own."""
+        return sorted(
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if path.is_file() and ".recording-storage" not in path.parts
+        )
+
+    def check_all_stored(self) -> None:
+        """Nothing lost, doubled or overwritten; no upload left open; nothing left on the spool."""
+        keys = self.bucket.keys()
+        receipts = {receipt["file"]: receipt for receipt in self.receipts}
+        assert sorted(receipts) == sorted(self.contents)
+        assert len(self.receipts) == len(receipts), "a receipt is there twice"
+        assert len(keys) == len(self.contents), keys
+        for name, content in self.contents.items():
+            receipt = receipts[name]
+            key = receipt["media_url"].partition(f"/{self.bucket.name}/")[2]
+            assert key in keys
+            assert self.bucket.read(key) == content
+            assert receipt["sha256"] == hashlib.sha256(content).hexdigest()
+            assert receipt["size"] == len(content)
+        assert self.bucket.uploads() == []
+        assert self.media() == []
+
+    # As a process of its own.
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "recording_storage.cli.main",
+            "uploader",
+            "--spool",
+            str(self.root),
+            "--config",
+            str(self.config),
+            *arguments,
+        ]
+
+    def once(self, *arguments: str, fault: str = "", timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "RECORDING_STORAGE_FAULT": fault}
+        return subprocess.run(
+            self.command("--once", *arguments),
+            env=environment,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @contextmanager
+    def process(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        child = subprocess.Popen(self.command(*arguments), stderr=subprocess.PIPE, text=True)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+            child.wait()
+            assert child.stderr is not None
+            child.stderr.close()
+
+    # In this process.
+
+    @contextmanager
+    def running(self, **options: Any) -> Iterator["Running"]:
+        spool = Spool(self.root)
+        spool.make_folder()
+        lock = SpoolLock(spool)
+        lock.acquire()
+        spool.prepare()
+        uploader = Uploader(Options(spool=self.root, config=self.config, grace=5.0, **options), spool=spool)
+        uploader.start()
+        try:
+            yield Running(uploader)
+        finally:
+            uploader.close()
+            lock.release()
+
+
+@dataclass
+class Running:
+    """An uploader in this process."""
+
+    uploader: Uploader
+
+    def recordings(self, **wanted: Any) -> dict[str, Recording]:
+        """By path."""
+        return {one.path: one for one in self.uploader.view.recordings(**wanted)}
+
+    def await_states(self, wanted: dict[str, RecordingState | str], *, timeout: float = 20.0) -> dict[str, Recording]:
+        """Wait until every file is in its state."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.recordings()
+            states = {path: found[path].state.value for path in wanted if path in found}
+            if states == {path: str(state) for path, state in wanted.items()}:
+                return found
+            if time.monotonic() > deadline:
+                errors = {path: one.error for path, one in found.items()}
+                raise AssertionError(f"wanted {wanted}, found {states}: {errors}")
+            time.sleep(0.02)

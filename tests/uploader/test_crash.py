@@ -1,0 +1,132 @@
+"""Killed at any moment and started again, an uploader loses nothing, doubles nothing, and leaves no upload open."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from recording_storage.uploader.faults import FAULT_POINTS
+from tests.uploader.spools import MIB, SpoolFolder
+
+KILLED = -signal.SIGKILL
+
+
+def fill(spool: SpoolFolder) -> None:
+    for number in range(4):
+        spool.put(f"call-{number}.wav", 20_000 + number)
+    spool.put("room/track.mkv", 20 * MIB)
+    (spool.root / "call-1.wav.done").touch()
+    (spool.root / "call-2.wav.recording.json").write_text('{"call_sid": "CA1"}')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", FAULT_POINTS)
+def test_killed_at_a_named_point_the_next_start_finishes_everything(quick: SpoolFolder, point: str) -> None:
+    fill(quick)
+    crashed = quick.once(fault=point)
+    assert crashed.returncode == KILLED, f"{point} was not passed: {crashed.stderr}"
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    quick.check_all_stored()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "media-removed:2"])
+def test_killed_twice_at_the_same_point(quick: SpoolFolder, point: str) -> None:
+    fill(quick)
+    assert quick.once(fault=point).returncode == KILLED
+    quick.once(fault=point)
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    quick.check_all_stored()
+
+
+@pytest.mark.slow
+def test_killed_thirty_times_at_random(spool: SpoolFolder) -> None:
+    seed = int(os.environ.get("CRASH_SEED", "20260131"))
+    chance = random.Random(seed)
+    for number in range(40):
+        spool.put(f"call-{number}.wav", 50_000 + number)
+    spool.put("room/track.mkv", 40 * MIB)
+    kills = 0
+    for _ in range(30):
+        with spool.process("--once", "--log-level", "error") as child:
+            try:
+                child.wait(timeout=chance.uniform(0.15, 0.9))
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+                kills += 1
+    finished = spool.once()
+    assert finished.returncode == 0, f"seed {seed}, killed {kills} times: {finished.stderr}"
+    spool.check_all_stored()
+
+
+@pytest.mark.slow
+def test_a_second_uploader_stands_by_and_takes_over(quick: SpoolFolder) -> None:
+    with quick.process() as first:
+        wait_for_line(first, "stored", put=quick)
+        with quick.process() as second:
+            wait_for_line(second, "standing by")
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+            wait_for_line(second, "taking over")
+            quick.put("later.wav")
+            wait_for_line(second, "stored later.wav")
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(timeout=10) == 0
+    quick.check_all_stored()
+
+
+def wait_for_line(child: "subprocess.Popen[str]", text: str, *, put: SpoolFolder | None = None) -> None:
+    if put is not None:
+        put.put("first.wav")
+    deadline = time.monotonic() + 15
+    assert child.stderr is not None
+    for line in child.stderr:
+        if text in line:
+            return
+        assert time.monotonic() < deadline, f"no {text!r}"
+    raise AssertionError(f"it ended without {text!r}")
+
+
+@pytest.mark.slow
+def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolder) -> None:
+    quick.put("large.mkv", 64 * MIB)
+    with quick.process("--grace", "0s", "--log-level", "debug") as child:
+        deadline = time.monotonic() + 20
+        while not quick.bucket.uploads():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=15) == 0
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    quick.check_all_stored()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced"])
+def test_a_journal_that_is_lost_is_rebuilt_with_the_same_sids(quick: SpoolFolder, point: str) -> None:
+    fill(quick)
+    assert quick.once(fault=point).returncode == KILLED
+    folder = quick.root / ".recording-storage"
+    for part in folder.glob("journal.db*"):
+        part.unlink()
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    quick.check_all_stored()
+
+
+@pytest.mark.slow
+def test_a_damaged_journal_is_moved_aside_and_rebuilt(quick: SpoolFolder) -> None:
+    fill(quick)
+    assert quick.once(fault="after-put:2").returncode == KILLED
+    folder = quick.root / ".recording-storage"
+    (folder / "journal.db").write_bytes(b"this is no database" * 1000)
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    assert list(folder.glob("journal.db.damaged-*"))
+    quick.check_all_stored()

@@ -1,0 +1,191 @@
+"""From the spool to the customer's bucket and back to the store's API, with the real store and a real uploader."""
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.s3.fixtures import Bucket, create_bucket
+from tests.s3.servers import S3Server, least_rights
+from tests.uploader_link.real_store import PROGRAM, RealStore
+
+DEADLINE = 30.0
+
+
+class Uploader:
+    """`recording-storage uploader` on a spool, with the store."""
+
+    def __init__(self, spool: Path, store: RealStore, token_file: Path) -> None:
+        self.spool = spool
+        self.log = spool.parent / "uploader.log"
+        self._argv = [PROGRAM, "uploader", "--spool", spool, "--store", store.internal, "--token-file", token_file]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(20)
+            self.process = None
+
+    def ask(self, command: str, *arguments: str) -> list[dict[str, Any]]:
+        argv = [PROGRAM, command, "--spool", self.spool, "--json", *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+
+    def wait_for(self, condition: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Until the spool's recordings are as wanted."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition(items := self.ask("recordings")):
+            assert time.monotonic() < deadline, f"{items}\n{self.log.read_text()[-3000:]}"
+            time.sleep(0.1)
+        return items
+
+
+@pytest.fixture
+def bucket(moto_server: S3Server) -> Bucket:
+    return create_bucket(moto_server)
+
+
+@pytest.fixture
+def store(tmp_path: Path, moto_server: S3Server) -> Iterator[RealStore]:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    store = RealStore(folder, allow_endpoints=[moto_server.endpoint])
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def uploader(tmp_path: Path, store: RealStore) -> Iterator[Uploader]:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    token_file = tmp_path / "token"
+    token_file.write_text(store.token)
+    uploader = Uploader(spool, store, token_file)
+    yield uploader
+    uploader.stop(signal.SIGKILL)
+
+
+def enable(store: RealStore, bucket: Bucket) -> None:
+    key = bucket.credentials
+    credential = store.post(
+        "/v1/Credentials/AWS", FriendlyName="main", Credentials=f"{key.access_key}:{key.secret_key}"
+    )
+    store.post(
+        "/v1/VoiceRecordingSettings/Default",
+        FriendlyName="e2e",
+        AwsCredentialsSid=credential["sid"],
+        AwsS3Url=bucket.url,
+        Region=bucket.server.region,
+        AwsStorageEnabled="true",
+    )
+
+
+def record(uploader: Uploader, name: str, *, size: int = 300_000) -> str:
+    """A recorder's file, finished; its SHA-256."""
+    content = os.urandom(size)
+    (uploader.spool / name).write_bytes(content)
+    (uploader.spool / f"{name}.done").touch()
+    return hashlib.sha256(content).hexdigest()
+
+
+def all_released(count: int) -> Callable[[list[dict[str, Any]]], bool]:
+    return lambda items: len(items) == count and all(item["state"] == "released" for item in items)
+
+
+def at_store(store: RealStore, sid: str) -> Any:
+    return store.get(f"/2010-04-01/Accounts/{store.account}/Recordings/{sid}.json")
+
+
+def test_a_file_reaches_the_bucket_and_the_store_shows_where(store: RealStore, uploader: Uploader, bucket: Bucket):
+    enable(store, bucket)
+    uploader.start()
+    digest = record(uploader, "call.wav")
+    (item,) = uploader.wait_for(all_released(1))
+    assert not (uploader.spool / "call.wav").exists()
+    (key,) = bucket.keys()
+    assert hashlib.sha256(bucket.read(key)).hexdigest() == digest
+    shown = at_store(store, item["sid"])
+    assert shown["status"] == "completed"
+    assert shown["media_url"] == item["media_url"] == f"{bucket.url}/{item['sid']}.wav"
+
+
+def test_without_external_storage_the_store_keeps_and_plays_the_media(store: RealStore, uploader: Uploader):
+    uploader.start()
+    digest = record(uploader, "call.wav")
+    (item,) = uploader.wait_for(all_released(1))
+    assert item["sha256"] == digest
+    assert hashlib.sha256(download(store, f"{item['sid']}.wav")).hexdigest() == digest
+
+
+def test_a_store_that_is_down_keeps_no_recording_from_its_bucket(store, uploader, bucket):
+    enable(store, bucket)
+    uploader.start()
+    record(uploader, "first.wav")
+    uploader.wait_for(all_released(1))
+    store.stop()
+    record(uploader, "second.wav")
+    uploader.wait_for(lambda items: [i["state"] for i in items] == ["released", "stored"])
+    assert (uploader.spool / "second.wav").exists()
+    store.start()
+    uploader.wait_for(all_released(2))
+
+
+def test_started_without_a_store_the_last_plan_pins_and_waits_for_its_key(store, uploader, bucket):
+    enable(store, bucket)
+    uploader.start()
+    record(uploader, "first.wav")
+    uploader.wait_for(all_released(1))
+    uploader.stop()
+    store.stop()
+    record(uploader, "second.wav")
+    uploader.start()
+    items = uploader.wait_for(lambda items: len(items) == 2 and items[1]["error"] is not None)
+    assert items[1]["error"]["code"] in {"NoPlan", "NoCredential"}
+    assert items[1]["state"] == "waiting"
+    store.start()
+    uploader.wait_for(all_released(2))
+
+
+def test_the_stores_retry_command_moves_what_is_parked(store, uploader, bucket):
+    enable(store, bucket)
+    bucket.server.set_policy(bucket.user.name, {"Version": "2012-10-17", "Statement": []})
+    uploader.start()
+    record(uploader, "call.wav")
+    uploader.wait_for(lambda items: [i["state"] for i in items] == ["rejected"])
+    bucket.server.set_policy(bucket.user.name, least_rights(bucket.name, bucket.prefix))
+    store.operator("POST", f"/accounts/{store.account}/commands", {"kind": "retry_all"})
+    uploader.wait_for(all_released(1))
+
+
+def test_no_secret_is_in_the_journal_or_the_log(store, uploader, bucket):
+    enable(store, bucket)
+    uploader.start()
+    record(uploader, "call.wav")
+    uploader.wait_for(all_released(1))
+    uploader.stop()
+    secrets = [bucket.credentials.secret_key.encode(), store.token.encode()]
+    for path in [uploader.log, *(uploader.spool / ".recording-storage").iterdir()]:
+        content = path.read_bytes() if path.is_file() else b""
+        assert not any(secret in content for secret in secrets), path
+
+
+def download(store: RealStore, name: str) -> bytes:
+    url = f"{store.public}/2010-04-01/Accounts/{store.account}/Recordings/{urllib.parse.quote(name)}"
+    basic = base64.b64encode(f"{store.account}:{store._auth_token}".encode()).decode()
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Basic {basic}"})) as answer:
+        return bytes(answer.read())

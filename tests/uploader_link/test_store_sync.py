@@ -1,0 +1,174 @@
+"""The exchange with the store: plans, commands, reconnecting, asking afresh."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from recording_storage.protocol.plan import AccountPlan
+from recording_storage.protocol.sync import Command, CommandKind, SpoolReport
+from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.store_api import StoreApi
+from recording_storage.uploader.store_http import StoreAddress
+from recording_storage.uploader.store_sync import StoreSync
+from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, spool_report
+from tests.uploader_link.fake_store import FakeStore, command_id
+
+
+class Engine:
+    """What the hooks are for; remembers what it was told and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.told = threading.Condition()
+        self.taken: list[Mapping[str, AccountPlan]] = []
+        self.done: dict[str, Command] = {}
+        self.executions: list[str] = []
+        self.journal_full = False
+
+    def report(self) -> SpoolReport:
+        revisions = {a: p.revision for a, p in self.taken[-1].items()} if self.taken else {}
+        return spool_report().model_copy(update={"applied_revisions": revisions})
+
+    def plans(self, plans: Mapping[str, AccountPlan]) -> None:
+        with self.told:
+            self.taken.append(plans)
+            self.told.notify_all()
+
+    def commands(self, commands: Sequence[Command]) -> None:
+        with self.told:
+            if self.journal_full:
+                raise JournalError("the journal takes no change: disk full")
+            for command in commands:
+                if command.id not in self.done:
+                    self.done[command.id] = command
+                    self.executions.append(command.id)
+            self.told.notify_all()
+
+    def wait_until(self, condition, *, seconds: float = 10.0) -> None:
+        with self.told:
+            assert self.told.wait_for(condition, seconds), "the engine wasn't told in time"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def sync(fake_address: StoreAddress) -> Iterator[StoreSync]:
+    sync = StoreSync(lambda: StoreApi(fake_address, spool_id=SPOOL_ID))
+    yield sync
+    sync.close()
+
+
+def test_a_changed_plan_reaches_the_engine_in_under_a_second(fake_store: FakeStore, sync: StoreSync, engine: Engine):
+    fake_store.set_plan(account_plan())
+    sync.start(engine)
+    engine.wait_until(lambda: engine.taken)
+    fake_store.wait_until(lambda: fake_store.syncs[-1].wait_seconds > 0)
+    started = time.monotonic()
+    fake_store.set_plan(account_plan(revision=2))
+    engine.wait_until(lambda: engine.taken[-1][ACCOUNT].revision == 2)
+    assert time.monotonic() - started < 1
+    fake_store.wait_until(lambda: fake_store.syncs[-1].report.applied_revisions == {ACCOUNT: 2})
+
+
+def test_a_plan_that_is_withdrawn_is_missing_from_the_next(fake_store, sync, engine):
+    fake_store.set_plan(account_plan())
+    sync.start(engine)
+    engine.wait_until(lambda: engine.taken and ACCOUNT in engine.taken[-1])
+    fake_store.drop_plan(ACCOUNT)
+    engine.wait_until(lambda: engine.taken[-1] == {})
+
+
+def test_a_command_is_acknowledged_after_it_is_taken_and_done_once(fake_store, sync, engine):
+    sync.start(engine)
+    command = Command(id=command_id(), kind=CommandKind.RETRY_ALL, account_sid=ACCOUNT)
+    fake_store.send_command(command)
+    fake_store.wait_until(lambda: any(command.id in s.acknowledged for s in fake_store.syncs))
+    fake_store.wait_until(lambda: not fake_store.commands)
+    assert engine.executions == [command.id]
+
+
+def test_a_command_that_could_not_be_journalled_is_not_acknowledged_and_comes_again(fake_store, sync, engine):
+    engine.journal_full = True
+    sync.start(engine)
+    command = Command(id=command_id(), kind=CommandKind.RETRY_ALL, account_sid=ACCOUNT)
+    fake_store.send_command(command)
+    fake_store.wait_until(lambda: len(fake_store.syncs) >= 3)
+    assert not any(s.acknowledged for s in fake_store.syncs)
+    with engine.told:
+        engine.journal_full = False
+    fake_store.wait_until(lambda: not fake_store.commands)
+    assert engine.executions == [command.id]
+
+
+def test_a_store_that_comes_back_is_found_again(fake_store, sync, engine):
+    fake_store.fail_with = 503
+    sync.start(engine)
+    fake_store.set_plan(account_plan())
+    assert not sync.wait_connected(timeout=0.5)
+    assert "503" in sync.error
+    fake_store.fail_with = None
+    engine.wait_until(lambda: engine.taken)
+    assert sync.wait_connected(timeout=5)
+    assert sync.error == ""
+
+
+def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_address, sync, engine):
+    fake_address.token_file.write_text("wrong")
+    sync.start(engine)
+    assert not sync.wait_connected(timeout=0.5)
+    assert "401" in sync.error
+    assert "wrong" not in sync.error
+    fake_address.token_file.write_text(fake_store.token)
+    assert sync.wait_connected(timeout=10)
+
+
+def test_asking_afresh_interrupts_the_long_poll_and_brings_every_plan_again(fake_store, sync, engine):
+    fake_store.set_plan(account_plan())
+    sync.start(engine)
+    fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
+    started, before = time.monotonic(), len(engine.taken)
+    assert sync.refresh(timeout=10)
+    assert time.monotonic() - started < 1
+    assert len(engine.taken) == before + 1
+
+
+def test_asking_afresh_from_many_threads_at_once_answers_all(fake_store, sync, engine):
+    fake_store.set_plan(account_plan())
+    sync.start(engine)
+    results: list[bool] = []
+    threads = [threading.Thread(target=lambda: results.append(sync.refresh(timeout=10))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(15)
+    assert results == [True] * 20
+
+
+def test_asking_afresh_fails_at_once_while_the_store_is_down(fake_store, sync, engine):
+    fake_store.fail_with = 503
+    sync.start(engine)
+    started = time.monotonic()
+    assert not sync.refresh(timeout=10)
+    assert time.monotonic() - started < 5
+
+
+def test_an_urgent_report_does_not_wait_for_the_long_poll(fake_store, sync, engine):
+    sync.start(engine)
+    fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
+    count = len(fake_store.syncs)
+    for _ in range(50):
+        sync.report_soon()
+    fake_store.wait_until(lambda: len(fake_store.syncs) > count, seconds=5)
+    assert len(fake_store.syncs) <= count + 2
+
+
+def test_closing_does_not_wait_for_the_long_poll(fake_store, sync, engine):
+    sync.start(engine)
+    fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
+    started = time.monotonic()
+    sync.close()
+    assert time.monotonic() - started < 1
