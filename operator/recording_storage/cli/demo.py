@@ -61,7 +61,6 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
     except DemoError as error:
         raise Failure(str(error)) from None
     except KeyboardInterrupt:
-        click.echo("\nstopping", err=True)
         raise click.exceptions.Exit(0 if not once else 130) from None
     finally:
         demo.close()

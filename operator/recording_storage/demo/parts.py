@@ -44,15 +44,15 @@ class Folder:
         return self.root / "kubeconfig"
 
 
-def start_cluster(supervisor: Supervisor) -> Part:
-    """A kube-apiserver and etcd of our own; the first time they are built, which it tells on standard error."""
+def start_cluster(supervisor: Supervisor, *, tell: Callable[[str], None]) -> Part:
+    """A kube-apiserver and etcd of our own; the first time they are built, which it tells."""
     if not (CHECKOUT / "tests" / "cluster" / "__main__.py").is_file():
         raise DemoError(
             "the demo's own Kubernetes comes with a checkout of the project, and this is an installed package: "
             "give it a cluster with --kubeconfig FILE (or KUBECONFIG)"
         )
     command = [sys.executable, "-m", "tests.cluster", "serve", "--json"]
-    return supervisor.start("cluster", command, cwd=CHECKOUT, show_errors=True, pipe_output=True)
+    return supervisor.start("cluster", command, cwd=CHECKOUT, tell=tell, pipe_output=True)
 
 
 def cluster_kubeconfig(part: Part, *, alive: Callable[[], None]) -> Path:

@@ -94,7 +94,7 @@ class Demo:
             )
             settings["spec"]["awsStorage"]["url"] = url = url.replace(f":{port_of(url)}/", f":{port}/")
         self._step("starting an API server and an S3 server")
-        cluster = None if self._options.kubeconfig else parts.start_cluster(self._supervisor)
+        cluster = None if self._options.kubeconfig else parts.start_cluster(self._supervisor, tell=self._view.say)
         s3 = parts.start_s3(self._supervisor, port=port, folder=self._folder)
         kubeconfig = self._options.kubeconfig or parts.cluster_kubeconfig(cluster, alive=self._tick)  # type: ignore[arg-type]
         shutil.copyfile(kubeconfig, self._folder.kubeconfig)
@@ -132,6 +132,7 @@ class Demo:
     def close(self) -> None:
         """Stop all that was started and remove what was temporary; safe to call at any moment."""
         self._view.close()
+        self._view.say("stopping everything that was started")
         if self._recorder is not None:
             self._recorder.stop()
         if self._tokens is not None:

@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -49,17 +50,17 @@ class Supervisor:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        show_errors: bool = False,
+        tell: Callable[[str], None] | None = None,
         pipe_output: bool = False,
     ) -> Part:
         """Call from the main thread: the kernel ends a child when the *thread* that started it ends.
 
-        `show_errors` lets its standard error through to the person; `pipe_output` keeps its standard output for the
-        caller to read (`part.process.stdout`).
+        `tell` gets each line of its standard error, as well as the log; `pipe_output` keeps its standard output for
+        the caller to read (`part.process.stdout`).
         """
         log = self._logs / f"{name}.log"
         with log.open("ab") as sink:
-            errors: IO[bytes] | None = None if show_errors else sink
+            errors = subprocess.PIPE if tell else sink
             process = subprocess.Popen(  # noqa: S603 - the demo's own commands
                 [sys.executable, "-m", "recording_storage.demo.child", *command],
                 stdin=subprocess.PIPE,
@@ -69,6 +70,8 @@ class Supervisor:
                 cwd=cwd,
                 start_new_session=True,
             )
+        if tell and process.stderr is not None:
+            threading.Thread(target=_pass_on, args=(process.stderr, log, tell), daemon=True).start()
         part = Part(name=name, process=process, log=log)
         self.parts.append(part)
         return part
@@ -98,3 +101,12 @@ class Supervisor:
             if part.process.stdout is not None:
                 part.process.stdout.close()
         self.parts.clear()
+
+
+def _pass_on(source: IO[bytes], log: Path, tell: Callable[[str], None]) -> None:
+    """A part's own words to the person, without spoiling the picture that is on the terminal."""
+    with log.open("ab") as sink:
+        for line in source:
+            sink.write(line)
+            sink.flush()
+            tell(line.decode(errors="replace").rstrip())
