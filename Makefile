@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
+# Two workers, each with servers of its own; a file's tests stay together because they share what they started.
+TEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: setup demo test test-quick check bench bench-uploader lock generate clean
 
@@ -20,10 +22,10 @@ demo: setup
 	@$(BIN)/recording-storage demo $(DEMO_ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TEST_ARGS)
 
 test-quick: setup
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(TEST_ARGS) -m "not slow"
 
 check: setup
 	@$(BIN)/ruff format --check .
@@ -34,6 +36,11 @@ check: setup
 
 generate: setup                   ## crds/ from the models
 	@$(BIN)/python -m recording_storage.resources.generate
+
+bench: bench-uploader             ## all side-by-side measurements
+
+bench-uploader: setup             ## our uploader beside s5cmd; BENCH_ARGS="--json --repeats 5"
+	@$(BIN)/python -m bench.uploader $(BENCH_ARGS)
 
 lock:                             ## resolve the ranges of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/runtime.txt pyproject.toml

@@ -77,8 +77,8 @@ def test_a_server_that_is_not_there(config):
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
-        ({"allowHttp": False}, 1, "in the clear"),
-        ({"destination": {"url": "https://bu/calls"}}, 1, "not 3 to 63"),
+        ({"allowHttp": False}, 2, "allowHttp: true"),
+        ({"destination": {"url": "https://bu/calls"}}, 2, "not 3 to 63"),
         ({"destination": {"colour": "red"}}, 2, "destination.colour"),
         ({"destination": {"accessKeyId": None}}, 2, "destination.accessKeyId"),
         ({"destination": {"accessKeyId": "a b"}}, 1, "access key id"),

@@ -138,7 +138,7 @@ class Kube:
         deadline = time.monotonic() + timeout
         while True:
             found: Document = self.request("GET", path)
-            conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions", [])}
+            conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions") or []}
             if conditions.get(condition) == "True":
                 return found
             if time.monotonic() > deadline:

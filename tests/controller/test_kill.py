@@ -11,6 +11,7 @@ from tests.cluster.kube import Document
 from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROUNDS = 12
@@ -56,13 +57,11 @@ def test_killed_at_random_it_leaves_one_of_each_at_the_store(world: World, rsa_p
         "AwsCredential", "main", lambda each: each["status"].get("accessKeyIdHint") == pair.access_key[-4:], timeout=60
     )
     world.ready("RecordingSettings", "default", timeout=60)
-    found = world.until(
-        "AwsCredential",
-        "main",
-        lambda each: not each["status"].get("retiring") and not each["status"].get("pendingSid"),
-        timeout=60,
+    eventually(
+        lambda: world.credentials() == [world.get("AwsCredential", "main")["status"]["sid"]],
+        what="the credential in force is the only one at the store",
+        within=60,
     )
-    assert world.credentials() == [found["status"]["sid"]]
     keys = world.stored("GET", "/v1/Credentials/PublicKeys")["credentials"]
     assert [each["sid"] for each in keys] == [world.ready("PublicKey", "k1")["status"]["sid"]]
     again = world.store.internal(

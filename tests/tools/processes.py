@@ -30,6 +30,11 @@ def removed(path: Path, *, within: float = 10.0) -> bool:
     return _soon(lambda: not path.exists(), within)
 
 
+def exists(path: Path, *, within: float = 10.0) -> bool:
+    """Whether a process has made `path`, at last after `within` seconds."""
+    return _soon(path.exists, within)
+
+
 def _soon(holds: Callable[[], bool], within: float) -> bool:
     deadline = time.monotonic() + within
     while not holds():

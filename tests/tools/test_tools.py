@@ -13,7 +13,7 @@ from tests.tools import binaries
 from tests.tools.catalogue import GO_MODULES, TOOLS, Tool
 from tests.tools.children import Children
 from tests.tools.errors import ToolFailed, ToolMissing
-from tests.tools.processes import gone, removed
+from tests.tools.processes import exists, gone, removed
 
 FAKE_GO = """#!/bin/sh
 echo building >> "$BUILDS"
@@ -106,7 +106,10 @@ def test_a_child_that_can_not_be_started_is_told(tmp_path: Path) -> None:
     try:
         with pytest.raises(ToolFailed, match="FileNotFoundError"):
             children.start("none", [tmp_path / "none"], log=tmp_path / "log")
-        children.start("trap", ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], log=tmp_path / "log")
+        trapped = tmp_path / "trapped"
+        stubborn = f"trap '' TERM; : >{trapped}; while :; do sleep 0.1; done"
+        children.start("trap", ["sh", "-c", stubborn], log=tmp_path / "log")
+        assert exists(trapped)
         assert children.exit_code("trap") is None
         assert children.stop("trap", grace=0.2) == -9
     finally:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.ports import Clock
 from recording_storage.uploader.spool import Spool, SpoolLock
 from tests.s3.fixtures import Bucket
 
@@ -143,19 +145,45 @@ class SpoolFolder:
     # In this process.
 
     @contextmanager
-    def running(self, **options: Any) -> Iterator["Running"]:
+    def running(self, *, clock: Clock | None = None, **options: Any) -> Iterator["Running"]:
         spool = Spool(self.root)
         spool.make_folder()
         lock = SpoolLock(spool)
         lock.acquire()
         spool.prepare()
-        uploader = Uploader(Options(spool=self.root, config=self.config, grace=5.0, **options), spool=spool)
+        uploader = Uploader(
+            Options(spool=self.root, config=self.config, grace=5.0, **options), spool=spool, clock=clock
+        )
         uploader.start()
         try:
             yield Running(uploader)
         finally:
             uploader.close()
             lock.release()
+
+
+class FakeClock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self._start = time.time()
+        self._passed = 0.0
+
+    def now(self) -> float:
+        return self._start + self._passed
+
+    def monotonic(self) -> float:
+        return 1000.0 + self._passed
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        deadline = None if timeout is None else self.monotonic() + timeout
+        while not event.wait(0.002):
+            if deadline is not None and self.monotonic() >= deadline:
+                return event.is_set()
+        return True
+
+    def advance(self, seconds: float) -> None:
+        self._passed += seconds
 
 
 @dataclass
@@ -177,6 +205,16 @@ class Running:
             if states == {path: str(state) for path, state in wanted.items()}:
                 return found
             if time.monotonic() > deadline:
-                errors = {path: one.error for path, one in found.items()}
-                raise AssertionError(f"wanted {wanted}, found {states}: {errors}")
+                late = [path for path, state in wanted.items() if states.get(path) != str(state)][:5]
+                raise AssertionError({path: (wanted[path], states.get(path), found.get(path)) for path in late})
             time.sleep(0.02)
+
+    def await_attempt(self, path: str, *, after: int, timeout: float = 20.0) -> Recording:
+        """Wait until an attempt later than the `after`th has ended."""
+        deadline = time.monotonic() + timeout
+        while True:
+            one = self.recordings()[path]
+            if one.attempts > after and one.state != "uploading":
+                return one
+            assert time.monotonic() < deadline, one
+            time.sleep(0.002)

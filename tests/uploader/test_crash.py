@@ -34,7 +34,9 @@ def test_killed_at_a_named_point_the_next_start_finishes_everything(quick: Spool
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "media-removed:2"])
+@pytest.mark.parametrize(
+    "point", ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "media-removed:2"]
+)
 def test_killed_twice_at_the_same_point(quick: SpoolFolder, point: str) -> None:
     fill(quick)
     assert quick.once(fault=point).returncode == KILLED
@@ -108,7 +110,9 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced"])
+@pytest.mark.parametrize(
+    "point", ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced"]
+)
 def test_a_journal_that_is_lost_is_rebuilt_with_the_same_sids(quick: SpoolFolder, point: str) -> None:
     fill(quick)
     assert quick.once(fault=point).returncode == KILLED
@@ -125,6 +129,7 @@ def test_a_damaged_journal_is_moved_aside_and_rebuilt(quick: SpoolFolder) -> Non
     fill(quick)
     assert quick.once(fault="after-put:2").returncode == KILLED
     folder = quick.root / ".recording-storage"
+    (folder / "journal.db-wal").unlink()
     (folder / "journal.db").write_bytes(b"this is no database" * 1000)
     finished = quick.once()
     assert finished.returncode == 0, finished.stderr

@@ -17,6 +17,7 @@ import pytest
 
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server, least_rights
+from tests.tools.ports import free_port
 from tests.uploader_link.real_store import PROGRAM, RealStore
 
 DEADLINE = 30.0
@@ -31,9 +32,9 @@ class Uploader:
         self._argv = [PROGRAM, "uploader", "--spool", spool, "--store", store.internal, "--token-file", token_file]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self._argv, *options], stdout=log, stderr=log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
@@ -124,6 +125,7 @@ def test_a_file_reaches_the_bucket_and_the_store_shows_where(store: RealStore, u
     assert shown["media_url"] == item["media_url"] == f"{bucket.url}/{item['sid']}.wav"
 
 
+@pytest.mark.slow
 def test_without_external_storage_the_store_keeps_and_plays_the_media(store: RealStore, uploader: Uploader):
     uploader.start()
     digest = record(uploader, "call.wav")
@@ -132,6 +134,7 @@ def test_without_external_storage_the_store_keeps_and_plays_the_media(store: Rea
     assert hashlib.sha256(download(store, f"{item['sid']}.wav")).hexdigest() == digest
 
 
+@pytest.mark.slow
 def test_a_store_that_is_down_keeps_no_recording_from_its_bucket(store, uploader, bucket):
     enable(store, bucket)
     uploader.start()
@@ -145,6 +148,7 @@ def test_a_store_that_is_down_keeps_no_recording_from_its_bucket(store, uploader
     uploader.wait_for(all_released(2))
 
 
+@pytest.mark.slow
 def test_started_without_a_store_the_last_plan_pins_and_waits_for_its_key(store, uploader, bucket):
     enable(store, bucket)
     uploader.start()
@@ -161,9 +165,10 @@ def test_started_without_a_store_the_last_plan_pins_and_waits_for_its_key(store,
     uploader.wait_for(all_released(2))
 
 
+@pytest.mark.slow
 def test_the_stores_retry_command_moves_what_is_parked(store, uploader, bucket):
     enable(store, bucket)
-    bucket.server.set_policy(bucket.user.name, {"Version": "2012-10-17", "Statement": []})
+    bucket.server.set_policy(bucket.user.name, least_rights(bucket.name, "elsewhere/"))
     uploader.start()
     record(uploader, "call.wav")
     uploader.wait_for(lambda items: [i["state"] for i in items] == ["rejected"])
@@ -172,6 +177,7 @@ def test_the_stores_retry_command_moves_what_is_parked(store, uploader, bucket):
     uploader.wait_for(all_released(1))
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_the_journal_or_the_log(store, uploader, bucket):
     enable(store, bucket)
     uploader.start()
@@ -182,6 +188,29 @@ def test_no_secret_is_in_the_journal_or_the_log(store, uploader, bucket):
     for path in [uploader.log, *(uploader.spool / ".recording-storage").iterdir()]:
         content = path.read_bytes() if path.is_file() else b""
         assert not any(secret in content for secret in secrets), path
+
+
+@pytest.mark.slow
+def test_metrics_and_status_tell_of_the_store_and_of_what_is_done(store, uploader, bucket):
+    enable(store, bucket)
+    port = free_port()
+    uploader.start("--metrics-listen", f"127.0.0.1:{port}")
+    record(uploader, "call.wav")
+    uploader.wait_for(all_released(1))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    assert "recording_storage_uploader_store_up 1.0" in text
+    assert "recording_storage_uploader_stored_total 1.0" in text
+    assert bucket.credentials.secret_key not in text
+    (status,) = uploader.ask("status")
+    assert status["running"]
+    assert status["store"] == {"mode": "store", "connected": True, "error": ""}
+    assert list(status["revisions"]) == [store.account]
+    store.stop()
+    deadline = time.monotonic() + DEADLINE
+    while (status := uploader.ask("status")[0])["store"]["connected"]:
+        assert time.monotonic() < deadline
+    assert status["store"]["error"]
 
 
 def download(store: RealStore, name: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader import media_upload
 from recording_storage.uploader.media_upload import MediaSource, MediaUpload
+from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreAddress
-from tests.uploader_link.conftest import ACCOUNT, recording
+from recording_storage.uploader.store_media import StoreMedia
+from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, entry, recording
 from tests.uploader_link.fake_store import FakeStore, Media
 
 SID = "RE" + "a" * 32
@@ -62,6 +65,17 @@ def test_other_bytes_at_the_store_are_a_digest_failure_and_the_next_try_heals_it
         upload().run(source)
     assert caught.value.kind is FailureClass.DIGEST
     upload().run(source)
+    assert bytes(fake_store.media[SID].content) == content(source)
+
+
+@pytest.mark.parametrize("length", [1000, 5_000_000])
+def test_other_bytes_at_the_store_are_replaced_by_the_file(fake_store, fake_address, source, length: int):
+    """Those of the file as it was before it changed, or what a power cut has spoilt at the store."""
+    fake_store.recordings[ACCOUNT, SID] = recording(SID)
+    fake_store.media[SID] = Media(bytearray(b"x" * length))
+    media = StoreMedia(fake_address, connect=lambda: StoreApi(fake_address, spool_id=SPOOL_ID))
+    receipt = media.store(entry(SID, size=source.size), fd=source.fd, stop=threading.Event())
+    assert receipt.sha256 == hashlib.sha256(content(source)).hexdigest()
     assert bytes(fake_store.media[SID].content) == content(source)
 
 

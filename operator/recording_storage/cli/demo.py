@@ -43,12 +43,9 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
         from recording_storage.demo.run import Demo, DemoError, Options  # noqa: PLC0415 - heavy, and optional parts
     except ModuleNotFoundError as error:
         raise Failure(f"the demo needs the package {error.name}: pip install 'recording-storage[demo]'") from None
-    if kubeconfig is None and (given := os.environ.get("KUBECONFIG")):
-        kubeconfig = Path(given.split(os.pathsep)[0])
-        if not kubeconfig.is_file():
-            raise Failure(f"KUBECONFIG names {given!r}, which is no file: unset it, or give --kubeconfig FILE")
+    kubeconfig = kubeconfig or _kubeconfig_of_environment()
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     demo = Demo(Options(media=media, kubeconfig=kubeconfig, folder=folder, once=once, as_json=as_json))
@@ -66,3 +63,20 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
         demo.close()
     if not outcome.ok:
         raise Failure("not every recording arrived as it was recorded; see above")
+
+
+def _kubeconfig_of_environment() -> Path | None:
+    given = os.environ.get("KUBECONFIG")
+    if not given:
+        return None
+    kubeconfig = Path(given.split(os.pathsep)[0])
+    if not kubeconfig.is_file():
+        raise Failure(f"KUBECONFIG names {given!r}, which is no file: unset it, or give --kubeconfig FILE")
+    return kubeconfig
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"--dir {folder}: {error.strerror}") from None

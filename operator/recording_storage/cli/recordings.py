@@ -25,9 +25,7 @@ WATCH_EVERY = 1.0
 @click.command(name="recordings")
 @spool_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each recording.")
-@click.option(
-    "--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these; repeatable."
-)
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these; repeatable.")
 @click.option("--watch", is_flag=True, help="Stay, and show changes until Ctrl-C.")
 def command(spool: Path, *, as_json: bool, states: tuple[str, ...], watch: bool) -> None:
     """Show each recording: state, size, attempts, next try, why, and where it is.

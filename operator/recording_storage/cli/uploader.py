@@ -8,9 +8,10 @@ import click
 
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.domain.durations import parse_duration
+from recording_storage.domain.sids import SidPrefix, is_sid
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds from texts like 25s, 2m; a bare number is seconds."""
 
     name = "duration"
@@ -21,6 +22,13 @@ class Duration(click.ParamType):
             return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
+        raise click.UsageError(f"--metrics-listen {text}: write HOST:PORT, such as 127.0.0.1:9102")
+    return host.strip("[]"), int(port)
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -65,7 +73,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
-def command(
+def command(  # noqa: PLR0917 - click passes options by name
     spool: Path,
     store_url: str,
     token_file: Path | None,
@@ -89,17 +97,22 @@ def command(
     from recording_storage.uploader import logs, service  # noqa: PLC0415 - the help needs none of it
     from recording_storage.uploader.app import Options  # noqa: PLC0415
     from recording_storage.uploader.candidates import AccountFrom  # noqa: PLC0415
+    from recording_storage.uploader.config import ConfigError  # noqa: PLC0415
 
     if bool(store_url) == (config is not None):
         raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")
     if store_url and token_file is None:
         raise click.UsageError("--store needs --token-file")
-    listen = None
-    if metrics_listen:
-        host, colon, port = metrics_listen.rpartition(":")
-        if not colon or not port.isdigit():
-            raise click.UsageError(f"--metrics-listen {metrics_listen}: write HOST:PORT, such as 127.0.0.1:9102")
-        listen = (host.strip("[]"), int(port))
+    if account_sid and not is_sid(account_sid, SidPrefix.ACCOUNT):
+        raise click.UsageError(f"--account {account_sid}: an account's sid is AC and 32 hexadecimal digits")
+    if store_url and token_file is not None:
+        from recording_storage.uploader.store_http import StoreUrlError, store_address  # noqa: PLC0415 - as above
+
+        try:
+            store_address(store_url, token_file=token_file)
+        except StoreUrlError as error:
+            raise click.UsageError(f"--store {error}") from None
+    listen = _address(metrics_listen) if metrics_listen else None
     logs.set_up(log_format=log_format, level=log_level)
     options = Options(
         spool=spool.resolve(),
@@ -117,6 +130,8 @@ def command(
     )
     try:
         nothing_left = service.serve(options, listen=listen)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     except service.ServiceError as error:
         raise Failure(str(error)) from error
     sys.stderr.flush()

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from recording_storage.cli.errors import Failure
-from recording_storage.cli.verify_target import ConfigError, Target, from_config
+from recording_storage.cli.verify_target import Target, from_config
 from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
 from recording_storage.s3.verify import Fault, Step, Verification, verify_destination
+from recording_storage.uploader.config import ConfigError
 
 
 def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

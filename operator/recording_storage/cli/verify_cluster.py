@@ -10,7 +10,7 @@ from kubernetes import client
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.kube_config import list_kube_config_contexts
 
-from recording_storage.cli.verify_target import ConfigError, Target
+from recording_storage.cli.verify_target import Target
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.resources.aws_credential import AwsCredential
 from recording_storage.resources.recording_settings import RecordingSettings
@@ -44,7 +44,7 @@ def from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowed
     reader = _Reader(namespace=namespace, kubeconfig=kubeconfig)
     storage = RecordingSettings.parse(reader.custom("recordingsettings", name)).spec.aws_storage
     if not storage.url or storage.credential_ref is None:
-        raise ConfigError(f"RecordingSettings {reader.namespace}/{name} has no bucket: set spec.awsStorage")
+        raise ClusterError(f"RecordingSettings {reader.namespace}/{name} has no bucket: set spec.awsStorage")
     location = parse_bucket_url(
         storage.url, region=storage.region, allowed_endpoints=allowed_endpoints, allow_http=True
     )
@@ -96,7 +96,8 @@ class _Reader:
                 load_kube_config(config_file=file, client_configuration=configuration)  # type: ignore[no-untyped-call]
                 context = list_kube_config_contexts(config_file=file)[1]["context"]  # type: ignore[no-untyped-call]
                 own = context.get("namespace", "default")
-        except (ConfigException, OSError) as error:
+        except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
+            # The last three: what the client raises for a kubeconfig that is something else.
             raise ClusterError(f"no cluster: {error}; give --kubeconfig") from error
         self.namespace = namespace or own.strip()
         api = client.ApiClient(configuration)

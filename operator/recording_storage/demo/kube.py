@@ -47,7 +47,8 @@ class Kube:
     def __init__(self, kubeconfig: Path) -> None:
         try:
             self._api: client.ApiClient = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, yaml.YAMLError) as error:
+        except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+            # The last three: what the client raises for a file that is something else.
             raise DemoError(f"the kubeconfig {kubeconfig} can't be used: {error}") from None
 
     def check(self) -> None:
@@ -102,6 +103,15 @@ class Kube:
         )
         return str(answer["status"]["token"])
 
+    def has_namespace(self, name: str) -> bool:
+        try:
+            self._call("GET", f"/api/v1/namespaces/{name}")
+        except ApiException as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
     def delete_namespace(self, name: str) -> None:
         self._call("DELETE", f"/api/v1/namespaces/{name}")
 
@@ -109,7 +119,9 @@ class Kube:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             status = self._call("GET", path).get("status", {})
-            if any(each["type"] == "Established" and each["status"] == "True" for each in status.get("conditions", [])):
+            if any(
+                each["type"] == "Established" and each["status"] == "True" for each in status.get("conditions") or []
+            ):
                 return
             time.sleep(0.05)
         raise DemoError(f"the API server does not serve {path.rsplit('/', 1)[-1]} after 30 s")
@@ -158,7 +170,7 @@ def wait_until(look: Callable[[], bool], *, seconds: float, between: Callable[[]
 
 def condition(resource: Manifest, kind: str) -> dict[str, Any]:
     """The condition of that type, or an empty one."""
-    for each in resource.get("status", {}).get("conditions", []):
+    for each in resource.get("status", {}).get("conditions") or []:
         if each["type"] == kind:
             return dict(each)
     return {}

@@ -101,6 +101,8 @@ class Demo:
         self._folder.kubeconfig.chmod(0o600)
         kube = self._kube = Kube(self._folder.kubeconfig)
         kube.check()
+        if self._options.kubeconfig:
+            self._ask_for_room(kube)
         prepare_cluster(kube)
         self._prepared = True
         self._tokens = Tokens(kube, operator=self._folder.operator_token, uploader=self._folder.uploader_token)
@@ -145,6 +147,18 @@ class Demo:
             if self._temporary:
                 shutil.rmtree(self._folder.root, ignore_errors=True)
 
+    def _ask_for_room(self, kube: Kube) -> None:
+        """In somebody's own cluster: say what is put there, and touch nothing that was there before."""
+        if kube.has_namespace(NAMESPACE):
+            raise DemoError(
+                f"the namespace {NAMESPACE} exists in the cluster of {self._options.kubeconfig}: another demo's, or "
+                f"yours; delete it (kubectl delete namespace {NAMESPACE}), or unset KUBECONFIG to start a cluster here"
+            )
+        self._view.say(
+            f"using the cluster of {self._options.kubeconfig}: the resource definitions are applied and stay, "
+            f"the namespace {NAMESPACE} is made and deleted at the end"
+        )
+
     def _wait_ready(self) -> None:
         wait_until(
             lambda: bool(self._scene.resources) and all(_ready(each) for each in self._scene.resources),
@@ -174,6 +188,8 @@ class Demo:
             mark = "the same bytes" if proof.verified else "NOT the same bytes"
             words = f"{proof.file} ({size_in_words(proof.size)}) is {proof.state} at {proof.media_url}"
             self._view.say(f"{words}: {mark}, SHA-256 {proof.sha256[:16]}…")
+        words = f"all {len(proofs)} recordings are in the bucket, byte for byte, and gone from the spool"
+        self._view.say(words if ok else "not every recording has arrived as it was recorded: see above")
         return Outcome(ok=ok, settings_ready=True, seconds=time.monotonic() - self._began, proofs=proofs)
 
     def _settled(self, recorder: Recorder) -> bool:

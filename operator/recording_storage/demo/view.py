@@ -27,6 +27,10 @@ _COLOURS = {
 }
 
 
+_FRAME_LINES = 12
+"""Of the picture, besides a line for each resource and recording; messages may fold."""
+
+
 @dataclass
 class Scene:
     """All that a view shows; filled anew by the run."""
@@ -37,7 +41,6 @@ class Scene:
     recordings: list[dict[str, Any]] = field(default_factory=list)
     """As `recording-storage recordings --json` prints them."""
     step: str = ""
-    hint: str = ""
 
 
 class View(Protocol):
@@ -87,19 +90,19 @@ class LiveView:
         self._live.start()
 
     def show(self, scene: Scene) -> None:
+        room = self._console.height - len(scene.resources) - _FRAME_LINES
         self._live.update(
             Group(
+                Text(scene.step, style="bold"),
                 _parts(scene.parts),
                 _resources(scene.resources),
-                _recordings(scene.recordings),
-                Text(scene.step, style="bold"),
-                Text(scene.hint, style="dim"),
+                _recordings(_most_telling(scene.recordings, room=max(room, 1))),
             ),
             refresh=True,
         )
 
     def say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)  # commands are to be pasted
 
     def close(self) -> None:
         self._live.stop()
@@ -129,6 +132,14 @@ def _resources(resources: Sequence[Mapping[str, Any]]) -> Table:
             ready.get("message", ""),
         )
     return table
+
+
+def _most_telling(recordings: Sequence[dict[str, Any]], *, room: int) -> Sequence[dict[str, Any]]:
+    """As many as fit: what is not released yet goes last, where the eye is; of the released ones the newest."""
+    unfinished = [each for each in recordings if each["state"] != "released"]
+    released = [each for each in recordings if each["state"] == "released"]
+    left = max(room - len(unfinished), 0)
+    return [*released[len(released) - left :], *unfinished][-room:]
 
 
 def _recordings(recordings: Sequence[Mapping[str, Any]]) -> Table:

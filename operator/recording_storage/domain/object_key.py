@@ -84,16 +84,31 @@ class KeyTemplate:
 
     def render(self, fields: KeyFields, *, prefix: str) -> str:
         """The key in the bucket. Raises KeyTemplateError when it is longer than S3 takes."""
-        moment = fields.started_at.astimezone(UTC)
-        values = {name: _safe(getattr(fields, name)) for name in FIELDS if hasattr(fields, name)}
-        values |= {"ext": fields.ext and f".{_safe(fields.ext.removeprefix('.'))}"}
-        values |= {"year": f"{moment:%Y}", "month": f"{moment:%m}", "day": f"{moment:%d}", "hour": f"{moment:%H}"}
-        key = prefix + self.text.format(**values)
+        key = prefix + self.text.format_map(_Values(fields))
         if len(key.encode()) > MAX_KEY_BYTES:
             raise KeyTemplateError(
                 f"the key {key[:60]!r}… has more than {MAX_KEY_BYTES} bytes; shorten the key template"
             )
         return key
+
+
+_DATE_PARTS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
+
+
+class _Values(dict[str, str]):
+    """What a template's fields stand for; only those that it names are worked out, since it runs for each recording."""
+
+    def __init__(self, fields: KeyFields) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def __missing__(self, name: str) -> str:
+        if name in _DATE_PARTS:
+            return self._fields.started_at.astimezone(UTC).strftime(_DATE_PARTS[name])
+        if name == "ext":
+            ext = self._fields.ext
+            return ext and f".{_safe(ext.removeprefix('.'))}"
+        return _safe(getattr(self._fields, name))
 
 
 def _safe(value: str) -> str:

@@ -92,10 +92,10 @@ class AnswerReader:
             raise AnswerError("what answered is no HTTP server")
         headers: dict[str, str] = {}
         for line in lines:
-            name, colon, value = line.partition(b":")
+            name, colon, value = line.decode("latin-1").partition(":")
             if not colon or name != name.strip() or not name:
                 raise AnswerError("an answer with a malformed header")
-            key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
+            key, text = name.lower(), value.strip()
             if headers.setdefault(key, text) != text and key in ("content-length", "transfer-encoding"):
                 raise AnswerError("an answer with two lengths")
         return int(found[1]), int(found[2]), headers

@@ -75,8 +75,13 @@ class Connection:
         self.idle_since = 0.0
 
     @classmethod
-    def open(cls, address: Address, *, guard: AddressGuard, timeouts: Timeouts) -> Self:
+    def open(
+        cls, address: Address, *, guard: AddressGuard, timeouts: Timeouts, session: ssl.SSLSession | None = None
+    ) -> Self:
         """Connect to the first address that answers.
+
+        `session` is that of an earlier connection to the same address: where the server closes after each answer, the
+        handshakes cost more than all the rest. It comes from a handshake that has checked the certificate.
 
         Raises:
             AddressRefusedError: the guard refuses where the name leads.
@@ -98,8 +103,7 @@ class Connection:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 if address.context is not None:
                     sock.settimeout(max(deadline - time.monotonic(), 0.1))
-                    sock = address.context.wrap_socket(sock, server_hostname=address.hostname)
-                sock.settimeout(timeouts.read)
+                    sock = address.context.wrap_socket(sock, server_hostname=address.hostname, session=session)
             except OSError as error:
                 sock.close()
                 if isinstance(error, ssl.SSLError):
@@ -158,6 +162,11 @@ class Connection:
             return bool(poll.poll(0))
         except (OSError, ValueError):
             return True
+
+    def new_session(self) -> ssl.SSLSession | None:
+        """To resume with, once an answer has been read; None over plain http, and when this one was resumed itself."""
+        sock = self._socket
+        return sock.session if isinstance(sock, ssl.SSLSocket) and not sock.session_reused else None
 
     def close(self) -> None:
         """Close without TLS's farewell: that could block, and nobody needs it after a complete answer."""

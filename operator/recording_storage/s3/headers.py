@@ -9,6 +9,7 @@ from recording_storage.domain.failures import Capability, FailureClass, S3Failur
 from recording_storage.domain.policy import ServerSideEncryption
 from recording_storage.s3.types import Credential, Destination
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_.@+=-]{1,128}")
@@ -94,7 +95,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     for name, value in metadata.items():
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} can't be the name of object metadata: use letters, digits, '-' and '_'")
-        if any(ord(character) < 32 or ord(character) == 127 for character in value):  # noqa: PLR2004 - ASCII's controls
+        if _CONTROL.search(value):
             raise ValueError(f"the value of object metadata {name!r} has a control character")
         headers[f"x-amz-meta-{name.lower()}"] = (
             value if value.isascii() else Header(value, "utf-8").encode(maxlinelen=0)

@@ -8,11 +8,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, NoAnswerError
 from recording_storage.s3.connection import Address, Connection, Timeouts
 from recording_storage.s3.payload import Buffer
+
+if TYPE_CHECKING:
+    import ssl
 
 _IDLE_KEPT = 32
 _IDLE_SECONDS = 30.0
@@ -38,6 +42,8 @@ class Transport:
         self._guard = guard
         self._timeouts = timeouts
         self._idle: deque[Connection] = deque()
+        self._session: ssl.SSLSession | None = None
+        """Of a connection that the server wanted closed: the next ones resume it."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -84,6 +90,7 @@ class Transport:
             if answer.keep_alive:
                 self._keep(connection)
             else:
+                self._session = connection.new_session() or self._session
                 connection.close()
             return answer
 
@@ -107,7 +114,7 @@ class Transport:
 
     def _open(self) -> Connection:
         try:
-            return Connection.open(self._address, guard=self._guard, timeouts=self._timeouts)
+            return Connection.open(self._address, guard=self._guard, timeouts=self._timeouts, session=self._session)
         except OSError as error:
             raise ExchangeError(error, connected=False, sent=False) from error
 

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.config import ConfigError, plan_of, read_config
+from recording_storage.uploader.config import ConfigError, read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,8 @@ class ConfigSource:
         self._path = path
         self._apply = apply
         self._lock = threading.Lock()
-        self.config: Config = read_config(path)
-        self._plan = plan_of(self.config, folder=path.parent)
+        self.config: Config
+        self.config, self._plan = read_plan(path)
 
     def start(self, hooks: SourceHooks) -> None:
         """See the port; the plan is in force before this returns. A file sends no commands."""
@@ -40,7 +40,7 @@ class ConfigSource:
         del timeout
         with self._lock:
             try:
-                plan = plan_of(read_config(self._path), folder=self._path.parent)
+                _, plan = read_plan(self._path)
             except ConfigError as error:
                 log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - a person's mistake
                 return False

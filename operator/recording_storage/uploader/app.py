@@ -1,9 +1,9 @@
 """An uploader as a whole: its parts put together, started in order, ended in order."""
 
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,6 @@ from recording_storage.uploader.filesystem import network_file_system
 from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.intake import Intake
 from recording_storage.uploader.journal import Journal, JournalError
-from recording_storage.uploader.lease import ignore_lease_breaks
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
@@ -33,13 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.entry import Recording, Tally
     from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
     from recording_storage.uploader.spool import Spool
 
 log = logging.getLogger(__name__)
 _S = RecordingState
 
+_EXPENDABLE = frozenset({"control", "control-client", "metrics"})
+"""Threads that nothing depends on."""
 ONCE_RETRIES = 3
 """Failures in a row for which `--once` waits for the next try."""
 ONCE_PATIENCE = 30.0
@@ -87,7 +88,7 @@ class Uploader:
         source, reporter, media, settle = self._line(spool)
         self.journal = Journal.open(spool.folder, known_spool=spool.known)
         if not alone:
-            self.plans.replace(self.journal.run(journalled_plans), live=False)
+            self._take_journalled_plans()
         self.parts = Parts(
             spool=spool,
             journal=self.journal,
@@ -144,6 +145,13 @@ class Uploader:
         settle = options.settle if options.settle is not None else DEFAULT_SETTLE
         return self.link.source, self.link.reporter, self.link.media, settle
 
+    def _take_journalled_plans(self) -> None:
+        try:
+            self.plans.replace(self.journal.run(journalled_plans), live=False)
+        except BaseException:
+            self.journal.close()  # its lock would keep the next attempt out
+            raise
+
     # What the parts tell each other.
 
     def _apply(self, plan: Plan) -> None:
@@ -158,19 +166,26 @@ class Uploader:
 
     def _reported(self, recordings: Sequence[Recording]) -> None:
         """In the reporter's thread: what is reported is released."""
+        try:
+            self._release(recordings)
+        except JournalError:
+            self.engine.post(self._finish_reported)  # which is repeated until the journal takes it
+            raise
+
+    def _release(self, recordings: Sequence[Recording]) -> None:
         gone, _kept = self.parts.releaser.release(recordings)
-        self.intake.forget([recording.path for recording in gone])
+        self.intake.forget(gone)
         self.parts.counters.add("released", len(gone))
         self.parts.source.report_soon()
 
     def _finish_reported(self) -> None:
-        """What an earlier process had reported and not released."""
+        """What was reported and not released: by an earlier process, or because the journal took nothing."""
         while left := self.journal.run(
             lambda connection: rows.select(
                 connection, f"r.{rows.OPEN_SQL} AND r.state = 'reported'", tail="ORDER BY r.id LIMIT 1000"
             )
         ):
-            self._reported(left)
+            self._release(left)
 
     def _hooks(self) -> SourceHooks:
         if self._options.config is not None:
@@ -183,6 +198,7 @@ class Uploader:
 
     def start(self) -> None:
         """Start every thread."""
+        self._end_with_threads()
         self._finish_reported()
         self.intake.load()
         self.parts.source.start(self._hooks())
@@ -199,23 +215,49 @@ class Uploader:
         finally:
             self.ended.set()
 
-    def stop(self) -> None:
-        """Ask `run` to end; from any thread, or a signal handler."""
-        self._stop_asked.set()
+    def _end_with_threads(self) -> None:
+        """A thread that ends by a defect ends the uploader: the next start is safer than half of this one."""
 
-    def run(self) -> bool:
-        """Work until stopped, or, with `once`, until all that can be done is done; whether nothing is left.
+        def ended(arguments: threading.ExceptHookArgs) -> None:
+            name = arguments.thread.name if arguments.thread is not None else ""
+            log.critical("the thread %s ended by a defect", name, exc_info=arguments.exc_value)
+            if name not in _EXPENDABLE:
+                self._failure = arguments.exc_value
+                self.ended.set()
+
+        self._hook = threading.excepthook
+        threading.excepthook = ended
+
+    def link_state(self) -> Any:
+        """How it stands with the store."""
+        from recording_storage.uploader.inspection import LinkState  # noqa: PLC0415 - for those who ask
+
+        if self.link is None:
+            return LinkState(mode="alone")
+        return LinkState(mode="store", connected=self.link.connected, error=self.link.error)
+
+    def run(self, stop: threading.Event) -> bool:
+        """Work until `stop`, or, with `once`, until all that can be done is done; whether nothing is left.
 
         Raises:
             JournalError: the journal is damaged; the next start repairs it.
         """
-        self.start()
+        self._stop_asked = stop
+        try:
+            self.start()
+        except BaseException:
+            self.journal.close()  # its lock would keep the next attempt out
+            threading.excepthook = self._hook
+            raise
         if self._options.once:
             self._work_once()
         else:
             while not self._stop_asked.wait(0.5) and not self.ended.is_set():
                 pass
-        return self.close()
+        nothing_left = self.close()
+        if self._failure is not None:
+            raise self._failure
+        return nothing_left
 
     def _work_once(self) -> None:
         moved_at, last = self.clock.monotonic(), None
@@ -231,7 +273,7 @@ class Uploader:
             if not self._is_waiting_for_more(states) or self.clock.monotonic() - moved_at > ONCE_PATIENCE:
                 return
 
-    def _is_waiting_for_more(self, states: dict[RecordingState, rows.Tally]) -> bool:
+    def _is_waiting_for_more(self, states: dict[RecordingState, Tally]) -> bool:
         if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.engine.idle.is_set():
             return True
         if not self.plans.live and states:
@@ -239,7 +281,7 @@ class Uploader:
         if _S.WAITING not in states:
             return False
         query = (
-            f"SELECT count(*) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND retry_at IS NOT NULL"  # noqa: S608
+            f"SELECT count(*) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND retry_at IS NOT NULL"
             " AND failures <= ?"
         )
         count = self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchone())
@@ -252,15 +294,15 @@ class Uploader:
         self._engine_thread.join()
         self.parts.reporter.close()
         self.parts.source.close()
-        states: dict[RecordingState, rows.Tally] = {}
+        states: dict[RecordingState, Tally] = {}
         damage = self._failure
         try:
             states = self.journal.run(rows.tallies)
         except JournalError as error:
             damage = damage or error
         self.journal.close()
-        if damage is not None:
-            raise damage
+        threading.excepthook = self._hook
+        self._failure = damage
         counters = self.parts.counters.values()
         left = sum(tally.count for tally in states.values()) + self.intake.growing
         log.info(
@@ -270,7 +312,7 @@ class Uploader:
             counters["released"],
             left,
         )
-        return left == 0 and not self.intake.stopped
+        return self._failure is None and left == 0 and not self.intake.stopped
 
 
 class _NoHooks:
@@ -280,14 +322,9 @@ class _NoHooks:
         raise AssertionError("nobody asks an uploader that runs alone for reports")
 
     def plans(self, plans: Any) -> None:
+        del plans
         raise AssertionError("a configuration has one plan, applied as a whole")
 
     def commands(self, commands: Any) -> None:
+        del commands
         raise AssertionError("a configuration sends no commands")
-
-
-def stop_on_signals(uploader: Uploader) -> None:
-    """SIGTERM and SIGINT end it in order; a broken lease is nothing."""
-    ignore_lease_breaks()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: uploader.stop())

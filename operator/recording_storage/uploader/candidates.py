@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
-from recording_storage.domain.states import RecordingState
+from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.entry import MENDABLE, EntryError, Reason
 from recording_storage.uploader.metadata import (
@@ -21,7 +21,7 @@ from recording_storage.uploader.metadata import (
     content_type,
     parse,
 )
-from recording_storage.uploader.walk import open_media
+from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,11 +73,16 @@ class Candidates:
         """Whether anything about a file that was found wrong is different now."""
         return self._seen_wrong.get(number) != self._looks(file)
 
+    def look_again(self, number: int) -> None:
+        """Forget what an entry's file looked like; from any thread."""
+        self._seen_wrong.pop(number, None)
+
     def enter(self, new: list[FoundFile], *, again: list[tuple[int, FoundFile]]) -> dict[FoundFile, tuple[int, bool]]:
         """Make entries; for each file its id and whether it has to be looked at again. Raises JournalError."""
         made = [(file, self._entry(file)) for file in new]
         renewed = [(number, file, self._entry(file)) for number, file in again]
         now = self._clock.now()
+        undecided: set[int] = set()
 
         def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
             entered: dict[FoundFile, tuple[int, bool]] = {}
@@ -85,10 +90,11 @@ class Candidates:
             for number, file, entry in renewed:
                 if entry.error is None and _find_again(connection, number, file, now=now):
                     entered[file] = (number, False)
-                elif _forget_wrong(connection, number):
+                elif _forget_wrong(connection, number) or self._is_successor(connection, number, file):
                     pending.append((file, entry))
                 else:
                     entered[file] = (number, True)
+            undecided.update(number for number, file, entry in renewed if file in entered and entry.error is None)
             entries = self._with_free_sids(connection, pending)
             ids = rows.add(connection, [entry for _, entry in entries], now=now)
             for (file, entry), number in zip(entries, ids, strict=True):
@@ -97,20 +103,34 @@ class Candidates:
             return entered
 
         entered = self._journal.run(work)
-        for file, (number, wrong) in entered.items():
-            if wrong:
-                self._seen_wrong[number] = self._looks(file)
-            else:
-                self._seen_wrong.pop(number, None)
+        self._remember(entered, undecided=undecided)
         for _, entry in made:
             if entry.error is not None and entry.error.code != Reason.NO_PLAN:
                 log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
         return entered
 
+    def _is_successor(self, connection: sqlite3.Connection, number: int, file: FoundFile) -> bool:
+        """Whether the recording has ended meanwhile, and another file has its name: a new recording."""
+        row = connection.execute("SELECT state FROM recordings WHERE id=?", (number,)).fetchone()
+        if row is not None and row[0] not in FINAL:
+            return False
+        try:
+            return identity_of(os.lstat(f"{self._spool.root}/{file.path}")) == file.identity
+        except OSError:
+            return False
+
+    def _remember(self, entered: dict[FoundFile, tuple[int, bool]], *, undecided: set[int]) -> None:
+        """What is still wrong is not looked at again before something about it is different."""
+        for file, (number, wrong) in entered.items():
+            if wrong and number not in undecided:
+                self._seen_wrong[number] = self._looks(file)
+            else:
+                self._seen_wrong.pop(number, None)
+
     def _looks(self, file: FoundFile) -> tuple[object, ...]:
         """Everything that mending could change."""
         try:
-            beside = os.stat(f"{self._spool.root}/{file.path}{SUFFIX}")
+            beside = os.lstat(f"{self._spool.root}/{file.path}{SUFFIX}")
             metadata: object = (beside.st_ino, beside.st_size, beside.st_mtime_ns, beside.st_mode)
         except OSError:
             metadata = None
@@ -126,6 +146,8 @@ class Candidates:
             error = self._unreadable(file)
         product = metadata.product
         account = self._account(file, metadata) if error is None else ""
+        if error is None and not account and self._account_from is not AccountFrom.SPOOL:
+            error = _parked(Reason.INVALID_METADATA, self._no_account(file))
         terms = self._plans.product(account, product)
         state = RecordingState.FOUND
         if error is not None:
@@ -186,6 +208,11 @@ class Candidates:
             return named
         return named or self._plans.default_account()
 
+    def _no_account(self, file: FoundFile) -> str:
+        if self._account_from is AccountFrom.TOP_DIRECTORY:
+            return f"{file.path} is in no folder that is named by an account: put it below AC…/"
+        return f"{file.path}{SUFFIX} names no account: put account_sid there"
+
     def _with_free_sids(
         self, connection: sqlite3.Connection, pending: list[tuple[FoundFile, rows.NewRecording]]
     ) -> list[tuple[FoundFile, rows.NewRecording]]:
@@ -224,8 +251,15 @@ def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *,
     cursor = connection.execute(
         "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, inode=?, size=?, mtime_ns=?, retry_at=NULL,"
         " error_kind=NULL, error_code=NULL, error_message=NULL"
-        " WHERE id=? AND state IN ('parked', 'waiting') AND pinned=1",
+        " WHERE id=? AND state IN ('parked', 'rejected', 'waiting') AND pinned=1",
         (now, *file.identity, number),
+    )
+    if cursor.rowcount == 1:
+        return True
+    # its destination is held: it goes on waiting for that, as the file that it is now
+    cursor = connection.execute(
+        "UPDATE recordings SET inode=?, size=?, mtime_ns=? WHERE id=? AND state IN ('found', 'held')",
+        (*file.identity, number),
     )
     return cursor.rowcount == 1
 

@@ -1,5 +1,9 @@
-"""What the scheduler asks of the journal: work for a destination, and moves of groups. Every call raises JournalError."""
+"""What the scheduler asks of the journal: work for a destination, and moves of groups.
 
+Every call raises JournalError.
+"""
+
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
@@ -11,7 +15,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import group_moves, rows
 from recording_storage.uploader.entry import EntryError, Reason, Recording
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 from recording_storage.uploader.plans import DestinationTerms, Plan
@@ -34,9 +38,7 @@ def key_fields(recording: Recording) -> KeyFields:
     """What a key template may use. The same after a journal was lost: nothing here comes from our own clock."""
     metadata = recording.metadata
     started = metadata.get("started_at")
-    moment = (
-        datetime.fromisoformat(started) if started else datetime.fromtimestamp(recording.identity.mtime_ns / 1e9, UTC)
-    )
+    moment = datetime.fromisoformat(started) if started else _moment(recording.identity.mtime_ns)
     name = recording.path.rpartition("/")[2]
     stem, dot, extension = name.rpartition(".")
     texts = {
@@ -54,6 +56,14 @@ def key_fields(recording: Recording) -> KeyFields:
     )
 
 
+def _moment(mtime_ns: int) -> datetime:
+    """A file's time; the beginning of POSIX time where it is none that a calendar has."""
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
 class Claims:
     """Used by the scheduler's thread."""
 
@@ -65,15 +75,17 @@ class Claims:
 
     def recover(self) -> list[tuple[LaneKey, EntryError | None]]:
         """After a start: what was under way is found again; the destinations in use, and why one is held."""
+        now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[tuple[LaneKey, EntryError | None]]:
             connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
+            group_moves.mend_retry_times(connection, now=now)
             for account, number, body in connection.execute("SELECT account_sid, id, body FROM destinations"):
                 del number
                 self._plans.remember(account, [DestinationTerms.from_json(body)])
             cursor = connection.execute(
                 "SELECT account_sid, destination_id, max(CASE WHEN state='held' THEN id END) FROM recordings"
-                f" WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"  # noqa: S608
+                f" WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
             )
             found = cursor.fetchall()
             result: list[tuple[LaneKey, EntryError | None]] = []
@@ -96,7 +108,10 @@ class Claims:
         return bool(row and row[0])
 
     def lanes_with_work(self) -> list[LaneKey]:
-        query = f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {rows.OPEN_SQL} AND state='found' AND pinned=1"  # noqa: S608, E501
+        query = (
+            "SELECT DISTINCT account_sid, destination_id FROM recordings"
+            f" WHERE {rows.OPEN_SQL} AND state='found' AND pinned=1"
+        )
         return [(a, d) for a, d in self._journal.run(lambda connection: connection.execute(query).fetchall())]
 
     def has_work(self, lane: Lane) -> bool:
@@ -114,7 +129,7 @@ class Claims:
         """Recordings whose turn it is, as tasks, moved to `uploading`; tells the lane when the next retry is due."""
         now = self._clock.now()
 
-        def work(connection: sqlite3.Connection) -> list[Task]:
+        def work(connection: sqlite3.Connection) -> tuple[list[Task], int]:
             found = rows.claim(
                 connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=limit
             )
@@ -126,7 +141,7 @@ class Claims:
                     problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
                     rows.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
             begun = rows.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
-            return [
+            tasks = [
                 Task(
                     replace(
                         recording,
@@ -141,9 +156,10 @@ class Claims:
                 )
                 for (recording, key), (attempt_id, earlier) in zip(claimed, begun, strict=True)
             ]
+            return tasks, len(found)
 
-        tasks = self._journal.run(work)
-        if len(tasks) < limit:
+        tasks, count = self._journal.run(work)
+        if count < limit:
             lane.hungry = False
             lane.retry_due = self._next_retry(lane)
         return tasks
@@ -188,17 +204,15 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            made: list[rows.Change] = []
-            there = [*limbo]
-            while there:
+            made = rows.apply(connection, [self._end(lane, one) for one in limbo], now=now)
+            while there := rows.select(
+                connection,
+                f"r.{rows.OPEN_SQL} AND r.state IN ('found', 'waiting', 'held') AND r.account_sid=?"
+                " AND r.destination_id IS ? AND r.pinned=1",
+                lane.key,
+                tail=f"ORDER BY r.id LIMIT {_GROUP}",
+            ):
                 made += rows.apply(connection, [self._end(lane, one) for one in there], now=now)
-                there = rows.select(
-                    connection,
-                    f"r.{rows.OPEN_SQL} AND r.state IN ('found', 'waiting', 'held') AND r.account_sid=?"
-                    " AND r.destination_id IS ? AND r.pinned=1",
-                    lane.key,
-                    tail=f"ORDER BY r.id LIMIT {_GROUP}",
-                )
             return made
 
         return self._journal.run(work)
@@ -219,13 +233,13 @@ class Claims:
             waits = "state='waiting' AND pinned=0 AND error_code=?"
             if default:
                 connection.execute(
-                    f"UPDATE recordings SET account_sid=? WHERE account_sid='' AND {waits}",  # noqa: S608
+                    f"UPDATE recordings SET account_sid=? WHERE account_sid='' AND {waits}",
                     (default, Reason.NO_PLAN.value),
                 )
             count = 0
             for account, product in connection.execute(
                 f"SELECT DISTINCT account_sid, product FROM recordings WHERE {waits}",
-                (Reason.NO_PLAN.value,),  # noqa: S608
+                (Reason.NO_PLAN.value,),
             ).fetchall():
                 plan = plans.get(account)
                 terms = {p.value: t for p, t in plan.products.items()}.get(product) if plan is not None else None
@@ -234,13 +248,57 @@ class Claims:
                 cursor = connection.execute(
                     "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, pinned=1, destination_id=?,"
                     " error_kind=NULL, error_code=NULL, error_message=NULL"
-                    f" WHERE account_sid=? AND product=? AND {waits}",  # noqa: S608
+                    f" WHERE account_sid=? AND product=? AND {waits}",
                     (now, terms.destination_id, account, product, Reason.NO_PLAN.value),
                 )
                 count += cursor.rowcount
             return count
 
         return self._journal.run(work)
+
+    def repin(self, plan: Plan) -> int:
+        """Alone, a corrected configuration counts for what was found under the wrong one, too.
+
+        Only recordings whose old destination never worked move, and only those of which nothing can be there.
+        """
+        now = self._clock.now()
+        destination = next(iter(plan.destinations.values()))
+
+        def work(connection: sqlite3.Connection) -> int:
+            chosen = (
+                f"{rows.OPEN_SQL} AND pinned=1 AND destination_id <> ? AND state IN"
+                " ('found', 'waiting', 'held', 'parked', 'rejected') AND NOT EXISTS (SELECT 1 FROM destinations d"
+                " WHERE d.account_sid=recordings.account_sid AND d.id=recordings.destination_id AND d.proven=1)"
+                " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
+                " AND a.outcome IN ('open', 'uncertain', 'stored'))"
+            )
+            connection.execute(
+                f"DELETE FROM objects WHERE stored_at IS NULL AND recording_id IN"
+                f" (SELECT id FROM recordings WHERE {chosen})",
+                (destination.id,),
+            )
+            cursor = connection.execute(
+                "UPDATE recordings SET destination_id=?, changed_at=?,"
+                " state=CASE WHEN state='held' THEN 'found' ELSE state END, seq=seq+1"
+                f" WHERE {chosen}",
+                (destination.id, now, destination.id),
+            )
+            return cursor.rowcount
+
+        return self._journal.run(work)
+
+    def keep_terms(self, lane: Lane) -> None:
+        """Remember where the lane leads, for a time when the plan doesn't name it any more."""
+        if lane.terms is None:
+            return
+        values = (*lane.key, lane.terms.to_json(), lane.terms.proven)
+        self._journal.run(
+            lambda connection: connection.execute(
+                "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
+                " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body",
+                values,
+            )
+        )
 
     def _move(
         self,
@@ -253,7 +311,7 @@ class Claims:
     ) -> int:
         now = self._clock.now()
         return self._journal.run(
-            lambda connection: rows.move_lane(
+            lambda connection: group_moves.move_lane(
                 connection,
                 account_sid=lane.account_sid,
                 destination_id=lane.destination_id,
@@ -268,7 +326,7 @@ class Claims:
 
     def _next_retry(self, lane: Lane) -> float | None:
         query = (
-            f"SELECT min(retry_at) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND account_sid=?"  # noqa: S608
+            f"SELECT min(retry_at) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND account_sid=?"
             " AND destination_id IS ? AND pinned=1"
         )
         row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())

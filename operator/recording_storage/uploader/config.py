@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -24,6 +24,9 @@ from recording_storage.s3.types import Credential
 from recording_storage.uploader.finish import DEFAULT_SETTLE
 from recording_storage.uploader.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 
 class ConfigError(ValueError):
     """The configuration can't be used; one line that names file, field, value (no secret) and remedy."""
@@ -38,7 +41,7 @@ class _Strict(BaseModel):
 def _duration(value: object) -> float:
     """Seconds; a bare number means seconds, too."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError("must be a duration such as 30s, 5m, 2h")
+        raise ValueError("must be a duration such as 30s, 5m, 2h")  # noqa: TRY004 - what pydantic takes
     seconds = parse_duration(value) if isinstance(value, str) else float(value)
     if seconds < 0:
         raise ValueError("must not be negative")
@@ -129,7 +132,16 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_fault(error)}") from None
+        raise ConfigError(f"{path}: {_faults(error)}") from None
+
+
+def read_plan(path: Path) -> tuple[Config, Plan]:
+    """Read the file, and what it means. Raises ConfigError."""
+    config = read_config(path)
+    try:
+        return config, plan_of(config, folder=path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def plan_of(config: Config, *, folder: Path) -> Plan:
@@ -214,14 +226,22 @@ _REMEDIES = {
 }
 
 
-def _first_fault(error: ValidationError) -> str:
-    """The first of the faults, with its value unless that is a secret."""
-    faults = error.errors(include_url=False)
-    fault = faults[0]
+_SHOWN_FAULTS = 3
+
+
+def _faults(error: ValidationError) -> str:
+    """What is wrong, unknown keys first: a misspelt key is why another one is missing."""
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    more = f" (and {len(faults) - _SHOWN_FAULTS} more)" if len(faults) > _SHOWN_FAULTS else ""
+    return "; ".join(_fault(fault) for fault in faults[:_SHOWN_FAULTS]) + more
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """The field, its value unless that may be a secret, and the remedy."""
     where = ".".join(str(part) for part in fault["loc"])
-    remedy = _REMEDIES.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    words = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    remedy = _REMEDIES.get(fault["type"]) or words
     secret = bool(_SECRETS.intersection(str(part) for part in fault["loc"])) or fault["type"] == "extra_forbidden"
-    shows = fault["type"] != "missing" and not secret and isinstance(fault["input"], (str, int, float, bool))
-    value = f" {fault['input']!r}" if shows else ""
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{where}{value} {remedy}{more}"
+    plain = isinstance(fault["input"], (str, int, float, bool)) and repr(fault["input"]) not in remedy
+    value = f" {fault['input']!r}" if fault["type"] != "missing" and not secret and plain else ""
+    return f"{where}{value} {remedy}"

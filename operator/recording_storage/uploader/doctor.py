@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.policy import FatalErrorPolicy
+from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.entry import EntryError, Reason
+from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lanes import LaneState
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
@@ -22,8 +25,9 @@ from recording_storage.uploader.sweep import sweep
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.claims import Claims
     from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.parts import Parts
     from recording_storage.uploader.plans import DestinationTerms
 
 log = logging.getLogger(__name__)
@@ -59,11 +63,11 @@ class Scheduler(Protocol):
 class Doctor:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Scheduler, proven: Callable[[Lane], bool]) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Scheduler, claims: Claims) -> None:
         self._parts = parts
         self._clock = parts.clock
         self._scheduler = scheduler
-        self._proven = proven
+        self._claims = claims
         self.asking = 0
         """Questions under way."""
 
@@ -87,7 +91,8 @@ class Doctor:
             self.hold(lane, error_of(failure))
             return False
         lane.terms, lane.location = terms, terms.location
-        lane.proven = lane.proven or terms.proven or self._proven(lane)
+        self._claims.keep_terms(lane)
+        lane.proven = lane.proven or terms.proven or self._claims.is_proven(lane)
         self._ask(lane, lambda: self._sweep(lane))
         return True
 
@@ -110,6 +115,10 @@ class Doctor:
             lane.confirmed_at = None
 
     def confirmed_lately(self, lane: Lane) -> bool:
+        """Never where recordings would be deleted: the rights may have been mended since then."""
+        policies = (self._parts.plans.policy(lane.account_sid, product) for product in Product)
+        if any(policy.fatal_error_policy is FatalErrorPolicy.DELETE for policy in policies):
+            return False
         return lane.confirmed_at is not None and self._clock.monotonic() - lane.confirmed_at < LATELY
 
     # Holding and probing.
@@ -122,7 +131,6 @@ class Doctor:
         fresh = lane.state is not LaneState.HELD
         lane.state, lane.error = LaneState.HELD, error
         if fresh:
-            lane.probes = 0
             self._schedule_probe(lane)
         self._scheduler.hold(lane)
 
@@ -152,7 +160,8 @@ class Doctor:
         log.info("%s works again", lane.url or lane.destination_id or "media storage")
         self._scheduler.release(lane)
         lane.drop_client()
-        lane.state, lane.error, lane.probes = LaneState.OK, None, 0
+        # Probed more slowly should it be held again before anything was stored: the probe does not see what is wrong.
+        lane.state, lane.error, lane.probes = LaneState.OK, None, lane.probes + 1
         lane.fresh_credential = False
         lane.hungry = True
 
@@ -191,7 +200,7 @@ class Doctor:
 
     def _refreshed(self, lane: Lane) -> None:
         terms = self._terms(lane)
-        limbo = lane.limbo
+        limbo = list(lane.limbo)
         refused = {id(outcome.credential): outcome.credential for outcome in limbo}.values()
         lane.fresh_credential = True
         if terms is not None and terms.credential is not None and terms.credential not in refused:
@@ -201,9 +210,7 @@ class Doctor:
             outcomes = list(limbo)
         lane.state = LaneState.OK
         lane.drop_client()
-        self._scheduler.settle(lane, outcomes, confirmation=Confirmation.PENDING)
-        lane.limbo = []
-        lane.hungry = True
+        self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
 
     # Denied access.
 
@@ -222,24 +229,38 @@ class Doctor:
                 )
             else:
                 failure = self._verify(terms)
-            return lambda: self._confirmed(lane, failure)
+            return lambda: self._confirmed(lane, failure, asked=terms)
 
         self._ask(lane, ask)
 
-    def _confirmed(self, lane: Lane, failure: S3Failure | None) -> None:
+    def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationTerms | None) -> None:
         limbo = list(lane.limbo)
-        if failure is not None and failure.kind is FailureClass.FATAL:
+        if failure is not None and self._terms(lane) != asked:  # another credential has come meanwhile: it is tried
+            lane.state, lane.error = LaneState.OK, None
+            lane.drop_client()
+            self._settle(lane, [Outcome(one.task) for one in limbo], confirmation=Confirmation.PENDING)
+        elif failure is not None and failure.kind is FailureClass.FATAL:
             lane.state, lane.error = LaneState.DENIED, error_of(failure)
             lane.confirmed_at = self._clock.monotonic()
             self._scheduler.end_denied(lane, limbo)
+            lane.limbo = []
+            lane.hungry = True
         elif failure is None:
             lane.state, lane.error = LaneState.OK, None
-            self._scheduler.settle(lane, limbo, confirmation=Confirmation.PASSED)
+            self._settle(lane, limbo, confirmation=Confirmation.PASSED)
         else:
             lane.state, lane.error = LaneState.OK, None
             outcomes = [Outcome(one.task, one.credential, failure=failure) for one in limbo]
-            self._scheduler.settle(lane, outcomes, confirmation=Confirmation.PENDING)
-        lane.limbo = lane.limbo[len(limbo) :]
+            self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
+
+    def _settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
+        """Settle all that was in limbo; settling may put some of it there again, for another question."""
+        waited, lane.limbo = lane.limbo, []
+        try:
+            self._scheduler.settle(lane, outcomes, confirmation=confirmation)
+        except JournalError:
+            lane.limbo = waited
+            raise
         lane.hungry = True
 
     # Asking.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation
-from recording_storage.uploader import rows
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.faults import fault_point
@@ -27,6 +26,7 @@ from recording_storage.uploader.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from recording_storage.uploader import rows
     from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.parts import Parts
 
@@ -81,7 +81,7 @@ class Engine:
         )
         self._settlement = Settlement(plans=parts.plans, clock=parts.clock)
         self._claims = Claims(journal=parts.journal, plans=parts.plans, clock=parts.clock)
-        self._doctor = Doctor(parts, scheduler=self, proven=self._claims.is_proven)
+        self._doctor = Doctor(parts, scheduler=self, claims=self._claims)
         self._housekeeping = Housekeeping(parts)
         self.idle = threading.Event()
         """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
@@ -245,6 +245,8 @@ class Engine:
 
     def _take_plans(self) -> None:
         self._claims.pin_unpinned()
+        if (everybody := self._parts.plans.everybody) is not None:
+            self._claims.repin(everybody)
         for lane in self.lanes.values():
             self._doctor.new_terms(lane)
         self._all_hungry()
@@ -319,6 +321,7 @@ class Engine:
         for outcome in outcomes:
             if outcome.stored is not None:
                 lane.succeeded()
+                lane.probes = 0
                 counters.add("stored")
                 counters.add("stored_bytes", outcome.task.recording.identity.size)
             elif outcome.failure is not None:
@@ -337,9 +340,10 @@ class Engine:
             self._parts.counters.moved(change.after)
         if deleted := [change.recording for change in made if change.after is _S.DELETED]:
             gone = self._parts.releaser.delete(deleted)
-            self._intake.forget([recording.path for recording in gone])
+            self._intake.forget(gone)
         if made:
             self._parts.reporter.wake()
+            self._parts.source.report_soon()
 
     # What the doctor has done.
 
@@ -351,6 +355,7 @@ class Engine:
             self.last_error = lane.error.message
         if held:
             self._parts.reporter.wake()
+            self._parts.source.report_soon()
 
     def release(self, lane: Lane) -> None:
         """Journal that everything that waited for the destination is tried again."""

@@ -120,6 +120,8 @@ class Recording:
     """Uploader running time, in seconds, of the first of them."""
     error: EntryError | None = None
     stored: StoredFacts | None = None
+    told_seq: int = 0
+    """The `seq` up to which the receiver of reports has taken it."""
 
 
 @dataclass(frozen=True, slots=True)

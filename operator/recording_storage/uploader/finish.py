@@ -40,6 +40,8 @@ class Evidence:
     """A writer was seen to close it after its last change."""
     moved_in: bool = False
     """It was seen to be renamed into place."""
+    watched_for: float = 0.0
+    """Seconds for which we ourselves have seen it unchanged: no clock that is set can add to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Judgement:
 _FINISHED = Judgement(finished=True)
 
 
-def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:
+def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR0911 - a list of rules
     """Whether the file is finished."""
     if evidence.marker:
         return _FINISHED
@@ -70,9 +72,11 @@ def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:
         return _FINISHED
     if rule.quiet_proof is None:
         return Judgement(
-            finished=False, why="nothing proves that it is finished: no marker, no lease, no close was seen"
+            finished=False,
+            why="nothing proves that it is finished (no marker, no lease, no close was seen): let the recorder write"
+            " NAME.EXT.done, run as its user, or set a quiet proof",
         )
-    remaining = rule.quiet_proof - evidence.quiet_for
+    remaining = rule.quiet_proof - evidence.watched_for
     if remaining > 0:
         return Judgement(finished=False, look_again=remaining, why="has not been quiet for long enough", settling=True)
     return _FINISHED

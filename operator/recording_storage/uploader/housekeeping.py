@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import Product
-from recording_storage.uploader import rows
+from recording_storage.uploader import group_moves
 from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.filesystem import space
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
-    from recording_storage.uploader.parts import Parts
     from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,19 @@ class Housekeeping:
             return
         self.next_at = now + EVERY
         running = self.running_time()
+        lanes = list(lanes)
         accounts = {lane.account_sid for lane in lanes}
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: sqlite3.Connection) -> tuple[int, int]:
             _save_running_time(connection, str(running))
-            return sum(self._expire(connection, account, running) for account in accounts)
+            parked = sum(self._expire(connection, account, running) for account in accounts)
+            return parked, group_moves.mend_retry_times(connection, now=self._clock.now())
 
-        parked = self._parts.journal.run(work)
+        parked, mended = self._parts.journal.run(work)
+        if mended:
+            log.info("the clock was set back: %d recordings are tried again now", mended)
+            for lane in lanes:
+                lane.hungry = True
         if parked:
             self._parts.counters.add("parked", parked)
             self._parts.reporter.wake()
@@ -91,7 +97,7 @@ class Housekeeping:
 
     def _expire(self, connection: sqlite3.Connection, account: str, running: float) -> int:
         return sum(
-            rows.park_expired(
+            group_moves.park_expired(
                 connection,
                 account_sid=account,
                 product=product,
@@ -125,5 +131,5 @@ def _save_running_time(connection: sqlite3.Connection, value: str) -> None:
 
 
 def _purge(connection: sqlite3.Connection, now: float) -> None:
-    rows.purge(connection, before=now - KEEP_FINAL, untold_too=False)
-    rows.purge(connection, before=now - KEEP_UNTOLD, untold_too=True)
+    group_moves.purge(connection, before=now - KEEP_FINAL, untold_too=False)
+    group_moves.purge(connection, before=now - KEEP_UNTOLD, untold_too=True)

@@ -119,6 +119,9 @@ class Watch:
             if folder is None or not name:
                 continue
             path = f"{folder}/{name}" if folder else name
+            if mask & _IS_DIR and mask & MOVED_FROM:
+                with self._lock:  # another folder may come to have its name
+                    self._watched -= {known for known in self._watched if f"{known}/".startswith(f"{path}/")}
             self._hint(
                 Hint(
                     path=path,

@@ -1,5 +1,6 @@
 """From files on the spool to entries in the journal: finished ones, all of them, each once."""
 
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader import rows
-from recording_storage.uploader.candidates import Candidates
 from recording_storage.uploader.entry import MENDABLE, Identity
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.finish import Evidence, FinishRule, judge
@@ -19,8 +19,10 @@ from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.walk import FoundFile, Walker, is_media_name, media_of, open_media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from recording_storage.uploader.candidates import Candidates
+    from recording_storage.uploader.entry import Recording
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 RESCAN = 60.0
 """Seconds between walks over the whole spool: what finds every file, whatever the watch has missed."""
 _BATCH = 1000
+UNPROVEN = 600.0
+"""Seconds without a change after which people are told of a file that nothing proves to be finished."""
 _STOPPED_PAUSE = 2.0
 """Seconds until a journal that took nothing is tried again."""
 
@@ -89,8 +93,9 @@ class Intake:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._growing: dict[str, _Growing] = {}
-        self._closed: set[str] = set()
-        self._moved: set[str] = set()
+        self._closed: dict[str, Identity] = {}
+        """What a file was when its writer was seen to close it: a late word says nothing of the next of its name."""
+        self._moved: dict[str, Identity] = {}
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
@@ -108,7 +113,7 @@ class Intake:
 
     def load(self) -> None:
         """Learn from the journal which files are taken already. Before `start`."""
-        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {rows.OPEN_SQL}"  # noqa: S608
+        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {rows.OPEN_SQL}"
         for number, path, inode, size, mtime_ns, state, code in self._journal.run(
             lambda connection: connection.execute(query).fetchall()
         ):
@@ -128,11 +133,13 @@ class Intake:
         self._rescan_now = True
         self._wake.set()
 
-    def forget(self, paths: list[str]) -> None:
-        """These files are gone from the spool by our own doing; a file of that name is a new recording."""
+    def forget(self, recordings: Iterable[Recording]) -> None:
+        """Their files are gone from the spool by our own doing; a file of that name is a new recording."""
         with self._lock:
-            for path in paths:
-                self._known.pop(path, None)
+            for recording in recordings:
+                path = recording.path
+                if (known := self._known.get(path)) is not None and known.id == recording.id:
+                    del self._known[path]
                 if path in self._closed or path in self._moved:  # it has come back already
                     self._hinted.add(path)
 
@@ -141,6 +148,7 @@ class Intake:
         with self._lock:
             if (known := self._known.get(path)) is not None:
                 known.mendable = True
+                self._candidates.look_again(known.id)
             self._hinted.add(path)
         self._wake.set()
 
@@ -198,6 +206,8 @@ class Intake:
         try:
             for file in self._walker.walk():
                 gone.discard(file.path)
+                if self._closing:
+                    return None
                 if self._is_ready(file):
                     batch.append(file)
                     if len(batch) >= _BATCH:
@@ -211,6 +221,8 @@ class Intake:
         with self._lock:
             for path in gone:
                 self._growing.pop(path, None)
+                self._closed.pop(path, None)
+                self._moved.pop(path, None)
         self._go_on()
         self.scans += 1
         self.scanned.set()
@@ -242,16 +254,16 @@ class Intake:
     def _is_ready(self, file: FoundFile) -> bool:
         """Whether the file is to be entered now: not taken yet, or to be looked at again, and finished."""
         known = self._known.get(file.path)
-        if known is not None and not known.mendable:
-            return False
+        if known is not None and not known.mendable and known.identity == file.identity:
+            return False  # what has the name of a known one and is another file is looked at
         now = self._clock.monotonic()
         growing = self._growing.get(file.path)
         changed = growing is None or growing.identity != file.identity
         since = now if changed else growing.since  # type: ignore[union-attr]
-        if changed and growing is not None:
-            self._closed.discard(file.path)
         quiet = max(now - since, self._clock.now() - file.identity.mtime_ns / 1e9)
-        judgement = judge(self._evidence(file, quiet), rule=self._rule)
+        judgement = judge(self._evidence(file, quiet, watched=now - since), rule=self._rule)
+        if not judgement.finished and judgement.look_again is None and now - since >= UNPROVEN:
+            self._odd(file.path, f"has not changed for a long time and is not taken: {judgement.why}")
         with self._lock:
             if judgement.finished:
                 self._growing.pop(file.path, None)
@@ -260,7 +272,7 @@ class Intake:
             self._growing[file.path] = _Growing(file.identity, since, due, judgement.why, judgement.settling)
         return False
 
-    def _evidence(self, file: FoundFile, quiet: float) -> Evidence:
+    def _evidence(self, file: FoundFile, quiet: float, *, watched: float) -> Evidence:
         who = Writers.UNKNOWN
         if file.marker or (not self._rule.marker_only and quiet >= self._rule.settle):
             try:
@@ -279,8 +291,9 @@ class Intake:
             marker=file.marker,
             quiet_for=quiet,
             writers=who,
-            closed=file.path in self._closed,
-            moved_in=file.path in self._moved,
+            closed=_is_that(file, self._closed.get(file.path)),
+            moved_in=_is_that(file, self._moved.get(file.path)),
+            watched_for=watched,
         )
 
     def _enter(self, batch: list[FoundFile]) -> None:
@@ -297,8 +310,8 @@ class Intake:
         with self._lock:
             for file, (number, mendable) in entered.items():
                 self._known[file.path] = _Known(number, file.identity, mendable)
-                self._closed.discard(file.path)
-                self._moved.discard(file.path)
+                self._closed.pop(file.path, None)
+                self._moved.pop(file.path, None)
         if entered:
             self._found()
 
@@ -324,15 +337,12 @@ class Intake:
         if not is_media_name(media):
             return
         path = f"{folder}/{media}" if folder else media
+        file = self._walker.one(path) if media == name and (hint.closed or hint.moved_in) else None
         with self._lock:
-            if media == name:
-                if hint.closed:
-                    self._closed.add(path)
-                if hint.moved_in:
-                    self._moved.add(path)
-                if hint.gone:
-                    self._closed.discard(path)
-                    self._moved.discard(path)
+            if file is not None and hint.closed:
+                self._closed[path] = file.identity
+            if file is not None and hint.moved_in:
+                self._moved[path] = file.identity
             self._hinted.add(path)
         self._wake.set()
 
@@ -344,3 +354,8 @@ class Intake:
         if (path, why) not in self._told_odd and len(self._told_odd) < 1000:  # noqa: PLR2004 - a bound on memory
             self._told_odd.add((path, why))
             log.warning("%s %s", path, why)
+
+
+def _is_that(file: FoundFile, seen: Identity | None) -> bool:
+    """Whether it is the file that something was seen of; its time may have been set since then."""
+    return seen is not None and (seen.inode, seen.size) == (file.identity.inode, file.identity.size)

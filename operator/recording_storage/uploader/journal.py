@@ -32,6 +32,16 @@ _SUFFIXES = ("", "-wal", "-journal", "-shm")
 _GROUP = 256
 """Changes in one transaction at most."""
 _STOP = object()
+_DEFECTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What is wrong with the work and not with the file: trying it again would be of no use."""
+_PRAGMAS = (
+    # before the first access: with an exclusive lock WAL needs no shared memory, which network volumes don't have
+    "locking_mode=EXCLUSIVE",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-8000",
+)
 
 
 class JournalError(Exception):
@@ -51,6 +61,8 @@ class Journal:
         """The spool was in use before and its journal was lost: objects may be there that it knows nothing of."""
         self._connection = connection
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -88,7 +100,11 @@ class Journal:
         be run only once, and nothing of it stays when it raises.
         """
         future: Future[T] = Future()
-        self._queue.put((work, future))
+        with self._lock:
+            if self._ended:  # a late question, of a probe or a command, must not wait for ever
+                future.set_exception(JournalError("the journal is closed"))
+            else:
+                self._queue.put((work, future))
         return future
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -101,25 +117,47 @@ class Journal:
         self._thread.join()
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            first = self._queue.get()
-            group = []
-            while True:
-                if first is _STOP:
-                    stopping = True
-                else:
-                    group.append(first)
-                if stopping or len(group) >= _GROUP:
-                    break
-                try:
-                    first = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            if group:
-                self._commit(group)
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.close()
+        group: list[Any] = []
+        try:
+            stopping = False
+            while not stopping:
+                group, stopping = self._next_group()
+                if group:
+                    self._commit(group)
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._end(group)
+
+    def _next_group(self) -> tuple[list[Any], bool]:
+        """What has gathered; and whether it is the last."""
+        group: list[Any] = []
+        first = self._queue.get()
+        while first is not _STOP:
+            group.append(first)
+            if len(group) >= _GROUP:
+                return group, False
+            try:
+                first = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _end(self, group: list[Any]) -> None:
+        """Nobody waits for what is not done any more."""
+        with self._lock:
+            self._ended = True
+        while not self._queue.empty():
+            group = [*group, self._queue.get()]
+        for one in group:
+            if one is not _STOP and not one[1].done():
+                one[1].set_exception(JournalError("the journal is closed"))
+
+    def _undo(self, future: Future[Any], error: Exception) -> None:
+        """Take back one piece of work; the others' goes on."""
+        self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+        future.set_exception(error)
 
     def _commit(self, group: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
         done: list[tuple[Future[Any], Any]] = []
@@ -129,12 +167,13 @@ class Journal:
                 self._connection.execute("SAVEPOINT work")
                 try:
                     result = work(self._connection)
-                except sqlite3.Error:
-                    raise
+                except sqlite3.Error as error:
+                    if not isinstance(error, _DEFECTS):
+                        raise
+                    self._undo(future, error)
+                    continue
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked; the others' work goes on
-                    self._connection.execute("ROLLBACK TO work")
-                    self._connection.execute("RELEASE work")
-                    future.set_exception(error)
+                    self._undo(future, error)
                     continue
                 self._connection.execute("RELEASE work")
                 done.append((future, result))
@@ -155,12 +194,12 @@ class Journal:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    # Before the first access: with an exclusive lock WAL needs no shared memory, which network volumes don't have.
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA cache_size=-8000")
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

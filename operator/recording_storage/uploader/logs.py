@@ -13,7 +13,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%H:%M:%S", time.localtime(record.created))
-        line = f"{moment} {record.levelname:<8} {record.getMessage()}"
+        message = record.getMessage()
+        if not message.isprintable():  # a file's name must not be able to forge a line
+            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        line = f"{moment} {record.levelname:<8} {message}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -97,9 +97,7 @@ class MediaUpload:
                 fruitless = 0
             offset = reached
             self._progressed(offset)
-        if offset > source.size:
-            message = f"the store has {offset} bytes of a file of {source.size}"
-            raise _failure(FailureClass.FILE, code="MediaConflict", message=message)
+        # More than the file has, of a longer one that was here before: the store discards it when it is to be complete.
         body = MediaComplete(size=source.size, sha256=hashed.at(source.size).hexdigest())
         return MediaCompleted.model_validate_json(
             self._http.json("POST", f"{self._path}:complete", body=body.model_dump_json().encode(), timeout=120)

@@ -26,8 +26,8 @@ class MetadataError(ValueError):
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT or any(ord(c) < ord(" ") for c in value):
-        raise ValueError(f"must be a text of at most {MAX_TEXT} characters on one line")
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise ValueError(f"must be a text of at most {MAX_TEXT} printable characters on one line")
     return value
 
 
@@ -56,7 +56,7 @@ def _channels(value: object) -> int:
 def _duration(value: object) -> float:
     try:
         seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError("must be seconds, 0 or more")
@@ -73,7 +73,10 @@ def _moment(value: object) -> str:
         raise ValueError("must be a time such as 2026-01-31T12:00:00Z")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat()
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999") from None
 
 
 def _callback(value: object) -> str:

@@ -28,6 +28,7 @@ _COUNTERS = {
     "deleted": "Recordings that were deleted without being stored.",
     "scans": "Walks over the whole spool.",
 }
+_PROBES = frozenset({"/healthz", "/readyz"})
 _FAILURE_PREFIX = "failures_"
 
 
@@ -116,7 +117,7 @@ def _gauge(name: str, words: str, labels: dict[str, str], value: float) -> Metri
 
 
 class MetricsServer:
-    """Serves `/metrics` in threads of its own."""
+    """Serves `/metrics`, `/healthz` and `/readyz` in threads of its own."""
 
     def __init__(self, collector: Collector, *, host: str, port: int) -> None:
         """Listen at once; port 0 takes a free one. Raises OSError."""
@@ -124,7 +125,7 @@ class MetricsServer:
         registry.register(collector)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self._server = _Server((host, port), MetricsHandler.factory(registry))
+        self._server = _Server((host, port), _handler(registry))
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
@@ -135,6 +136,28 @@ class MetricsServer:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _handler(registry: CollectorRegistry) -> type[MetricsHandler]:
+    metrics: type[MetricsHandler] = MetricsHandler.factory(registry)
+
+    class Handler(metrics):  # type: ignore[valid-type,misc]
+        """Metrics, and the probes: both are true as long as the process runs, standing by or not.
+
+        Neither asks the store or S3: a sidecar that can't reach them must not keep its recorder from starting.
+        """
+
+        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            if self.path not in _PROBES:
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/plain; charset=utf-8")
+            self.send_header("content-length", "3")
+            self.end_headers()
+            self.wfile.write(b"ok\n")
+
+    return Handler
 
 
 class _Server(ThreadingHTTPServer):

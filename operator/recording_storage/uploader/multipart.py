@@ -6,7 +6,6 @@ import hashlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _COMPLETE_TRIES = 3
+_LOOK_AT_STOP = 0.5
+"""Seconds."""
 _PAUSE = 0.2
 """Seconds before an uncertain completion is repeated, doubled each time."""
 
@@ -43,9 +44,11 @@ class PartPool:
         self._lock = threading.Lock()
         self._free: list[bytearray] = []
 
-    def take(self, size: int) -> bytearray:
-        """A buffer of at least `size` bytes; waits until one is free."""
-        self._slots.acquire()
+    def take(self, size: int, *, stop: threading.Event) -> bytearray:
+        """A buffer of at least `size` bytes; waits until one is free. Raises StoppedError once `stop` is set."""
+        while not self._slots.acquire(timeout=_LOOK_AT_STOP):
+            if stop.is_set():
+                raise StoppedError
         with self._lock:
             buffer = self._free.pop() if self._free else bytearray()
         return buffer if len(buffer) >= size else bytearray(size)
@@ -114,14 +117,18 @@ class MultipartUpload:
             stored = self._complete(upload, parts)
         except S3Failure as failure:
             if failure.kind is FailureClass.PRECONDITION:
-                self._give_up(upload)
-                if not key_is_ours(self._task, surroundings=self._around):
+                ours = key_is_ours(self._task, surroundings=self._around)  # before the outcome changes
+                if failure.uncertain:
+                    self._abort(upload)  # its outcome stays `uncertain`: that is what makes the key ours after a crash
+                else:
+                    self._give_up(upload)
+                if not ours:
                     raise key_taken(self._task) from failure
                 etag, checksum = "", checksums.of_parts(parts)
             else:
-                if failure.kind in (FailureClass.MULTIPART_LOST, FailureClass.DIGEST):
+                if failure.kind is FailureClass.MULTIPART_LOST:
                     self._remember_lost(upload, uncertain=failure.uncertain)
-                elif failure.kind is FailureClass.FILE:
+                elif failure.kind in (FailureClass.FILE, FailureClass.DIGEST):
                     self._give_up(upload)
                 raise
         except Exception:
@@ -154,18 +161,18 @@ class MultipartUpload:
     def _send(self, source: SourceFile, upload: OpenMultipart) -> tuple[list[Part], str]:
         """All parts and the whole file's SHA-256, in one pass over its bytes."""
         digest = hashlib.sha256()
-        sending: list[Future[Part]] = []
+        sending: list[tuple[Future[Part], bytearray]] = []
         parts: list[Part] = []
         self._done = 0
         try:
             for number, offset in enumerate(range(0, self._size, upload.part_size), start=1):
                 if self._around.stop.is_set():
                     raise StoppedError
-                for done in sending:
+                for done, _ in sending:
                     if done.done() and done.exception() is not None:
                         done.result()
                 length = min(upload.part_size, self._size - offset)
-                buffer = self._pool.take(upload.part_size)
+                buffer = self._pool.take(upload.part_size, stop=self._around.stop)
                 try:
                     body = memoryview(buffer)[:length]
                     source.read_into(body, offset=offset)
@@ -180,17 +187,22 @@ class MultipartUpload:
                 except BaseException:
                     self._pool.give_back(buffer)
                     raise
-                sending.append(self._pool.submit(self._send_part, upload.upload_id, number, buffer, length))
-            parts += [future.result() for future in sending]
+                work = self._pool.submit(self._send_part, upload.upload_id, number, buffer, length)
+                sending.append((work, buffer))
+            parts += [future.result() for future, _ in sending]
         finally:
-            for future in sending:
-                future.cancel()
             self._settle(sending)
         return sorted(parts, key=lambda part: part.number), digest.hexdigest()
 
-    def _settle(self, sending: list[Future[Part]]) -> None:
-        """Wait for what is under way: it reads from buffers, and what arrives late would only confuse the next try."""
-        for future in sending:
+    def _settle(self, sending: list[tuple[Future[Part], bytearray]]) -> None:
+        """Cancel what has not begun, whose buffers nobody else gives back, and wait for what is under way.
+
+        That reads from buffers, and what arrives late would only confuse the next try.
+        """
+        for future, buffer in sending:
+            if future.cancel():
+                self._pool.give_back(buffer)
+        for future, _ in sending:
             if not future.cancelled():
                 future.exception()
 
@@ -242,18 +254,20 @@ class MultipartUpload:
         self._task.attempt_id = None
 
     def _give_up(self, upload: OpenMultipart) -> None:
-        """Abort it now, or leave it to the destination's caretaker."""
+        """Abort it now, or leave it to the destination's caretaker. It was there until now, so it has made no object."""
         self._task.attempt_id = None
+        self._task.earlier = [a for a in self._task.earlier if a.id != upload.attempt_id]
         self._set_outcome(upload, AttemptOutcome.ABANDONED)
-        self._task.earlier = [
-            replace(a, outcome=AttemptOutcome.ABANDONED) if a.id == upload.attempt_id else a for a in self._task.earlier
-        ]
+        if self._abort(upload):
+            self._set_outcome(upload, AttemptOutcome.ABORTED)
+
+    def _abort(self, upload: OpenMultipart) -> bool:
         try:
             self._store.abort_multipart(self._task.key, upload_id=upload.upload_id)
         except S3Failure as failure:
             log.warning("a multipart upload of %s is to be aborted later: %s", self._task.key, failure)
-            return
-        self._set_outcome(upload, AttemptOutcome.ABORTED)
+            return False
+        return True
 
     def _set_outcome(self, upload: OpenMultipart, outcome: AttemptOutcome) -> None:
         self._around.journal.run(lambda connection: rows.set_attempt(connection, upload.attempt_id, outcome=outcome))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState, require_move
 from recording_storage.uploader import rows
+from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.faults import fault_point
 
 if TYPE_CHECKING:
@@ -81,15 +82,28 @@ class JournalOutbox:
         if moved:
             self._reported(moved)
 
+    def outrun(self, newest: Sequence[tuple[Recording, int]]) -> None:
+        """See the port."""
+        self._journal.run(
+            lambda connection: connection.executemany(
+                "UPDATE recordings SET seq = max(seq, ?) + 1 WHERE id = ?", [(seq, one.id) for one, seq in newest]
+            )
+        )
+
     def refused(self, refusals: Sequence[Refusal]) -> None:
         """See the port."""
+        now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> None:
             for one in refusals:
+                error = EntryError(FailureClass.FILE.value, one.code, one.message)
+                found = rows.select(connection, "r.sid = ? AND r.account_sid = ?", (one.sid, one.account_sid))
+                stored = [rows.Change(r, _S.PARKED, error=error) for r in found if r.state is _S.STORED]
+                rows.apply(connection, stored, now=now)
                 connection.execute(
-                    "UPDATE recordings SET told_seq = max(told_seq, ?), error_kind = ?, error_code = ?,"
-                    " error_message = ? WHERE sid = ? AND account_sid = ?",
-                    (one.seq, FailureClass.FILE.value, one.code, one.message, one.sid, one.account_sid),
+                    "UPDATE recordings SET told_seq = CASE WHEN state = 'parked' THEN seq ELSE max(told_seq, ?) END,"
+                    " error_kind = ?, error_code = ?, error_message = ? WHERE sid = ? AND account_sid = ?",
+                    (one.seq, error.kind, error.code, error.message, one.sid, one.account_sid),
                 )
 
         self._journal.run(work)

@@ -86,7 +86,7 @@ class ProductTerms:
 
     destination_id: str | None = None
     """None: the store's own media storage."""
-    policy: UploadPolicy = UploadPolicy()
+    policy: UploadPolicy = field(default_factory=UploadPolicy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +133,20 @@ class Plan:
         )
 
 
+def _with_credential_of(terms: DestinationTerms, plan: Plan) -> DestinationTerms:
+    """An earlier destination in a bucket that the configuration still names is reached with its key pair."""
+    for one in plan.destinations.values():
+        if (one.endpoint, one.bucket) == (terms.endpoint, terms.bucket):
+            return replace(
+                terms,
+                credential=one.credential,
+                credential_sid=one.credential_sid,
+                ca_bundle=one.ca_bundle,
+                region=terms.region or one.region,
+            )
+    return terms
+
+
 class PlanBook:
     """The plans in force. Thread-safe; replaced as a whole."""
 
@@ -173,6 +187,11 @@ class PlanBook:
         with self._lock:
             return self._plans.get(account_sid) or (self._everybody if account_sid else None)
 
+    @property
+    def everybody(self) -> Plan | None:
+        """The plan of accounts that have none of their own."""
+        return self._everybody
+
     def product(self, account_sid: str, product: Product) -> ProductTerms | None:
         plan = self.plan(account_sid)
         return plan.products.get(product) if plan is not None else None
@@ -187,7 +206,10 @@ class PlanBook:
         if plan is not None and (terms := plan.destinations.get(destination_id)) is not None:
             return terms
         with self._lock:
-            return self._remembered.get((account_sid, destination_id))
+            terms = self._remembered.get((account_sid, destination_id))
+        if terms is not None and plan is not None and plan is self._everybody:
+            return _with_credential_of(terms, plan)
+        return terms
 
     def revisions(self) -> dict[str, int]:
         return {account: plan.revision for account, plan in self._plans.items()}

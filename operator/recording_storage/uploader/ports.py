@@ -126,6 +126,12 @@ class Outbox(Protocol):
         One in state `stored` becomes `reported`, and its file is released.
         """
 
+    def outrun(self, newest: Sequence[tuple[Recording, int]]) -> None:
+        """The receiver has a higher `seq` of these, from before this journal was lost or restored, and took nothing.
+
+        They get a still higher one, and are pending again.
+        """
+
     def refused(self, refusals: Sequence[Refusal]) -> None:
         """A clear error on each; they are not pending again until they change. Nothing is released."""
 

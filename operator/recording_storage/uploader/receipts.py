@@ -39,7 +39,8 @@ class Receipts:
         self._thread = threading.Thread(target=self._run, name="receipts", daemon=True)
         self._outbox: Outbox | None = None
         self._fd = -1
-        self._written: set[str] = set()
+        self._written: set[tuple[str, str, str]] = set()
+        """Sid, place and time of what is in the file and perhaps not in the journal."""
 
     def start(self, outbox: Outbox) -> None:
         """See the port."""
@@ -85,10 +86,11 @@ class Receipts:
             return False
         if self._fd < 0:
             self._open()
-        self._write([recording for recording in group if recording.sid not in self._written])
-        self._written.update(recording.sid for recording in group)
+        # one that was told before has come back from `parked`: its receipt is there
+        self._write([one for one in group if not one.told_seq and _mark_of(one) not in self._written])
+        self._written.update(_mark_of(recording) for recording in group)
         self._outbox.taken(group)
-        self._written.difference_update(recording.sid for recording in group)  # from here on the journal knows
+        self._written.difference_update(_mark_of(recording) for recording in group)  # from here on the journal knows
         return True
 
     def _open(self) -> None:
@@ -101,7 +103,8 @@ class Receipts:
             os.ftruncate(self._fd, start + whole)
         for line in tail[:whole].splitlines():
             try:
-                self._written.add(json.loads(line)["sid"])
+                told = json.loads(line)
+                self._written.add((told["sid"], told["media_url"], told["stored_at"]))
             except (ValueError, KeyError, TypeError):
                 continue
 
@@ -135,6 +138,16 @@ def receipt_of(recording: Recording) -> bytes:
         "sha256": stored.sha256,
         "etag": stored.etag,
         "encryption_details": dict(stored.encryption_details) if stored.encryption_details else None,
-        "stored_at": datetime.fromtimestamp(stored.stored_at, UTC).isoformat(timespec="milliseconds"),
+        "stored_at": _time(stored.stored_at),
     }
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _mark_of(recording: Recording) -> tuple[str, str, str]:
+    stored = recording.stored
+    assert stored is not None
+    return recording.sid, stored.media_url, _time(stored.stored_at)
+
+
+def _time(posix: float) -> str:
+    return datetime.fromtimestamp(posix, UTC).isoformat(timespec="milliseconds")

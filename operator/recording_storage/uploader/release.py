@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ class ChangedError(Exception):
     """The file is not the one that the journal knows, or it is in use; the message says which."""
 
 
+class CantRemoveError(ChangedError):
+    """It is the file, but it can't be removed."""
+
+
 class Releaser:
     """Removes files whose recordings need them no more, after proving once more that they are what they were."""
 
@@ -56,7 +61,7 @@ class Releaser:
             except ChangedError as error:
                 problem = EntryError(FailureClass.FILE.value, Reason.CHANGED_AFTER_UPLOAD.value, str(error))
                 changes.append(rows.Change(recording, RecordingState.PARKED, error=problem))
-                log.error("%s (%s) is stored but stays, parked: %s", recording.path, recording.sid, error)
+                log.error("%s (%s) is stored but stays, parked: %s", recording.path, recording.sid, error)  # noqa: TRY400
                 continue
             removed.append(recording)
             changes.append(rows.Change(recording, RecordingState.RELEASED))
@@ -73,7 +78,10 @@ class Releaser:
         return removed, kept
 
     def delete(self, recordings: Sequence[Recording]) -> list[Recording]:
-        """Remove the files of recordings that ended as `deleted` without being stored; those that are gone."""
+        """Remove the files of recordings that ended as `deleted` without being stored.
+
+        Gives those whose files are gone, or are other files by now: new recordings.
+        """
         removed = []
         folders: set[str] = set()
         for recording in recordings:
@@ -81,7 +89,8 @@ class Releaser:
                 self._remove(recording, folders)
             except ChangedError as error:
                 log.error("%s was to be deleted and stays: %s", recording.path, error)  # noqa: TRY400 - no defect
-                continue
+                if isinstance(error, CantRemoveError):
+                    continue
             removed.append(recording)
         self._fsync(folders)
         return removed
@@ -96,11 +105,11 @@ class Releaser:
                 fault_point("marker-removed")
                 _unlink(full)
                 fault_point("media-removed")
-            if there or self._is_left_over(full + SUFFIX, recording):
+            if there or (not os.path.lexists(full) and self._is_left_over(full + SUFFIX, recording)):
                 _unlink(full + SUFFIX)
             fault_point("metadata-removed")
         except OSError as error:
-            raise ChangedError(f"it can't be removed: {error.strerror}") from error
+            raise CantRemoveError(f"it can't be removed: {error.strerror}") from error
         folders.add(os.path.dirname(full))  # noqa: PTH120 - a thousand of them
 
     def _prove(self, recording: Recording) -> bool:
@@ -112,7 +121,10 @@ class Releaser:
         except OSError as error:
             raise ChangedError(f"it can't be looked at: {error.strerror}") from error
         try:
-            if identity_of(os.fstat(fd)) != recording.identity:
+            found = identity_of(os.fstat(fd))
+            if found.inode != recording.identity.inode and found[1:] != recording.identity[1:]:
+                return False  # ours was replaced: what has its name now is a recording of its own
+            if found != recording.identity:
                 raise ChangedError("the file was changed or replaced after it was stored")
             if writers(fd) is Writers.SOME:
                 raise ChangedError("somebody has the file open for writing")
@@ -135,6 +147,8 @@ class Releaser:
                 fsync_folder(Path(folder))
             except FileNotFoundError:
                 continue
+            except OSError as error:  # the worst that may come of it is a file that is back after a power cut
+                log.warning("the folder %s can't be made durable: %s", folder, error.strerror)
 
 
 def _unlink(path: str) -> None:
@@ -142,3 +156,6 @@ def _unlink(path: str) -> None:
         os.unlink(path)  # noqa: PTH108 - a thousand of them
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # then there can be nothing of that name
+            raise

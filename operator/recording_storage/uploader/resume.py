@@ -59,24 +59,30 @@ class Resume:
                 continue
             same = attempt.identity == self._task.recording.identity and attempt.key == self._task.key
             usable = same and attempt.outcome is not AttemptOutcome.ABANDONED
-            if chosen is None and usable and attempt.part_size:
-                chosen = self._go_on(attempt, attempt.part_size)
-            else:
+            there = self._look(attempt) if usable and attempt.part_size else None
+            if chosen is None and there is not None:
+                chosen = there
+                log.info("%s goes on with %d parts that are there already", self._task.recording.sid, len(there.parts))
+            elif there is not None or not usable:
                 self._abort(attempt)
         if chosen is None and (self._task.recording.attempts > 1 or self._around.journal.rebuilt):
             chosen = self._adopt(without=known)
         return chosen
 
-    def _go_on(self, attempt: Attempt, part_size: int) -> OpenMultipart | None:
+    def _look(self, attempt: Attempt) -> OpenMultipart | None:
+        """What the server has of it; None: nothing.
+
+        It was completed without our hearing of it, or aborted by somebody: its outcome stays unknown, for good.
+        """
         assert attempt.upload_id is not None
+        assert attempt.part_size is not None
         try:
             parts = self._store.list_parts(attempt.key, upload_id=attempt.upload_id)
         except S3Failure as failure:
             if failure.kind is not FailureClass.MULTIPART_LOST:
                 raise
-            return None  # completed without our hearing of it, or aborted by somebody: it stays of unknown outcome
-        log.info("%s goes on with %d parts that are there already", self._task.recording.sid, len(parts))
-        return OpenMultipart(attempt.id, attempt.upload_id, part_size, {part.number: part for part in parts})
+            return None
+        return OpenMultipart(attempt.id, attempt.upload_id, attempt.part_size, {part.number: part for part in parts})
 
     def _abort(self, attempt: Attempt) -> None:
         assert attempt.upload_id is not None

@@ -1,5 +1,6 @@
 """The journal's statements: functions over a connection, each called inside a transaction of the journal's thread."""
 
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import json
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
+from recording_storage.domain.states import Product, RecordingState, require_move
 from recording_storage.uploader.entry import EntryError, Identity, Recording, StoredFacts, Tally
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _COLUMNS = (
     "r.id, r.sid, r.account_sid, r.product, r.path, r.state, r.seq, r.inode, r.size, r.mtime_ns, r.content_type,"
     " r.found_at, r.changed_at, r.metadata, r.destination_id, r.pinned, r.attempts, r.retry_at, r.failures,"
     " r.failing_since, r.error_kind, r.error_code, r.error_message,"
-    " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details"
+    " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details, r.told_seq"
 )
 _FROM = "FROM recordings r LEFT JOIN objects o ON o.recording_id = r.id AND o.number = 0"
 OPEN_SQL = "state NOT IN ('released', 'deleted')"
@@ -97,7 +98,7 @@ def moved(recording: Recording, state: RecordingState) -> Recording:
     return replace(recording, state=state, seq=recording.seq + 1)
 
 
-def _error_columns(error: EntryError | None) -> tuple[str | None, str | None, str | None]:
+def error_columns(error: EntryError | None) -> tuple[str | None, str | None, str | None]:
     return (error.kind, error.code, error.message) if error is not None else (None, None, None)
 
 
@@ -134,6 +135,7 @@ def recording_of(row: Sequence[Any]) -> Recording:
         failing_since=row[19],
         error=EntryError(row[20], row[21], row[22]) if row[21] is not None else None,
         object_key=row[23] or "",
+        told_seq=row[31],
         stored=stored,
     )
 
@@ -142,7 +144,7 @@ def select(
     connection: sqlite3.Connection, where: str, parameters: Sequence[Any] = (), *, tail: str = ""
 ) -> list[Recording]:
     """Recordings for a condition over `r` and `o`."""
-    cursor = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE {where} {tail}", parameters)  # noqa: S608 - ours
+    cursor = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE {where} {tail}", parameters)
     return [recording_of(row) for row in cursor]
 
 
@@ -167,7 +169,7 @@ def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: flo
                 now,
                 one.pinned,
                 one.destination_id,
-                *_error_columns(one.error),
+                *error_columns(one.error),
             ),
         )
         assert cursor.lastrowid is not None
@@ -182,7 +184,7 @@ def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str
     for start in range(0, len(wanted), 500):
         group = wanted[start : start + 500]
         marks = ",".join("?" * len(group))
-        found.update(row[0] for row in connection.execute(f"SELECT sid FROM recordings WHERE sid IN ({marks})", group))  # noqa: S608
+        found.update(row[0] for row in connection.execute(f"SELECT sid FROM recordings WHERE sid IN ({marks})", group))
     return found
 
 
@@ -283,7 +285,7 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
                 change.retry_at,
                 change.failures,
                 change.failing_since,
-                *_error_columns(change.error),
+                *error_columns(change.error),
                 change.recording.id,
                 change.recording.state.value,
             ),
@@ -316,61 +318,6 @@ def _set_stored(connection: sqlite3.Connection, recording_id: int, stored: Store
     )
 
 
-def move_lane(
-    connection: sqlite3.Connection,
-    *,
-    account_sid: str,
-    destination_id: str | None,
-    before: Collection[RecordingState],
-    after: RecordingState,
-    now: float,
-    running: float,
-    error: EntryError | None = None,
-    keep_failing_since: bool = True,
-) -> int:
-    """Move every recording of a destination that is in one of the states `before`; how many."""
-    for state in before:
-        require_move(state, after)
-    marks = ",".join("?" * len(before))
-    since = "coalesce(failing_since, ?)" if keep_failing_since else "nullif(?, ?)"
-    since_values = (running,) if keep_failing_since else (running, running)
-    cursor = connection.execute(
-        f"UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL, failing_since={since},"  # noqa: S608
-        f" error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND account_sid=? AND destination_id IS ? AND pinned=1",
-        (
-            after.value,
-            now,
-            *since_values,
-            *_error_columns(error),
-            *[state.value for state in before],
-            account_sid,
-            destination_id,
-        ),
-    )
-    return cursor.rowcount
-
-
-def park_expired(
-    connection: sqlite3.Connection,
-    *,
-    account_sid: str,
-    product: Product,
-    began_before: float,
-    exempt: Collection[str],
-    now: float,
-) -> int:
-    """Park what is held since before `began_before` (running time); the error says so and stays what it was."""
-    marks = ",".join("?" * len(exempt))
-    cursor = connection.execute(
-        "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL"
-        f" WHERE {OPEN_SQL} AND state = 'held' AND account_sid=? AND product=? AND failing_since <= ?"  # noqa: S608
-        f" AND coalesce(error_code, '') NOT IN ({marks})",
-        (now, account_sid, product.value, began_before, *exempt),
-    )
-    return cursor.rowcount
-
-
 def retry(
     connection: sqlite3.Connection, *, sids: Collection[str] | None, now: float, account_sid: str = ""
 ) -> list[str]:
@@ -392,7 +339,7 @@ def retry(
         within = f" AND sid IN ({','.join('?' * len(group))})" if group is not None else ""
         cursor = connection.execute(
             "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, retry_at=NULL, failures=0,"
-            f" failing_since=NULL, error_kind=NULL, error_code=NULL, error_message=NULL WHERE {condition}{within}"  # noqa: S608
+            f" failing_since=NULL, error_kind=NULL, error_code=NULL, error_message=NULL WHERE {condition}{within}"
             " RETURNING sid",
             (now, *parameters, *(group or ())),
         )
@@ -402,20 +349,10 @@ def retry(
 
 def tallies(connection: sqlite3.Connection) -> dict[RecordingState, Tally]:
     """Counts and bytes of the unfinished ones, by state."""
-    cursor = connection.execute(f"SELECT state, count(*), sum(size) FROM recordings WHERE {OPEN_SQL} GROUP BY state")  # noqa: S608
+    cursor = connection.execute(f"SELECT state, count(*), sum(size) FROM recordings WHERE {OPEN_SQL} GROUP BY state")
     return {_S(state): Tally(count, size) for state, count, size in cursor}
 
 
 def oldest(connection: sqlite3.Connection) -> float | None:
-    row = connection.execute(f"SELECT min(found_at) FROM recordings WHERE {OPEN_SQL}").fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT min(found_at) FROM recordings WHERE {OPEN_SQL}").fetchone()
     return None if row[0] is None else float(row[0])
-
-
-def purge(connection: sqlite3.Connection, *, before: float, untold_too: bool) -> int:
-    """Forget final ones that ended before a moment; what the receiver hasn't heard of stays, unless `untold_too`."""
-    told = "" if untold_too else " AND told_seq >= seq"
-    states = ",".join(f"'{state.value}'" for state in FINAL)
-    return connection.execute(
-        f"DELETE FROM recordings WHERE state IN ({states}) AND changed_at < ?{told}",
-        (before,),  # noqa: S608
-    ).rowcount

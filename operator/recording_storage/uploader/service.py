@@ -7,7 +7,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
-from recording_storage.uploader.app import Options, Uploader, stop_on_signals
+from recording_storage.uploader.app import Options, Uploader
+from recording_storage.uploader.config import ConfigError
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.filling import FillingRate
 from recording_storage.uploader.inspection import Inspection, LinkState
@@ -17,10 +18,14 @@ from recording_storage.uploader.schema import SchemaTooNewError
 from recording_storage.uploader.spool import Spool, SpoolBusyError, SpoolError, SpoolLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recording_storage.uploader.ports import StateView
 
 log = logging.getLogger(__name__)
 
+JOURNAL_PAUSE = 5.0
+"""Seconds until a journal that could not be opened is tried again."""
 STANDBY_POLL = 0.5
 """Seconds between two looks at the lock: what a takeover can take longer than it must."""
 
@@ -34,7 +39,7 @@ class Front:
 
     def __init__(self, view: StateView) -> None:
         self.view = view
-        self.link = LinkState(mode="unknown")
+        self.link: Callable[[], LinkState] = lambda: LinkState(mode="unknown")
 
     def status(self) -> Any:
         return self.view.status()
@@ -47,10 +52,13 @@ def serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
     """Serve the spool until stopped, or once; whether nothing is left.
 
     Raises:
-        ServiceError: the settings, the spool or the journal can't be used, or the address can't be listened on.
+        ConfigError: the configuration is wrong.
+        ServiceError: the spool or the journal can't be used, or the address can't be listened on.
     """
     try:
         return _serve(options, listen=listen)
+    except ConfigError:
+        raise
     except (SpoolError, JournalError, SchemaTooNewError, ValueError) as error:
         raise ServiceError(str(error)) from error
 
@@ -71,22 +79,32 @@ def _serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
         if not _take(lock, options=options, stop=stop):
             return True
         spool.prepare()
-        uploader = Uploader(options, spool=spool)
-        stop_on_signals(uploader)
-        if stop.is_set():
-            uploader.stop()
-        if front is not None:
-            front.view = uploader.view
-        control = _control(uploader, alone=options.config is not None)
-        try:
-            return uploader.run()
-        finally:
-            if control is not None:
-                control.close()
+        while True:
+            try:
+                return _work(options, spool=spool, stop=stop, front=front)
+            except JournalError as error:
+                # A sidecar that ends because a volume is full would take its recorder down with it: it stays and waits.
+                if options.once or stop.is_set():
+                    raise
+                log.error("%s; it is opened again", error)  # noqa: TRY400 - no defect of ours
+                if stop.wait(JOURNAL_PAUSE):
+                    return False
     finally:
         lock.release()
         if metrics is not None:
             metrics.close()
+
+
+def _work(options: Options, *, spool: Spool, stop: threading.Event, front: Front | None) -> bool:
+    uploader = Uploader(options, spool=spool)
+    control = _control(uploader)
+    try:
+        if front is not None:
+            front.view, front.link = uploader.view, uploader.link_state
+        return uploader.run(stop)
+    finally:
+        if control is not None:
+            control.close()
 
 
 def _take(lock: SpoolLock, *, options: Options, stop: threading.Event) -> bool:
@@ -109,27 +127,22 @@ def _take(lock: SpoolLock, *, options: Options, stop: threading.Event) -> bool:
             return True
 
 
-def _control(uploader: Uploader, *, alone: bool) -> ControlServer | None:
-    def link() -> LinkState:
-        if alone:
-            return LinkState(mode="alone")
-        return LinkState(mode="store", connected=uploader.link.connected, error=uploader.link.error)
-
+def _control(uploader: Uploader) -> ControlServer | None:
     filling = FillingRate()
-    inspection = Inspection(uploader.view, link=link, filling=filling.rate)
+    inspection = Inspection(uploader.view, link=uploader.link_state, filling=filling.rate)
     uploader.engine.on_space(lambda free: filling.note(at=uploader.clock.monotonic(), free_bytes=free))
     server = ControlServer(uploader.parts.spool.folder, handler=inspection.answer)
     return server if server.start() else None
 
 
 def _listen(spool: Spool, listen: tuple[str, int]) -> tuple[Front, Any]:
+    import time  # noqa: PLC0415
+
     from recording_storage.uploader.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
     from recording_storage.uploader.view import StandbyView  # noqa: PLC0415
 
-    import time  # noqa: PLC0415
-
     front = Front(StandbyView(spool, started_at=time.time()))
-    collector = UploaderCollector(front, link=lambda: front.link, now=time.time)
+    collector = UploaderCollector(front, link=lambda: front.link(), now=time.time)  # noqa: PLW0108 - it is set later
     try:
         return front, MetricsServer(collector, host=listen[0], port=listen[1])
     except OSError as error:

@@ -42,7 +42,8 @@ class Measures:
 
 def error_of(failure: S3Failure) -> EntryError:
     """For the journal and for people."""
-    return EntryError(failure.kind.value, failure.code, str(failure))
+    operation = f"{failure.operation}: " if failure.operation else ""
+    return EntryError(failure.kind.value, failure.code, f"{operation}{failure.message}")  # the code stands beside it
 
 
 class Settlement:
@@ -149,7 +150,8 @@ class Settlement:
                 outcome=AttemptOutcome.FAILED,
             )
         )
-        measures.await_again.append(recording.path)
+        if problem.reason is not Reason.CHANGED_AFTER_UPLOAD:
+            measures.await_again.append(recording.path)
 
 
 _AFTER = {

@@ -9,13 +9,13 @@ import os
 import re
 import socket
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.faults import fault_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FOLDER = ".recording-storage"
 ID_FILE = "spool-id"

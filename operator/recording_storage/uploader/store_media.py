@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.upload_decision import MAX_REREADS
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.media_upload import MediaSource, MediaUpload
 from recording_storage.uploader.ports import MediaReceipt
@@ -23,15 +24,23 @@ class StoreMedia:
 
     def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaReceipt:
         """See the port."""
-        upload = MediaUpload(
-            self._address,
-            account_sid=recording.account_sid,
-            sid=recording.sid,
-            register=lambda: self._register(recording),
-            stopped=stop.is_set,
-        )
-        done = upload.run(MediaSource(fd, recording.identity.size))
-        return MediaReceipt(media_url=done.media_url, size=done.size, sha256=done.sha256)
+        for reread in range(MAX_REREADS + 1):
+            upload = MediaUpload(
+                self._address,
+                account_sid=recording.account_sid,
+                sid=recording.sid,
+                register=lambda: self._register(recording),
+                stopped=stop.is_set,
+            )
+            try:
+                done = upload.run(MediaSource(fd, recording.identity.size))
+            except S3Failure as failure:
+                # the store has discarded what it had, perhaps what a power cut had spoilt there: all of it once more
+                if failure.kind is not FailureClass.DIGEST or reread == MAX_REREADS:
+                    raise
+            else:
+                return MediaReceipt(media_url=done.media_url, size=done.size, sha256=done.sha256)
+        raise AssertionError("the last round returns or raises")
 
     def _register(self, recording: Recording) -> None:
         """The store takes media only of recordings that it knows; the reporter may not have come to this one yet."""

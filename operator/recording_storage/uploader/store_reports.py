@@ -123,9 +123,12 @@ class StoreReports:
 
     def _settle(self, outbox: Outbox, group: Sequence[Recording], results: Sequence[BatchResult]) -> None:
         taken: list[Recording] = []
+        outrun: list[tuple[Recording, int]] = []
         refusals: list[Refusal] = []
         for item, result in zip(group, results, strict=True):
-            if result.status == TAKEN:
+            if result.status == TAKEN and result.seq > item.seq:
+                outrun.append((item, result.seq))
+            elif result.status == TAKEN:
                 taken.append(item)
             elif result.status in {CONFLICT, REFUSED}:
                 refusals.append(_refusal(item, result))
@@ -133,6 +136,8 @@ class StoreReports:
                 self._pause(item.account_sid, result)
         if taken:
             outbox.taken(taken)
+        if outrun:
+            outbox.outrun(outrun)
         if refusals:
             outbox.refused(refusals)
 

@@ -143,14 +143,14 @@ class StoreSync:
                 api, asked = self._api, self._asked
                 fresh = asked > self._answered
             wait = LONG_POLL if not (fresh or acknowledged) and self._connected else 0.0
-            request = SyncRequest(
-                report=hooks.report(),
-                accounts=self._accounts,
-                known="" if fresh else known,
-                wait_seconds=wait,
-                acknowledged=acknowledged,
-            )
             try:
+                request = SyncRequest(
+                    report=hooks.report(),
+                    accounts=self._accounts,
+                    known="" if fresh else known,
+                    wait_seconds=wait,
+                    acknowledged=acknowledged,
+                )
                 answer = api.sync(request)
                 acknowledged = _take(answer, hooks)
             except (StoreUnreachableError, StoreRefusedError, JournalError) as error:

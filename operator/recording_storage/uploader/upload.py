@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.ports import Clock, ObjectStore
     from recording_storage.uploader.spool import Spool
 
+_PIECE = 1 << 20
 _UNKNOWN = (AttemptOutcome.OPEN, AttemptOutcome.UNCERTAIN)
 _buffers = threading.local()
 
@@ -80,6 +81,18 @@ class SourceFile:
                 done += count
         except OSError as error:
             raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
+
+    def sha256(self, *, stop: threading.Event) -> str:
+        """Of the whole file, in hexadecimal. Raises FileProblemError, or StoppedError when there is no time left."""
+        digest = hashlib.sha256()
+        for offset in range(0, self.size, _PIECE):
+            if stop.is_set():
+                raise StoppedError
+            body = _buffer(min(_PIECE, self.size - offset))
+            self.read_into(body, offset=offset)
+            digest.update(body)
+        self.require_same()
+        return digest.hexdigest()
 
     def close(self) -> None:
         os.close(self.fd)

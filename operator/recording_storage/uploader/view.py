@@ -37,7 +37,8 @@ class EngineView:
         """See the port."""
 
         def read(connection: sqlite3.Connection) -> list[Recording]:
-            where, parameters = "r.id > ?", [after]
+            where = "r.id > ?"
+            parameters: list[Any] = [after]
             for column, values in (("r.state", [state.value for state in states]), ("r.sid", list(sids))):
                 if values:
                     where += f" AND {column} IN ({','.join('?' * len(values))})"

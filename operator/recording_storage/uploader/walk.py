@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARKER = ".done"
+_COARSE_NS = 2 * 10**9
+"""How far apart two times of one moment can be: the coarsest file systems count in two seconds."""
+_MOST = 2**63 - 1
+"""What the journal's integers hold; some file systems give inodes and times beyond."""
 _UNFINISHED = (".tmp", ".part")
 
 
@@ -26,6 +30,7 @@ class FoundFile:
     """Relative to the spool."""
     identity: Identity
     marker: bool
+    """There is one, and it is no older than the file: a stray one says nothing of the next file of its name."""
     metadata: bool
 
 
@@ -40,7 +45,7 @@ def media_of(name: str) -> str:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    return Identity(status.st_ino, status.st_size, status.st_mtime_ns)
+    return Identity(status.st_ino & _MOST, status.st_size, max(-_MOST, min(status.st_mtime_ns, _MOST)))
 
 
 class Walker:
@@ -92,7 +97,7 @@ class Walker:
             return None
         if not self._is_regular(status.st_mode, path):
             return None
-        return FoundFile(path, identity_of(status), os.path.lexists(full + MARKER), os.path.lexists(full + SUFFIX))
+        return FoundFile(path, identity_of(status), _is_marked(full, status), os.path.lexists(full + SUFFIX))
 
     def _file(self, entry: os.DirEntry[str], path: str, names: set[str]) -> FoundFile | None:
         try:
@@ -101,14 +106,34 @@ class Walker:
             return None  # gone since the folder was read
         if not self._is_regular(status.st_mode, path):
             return None
-        return FoundFile(path, identity_of(status), entry.name + MARKER in names, entry.name + SUFFIX in names)
+        marker = entry.name + MARKER in names and _is_marked(entry.path, status)
+        return FoundFile(path, identity_of(status), marker, entry.name + SUFFIX in names)
 
     def _is_regular(self, mode: int, path: str) -> bool:
+        if not path.isascii() and not _is_text(path):
+            self._odd(ascii(path), "has a name that is no UTF-8 and is left alone: rename it")
+            return False
         if stat.S_ISREG(mode):
             return True
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
         self._odd(path, f"is {kind} and left alone: put the file itself here")
         return False
+
+
+def _is_marked(full: str, media: os.stat_result) -> bool:
+    try:
+        return os.lstat(full + MARKER).st_mtime_ns >= media.st_mtime_ns - _COARSE_NS
+    except OSError:
+        return False
+
+
+def _is_text(path: str) -> bool:
+    """Whether a name is UTF-8; Python holds other bytes as surrogates, which neither journal nor JSON can."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def open_media(root: Path, path: str) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import S3Failure
-from recording_storage.uploader.entry import StoredFacts
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lanes import LaneState
 from recording_storage.uploader.multipart import MultipartUpload
@@ -29,7 +29,7 @@ class Worker:
         self._around = surroundings
         self._media = media
 
-    def perform(self, lane: Lane, task: Task) -> Outcome:
+    def perform(self, lane: Lane, task: Task) -> Outcome:  # noqa: PLR0911 - one for each way that it can end
         """Upload it, unless the lane was stopped meanwhile. Raises nothing."""
         credential = lane.terms.credential if lane.terms is not None else None
         try:
@@ -45,10 +45,15 @@ class Worker:
         except JournalError as error:
             log.debug("%s goes on when the journal does: %s", task.recording.sid, error)
             return Outcome(task)
+        except Exception as error:
+            log.exception("a defect of the uploader, with %s", task.recording.path)
+            return Outcome(task, credential, failure=_defect(error))
 
     def _store(self, lane: Lane, task: Task) -> StoredFacts:
         if lane.destination_id is None:
-            return self._to_media_store(task)
+            return self._to_media_store(task)  # which knows whether it has it
+        if task.recording.stored is not None:
+            return self._stored_before(task, task.recording.stored)
         store, location = lane.store, lane.location
         if store is None or location is None:
             raise StoppedError  # another plan came in between
@@ -57,6 +62,26 @@ class Worker:
                 task, store=store, location=location, surroundings=self._around, pool=lane.pool
             ).run()
         return upload_single(task, store=store, location=location, surroundings=self._around)
+
+    def _stored_before(self, task: Task, stored: StoredFacts) -> StoredFacts:
+        """It was parked after it had been stored; a retry finds out whether the file still has just those bytes."""
+        try:
+            source = SourceFile(task, spool=self._around.spool)
+        except FileProblemError as problem:
+            if problem.reason is Reason.FILE_MISSING:
+                return stored  # somebody has put it aside: there is nothing left to release
+            raise
+        try:
+            same = source.sha256(stop=self._around.stop) == stored.sha256
+        finally:
+            source.close()
+        if not same:
+            raise FileProblemError(
+                Reason.CHANGED_AFTER_UPLOAD,
+                f"the object {stored.media_url} holds what the file was before;"
+                " rename the file to have it stored as a recording of its own",
+            )
+        return stored
 
     def _to_media_store(self, task: Task) -> StoredFacts:
         if self._media is None:
@@ -75,3 +100,13 @@ class Worker:
             size=receipt.size,
             stored_at=self._around.clock.now(),
         )
+
+
+def _defect(error: Exception) -> S3Failure:
+    """What nobody foresaw is tried again like any other trouble: the recording must not hang in `uploading`."""
+    return S3Failure(
+        FailureClass.TRANSIENT,
+        code="Defect",
+        message=f"{type(error).__name__} in the uploader, see its log",
+        uncertain=True,
+    )

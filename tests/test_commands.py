@@ -1,0 +1,360 @@
+"""Wrong use of every command ends in one clear line on standard error, with exit code 2 or 1, and no traceback.
+
+Real processes where more is done than parsing: what a person sees is what is checked.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from recording_storage.cli.main import COMMANDS, main
+
+USAGE, FAILED = 2, 1
+COMMAND = Path(sys.executable).with_name("recording-storage")
+_PLAIN = ("Usage: ", " ", "Try '", "[")
+"""How lines begin that may stand before the clear one: click's usage, the demo's progress."""
+FREE = ("--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
+CONFIG = """
+destination: {url: "http://127.0.0.1:9/bucket/calls", region: us-east-1, accessKeyId: AKIA, secretAccessKey: s}
+allowHttp: true
+"""
+
+NOWHERE = """
+apiVersion: v1
+kind: Config
+clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: none, user: {}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+current-context: none
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A wrong use: what is typed, how it has to end, and words that the line has to have."""
+
+    name: str
+    arguments: Sequence[str]
+    code: int
+    words: Sequence[str]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+PATHS = [
+    *((name,) for name in COMMANDS),
+    *(("store", name) for name in ("migrate", "create-account", "create-token", "reseal")),
+]
+"""Every command and sub-command, as it is typed."""
+SPOOL = ("--spool", "{spool}")
+STORE = ("--store", "http://127.0.0.1:9", "--token-file", "{token}")
+URLS = ("--store-url", "http://127.0.0.1:9", "--internal-url", "http://127.0.0.1:9")
+SID = "RE" + "0" * 32
+KEYED = ("--master-key-file", "{key}")
+
+CASES = [
+    Case("unknown command", ["sotre"], USAGE, ["sotre"]),
+    Case("unknown option of the command itself", ["--wrong"], USAGE, ["--wrong"]),
+    # store
+    Case("store without its key", ["store", *FREE], USAGE, ["--master-key-file"]),
+    Case(
+        "store with a key file that is missing",
+        ["store", *FREE, "--master-key-file", "{missing}"],
+        FAILED,
+        ["{missing}"],
+    ),
+    Case(
+        "store with a key file that is a folder",
+        ["store", *FREE, "--master-key-file", "{folder}"],
+        FAILED,
+        ["{folder}"],
+    ),
+    Case("store with a key file that is no key", ["store", *FREE, "--master-key-file", "{text}"], FAILED, ["{text}"]),
+    Case("store with a bad address", ["store", *KEYED, "--listen", "8080"], USAGE, ["--listen", "HOST:PORT"]),
+    Case(
+        "store with a bad endpoint",
+        ["store", *KEYED, "--allow-endpoint", "minio"],
+        USAGE,
+        ["--allow-endpoint", "minio"],
+    ),
+    Case("store with a bad database URL", ["store", *KEYED, "--database", "oracle://x"], USAGE, ["--database"]),
+    Case(
+        "store with a database that is not there",
+        ["store", *FREE, *KEYED, "--database", "postgresql://user:planted@127.0.0.1:9/x"],
+        FAILED,
+        ["127.0.0.1"],
+    ),
+    Case(
+        "store with a database in a folder that is missing",
+        ["store", *FREE, *KEYED, "--database", "sqlite:///{missing}/store.db", "--media", "{folder}"],
+        FAILED,
+        ["{missing}"],
+    ),
+    Case(
+        "store with a port that is taken",
+        ["store", *KEYED, "--listen", "127.0.0.1:{taken}", "--internal-listen", "127.0.0.1:0"],
+        FAILED,
+        ["127.0.0.1:{taken}"],
+    ),
+    Case("store with an open internal port", ["store", *KEYED, "--internal-listen", "0.0.0.0:0"], USAGE, ["TLS"]),
+    Case("store with half a certificate", ["store", *KEYED, "--tls-cert", "{text}"], USAGE, ["--tls-key"]),
+    Case(
+        "store with a certificate that is none",
+        ["store", *FREE, *KEYED, "--tls-cert", "{text}", "--tls-key", "{text}"],
+        FAILED,
+        ["{text}"],
+    ),
+    Case(
+        "store with an operator that is no service account",
+        ["store", *KEYED, "--operator-service-account", "operator"],
+        USAGE,
+        ["NAMESPACE:NAME"],
+    ),
+    Case("store migrate with a bad URL", ["store", "migrate", "--database", "what"], USAGE, ["--database"]),
+    Case("store create-account without a name", ["store", "create-account"], USAGE, ["--friendly-name"]),
+    Case(
+        "store create-account with a key file that is missing",
+        [
+            "store",
+            "create-account",
+            "--friendly-name",
+            "x",
+            "--database",
+            "{database}",
+            "--master-key-file",
+            "{missing}",
+        ],
+        FAILED,
+        ["{missing}"],
+    ),
+    Case(
+        "store create-token for nobody",
+        ["store", "create-token", "--database", "{database}", *KEYED],
+        USAGE,
+        ["--admin"],
+    ),
+    Case(
+        "store create-token for an unknown account",
+        ["store", "create-token", "--database", "{database}", *KEYED, "--account", "AC" + "0" * 32],
+        FAILED,
+        ["AC000"],
+    ),
+    # operator
+    Case("operator with half a store", ["operator", "--store-url", "http://127.0.0.1:9"], USAGE, ["--internal-url"]),
+    Case(
+        "operator with a kubeconfig that is missing",
+        ["operator", *URLS, "--token-file", "{token}", "--kubeconfig", "{missing}"],
+        USAGE,
+        ["{missing}"],
+    ),
+    Case(
+        "operator with a kubeconfig that is none",
+        ["operator", *URLS, "--token-file", "{token}", "--kubeconfig", "{text}"],
+        FAILED,
+        ["{text}"],
+    ),
+    Case(
+        "operator where no cluster answers",
+        ["operator", *URLS, "--token-file", "{token}", "--kubeconfig", "{nowhere}"],
+        FAILED,
+        ["127.0.0.1:9"],
+    ),
+    Case("operator outside any cluster", ["operator", *URLS, "--token-file", "{token}"], FAILED, ["--kubeconfig"]),
+    Case(
+        "operator with a URL that is none",
+        ["operator", "--store-url", "store", "--internal-url", "http://127.0.0.1:9", "--kubeconfig", "{nowhere}"],
+        USAGE,
+        ["--store-url", "store"],
+    ),
+    # uploader
+    Case("uploader without a spool", ["uploader", *STORE], USAGE, ["--spool"]),
+    Case("uploader with a spool that is missing", ["uploader", "--spool", "{missing}", *STORE], USAGE, ["{missing}"]),
+    Case("uploader with a spool that is a file", ["uploader", "--spool", "{text}", *STORE], USAGE, ["{text}"]),
+    Case("uploader with neither store nor configuration", ["uploader", *SPOOL], USAGE, ["--config"]),
+    Case("uploader with both", ["uploader", *SPOOL, *STORE, "--config", "{config}"], USAGE, ["--config"]),
+    Case("uploader with a store but no token", ["uploader", *SPOOL, "--store", "http://h"], USAGE, ["--token-file"]),
+    Case(
+        "uploader with a store that is no URL",
+        ["uploader", *SPOOL, "--store", "store", "--token-file", "{token}"],
+        USAGE,
+        ["store"],
+    ),
+    Case(
+        "uploader with a configuration that is missing",
+        ["uploader", *SPOOL, "--config", "{missing}"],
+        USAGE,
+        ["{missing}"],
+    ),
+    Case("uploader with bad YAML", ["uploader", *SPOOL, "--config", "{yaml}"], FAILED, ["{yaml}"]),
+    Case("uploader with an unknown key", ["uploader", *SPOOL, "--config", "{unknown}"], FAILED, ["retriesWindow"]),
+    Case("uploader with a bad bucket URL", ["uploader", *SPOOL, "--config", "{badurl}"], FAILED, ["ftp"]),
+    Case(
+        "uploader with a metrics port that is taken",
+        ["uploader", *SPOOL, "--config", "{config}", "--metrics-listen", "127.0.0.1:{taken}"],
+        FAILED,
+        ["127.0.0.1:{taken}"],
+    ),
+    Case(
+        "uploader with a metrics port that is none",
+        ["uploader", *SPOOL, *STORE, "--metrics-listen", "127.0.0.1:99999"],
+        USAGE,
+        ["99999"],
+    ),
+    Case("uploader with an account that is none", ["uploader", *SPOOL, *STORE, "--account", "x"], USAGE, ["--account"]),
+    Case(
+        "uploader with a configuration that is no text",
+        ["uploader", *SPOOL, "--config", "{binary}"],
+        FAILED,
+        ["{binary}"],
+    ),
+    # tools
+    *(
+        Case(f"{name} of a spool that is missing", [name, "--spool", "{missing}"], USAGE, ["{missing}"])
+        for name in ("status", "recordings", "retry")
+    ),
+    *(
+        Case(f"{name} of a folder that is no spool", [name, "--spool", "{folder}"], FAILED, ["{folder}", "no spool"])
+        for name in ("status", "recordings", "retry")
+    ),
+    Case("recordings of an unknown state", ["recordings", *SPOOL, "--state", "gone"], USAGE, ["gone"]),
+    Case("retry of what is no sid", ["retry", *SPOOL, "RE1"], USAGE, ["RE1"]),
+    Case("retry of an unknown sid", ["retry", "--spool", "{used}", SID], USAGE, [SID]),
+    Case("verify of nothing", ["verify"], USAGE, ["--config"]),
+    Case("verify of a configuration that is missing", ["verify", "--config", "{missing}"], USAGE, ["{missing}"]),
+    Case(
+        "verify with a kubeconfig that is none",
+        ["verify", "--settings", "x", "--kubeconfig", "{binary}"],
+        FAILED,
+        ["--kubeconfig"],
+    ),
+    Case(
+        "verify where no cluster answers",
+        ["verify", "--settings", "x", "--kubeconfig", "{nowhere}"],
+        FAILED,
+        ["port=9"],
+    ),
+    Case("verify of bad YAML", ["verify", "--config", "{yaml}"], USAGE, ["{yaml}"]),
+    Case("verify where nobody answers", ["verify", "--config", "{config}"], FAILED, ["127.0.0.1:9"]),
+    # demo
+    Case("demo with media that is missing", ["demo", "--media", "{missing}"], USAGE, ["{missing}"]),
+    Case("demo with a kubeconfig that is missing", ["demo", "--kubeconfig", "{missing}"], USAGE, ["{missing}"]),
+    Case("demo with KUBECONFIG that is missing", ["demo"], FAILED, ["{missing}"], env={"KUBECONFIG": "{missing}"}),
+    Case(
+        "demo where no cluster answers",
+        ["demo", "--once", "--json", "--kubeconfig", "{nowhere}"],
+        FAILED,
+        ["127.0.0.1:9"],
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Files, folders and a port to be wrong about."""
+    folder = tmp_path_factory.mktemp("commands")
+    for name in ("spool", "folder", "used"):
+        (folder / name).mkdir()
+    files = {
+        "text": "neither key nor kubeconfig\n",
+        "token": "token\n",
+        "key": "",
+        "config": CONFIG,
+        "yaml": "destination: [unclosed\n",
+        "unknown": f"{CONFIG}retriesWindow: 2h\n",
+        "badurl": CONFIG.replace("http://127.0.0.1:9/bucket/calls", "ftp://bucket"),
+        "nowhere": NOWHERE,
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o600)
+    (folder / "binary").write_bytes(b"\xff\xfe\x00")
+    (folder / "key").unlink()
+    database = f"sqlite:///{folder / 'store.db'}"
+    create = ["--master-key-file", str(folder / "key"), "--create-master-key"]
+    made = _run(
+        ["store", "create-account", "--friendly-name", "x", "--database", database, *create],
+        folder=folder,
+    )
+    assert made.returncode == 0, made.stderr
+    _run(["uploader", "--spool", str(folder / "used"), "--config", str(folder / "config"), "--once"], folder=folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        names = [*files, "binary", "spool", "folder", "used", "missing"]
+        yield {name: str(folder / name) for name in names} | {
+            "taken": str(taken.getsockname()[1]),
+            "database": database,
+            "root": str(folder),
+        }
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_every_command_has_help_and_refuses_an_unknown_option(path: tuple[str, ...]) -> None:
+    """In this process: parsing starts nothing, and the imports are paid once."""
+    helped = CliRunner().invoke(main, [*path, "--help"])
+    assert (helped.exit_code, helped.stderr) == (0, "")
+    assert helped.stdout.startswith("Usage: ")
+    assert len(helped.stdout.splitlines()) > 3, "it says what the command does"
+
+    refused = CliRunner().invoke(main, [*path, "--wrong"])
+    assert refused.exit_code == USAGE
+    assert "--wrong" in _line(refused.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_wrong_use_ends_in_one_clear_line(case: Case, places: dict[str, str]) -> None:
+    env = {name: value.format_map(places) for name, value in case.env.items()}
+    arguments = [argument.format_map(places) for argument in case.arguments]
+
+    ended = _run(arguments, folder=Path(places["root"]), env=env)
+
+    assert ended.returncode == case.code, ended.stderr
+    line = _line(ended.stderr)
+    for word in case.words:
+        assert word.format_map(places) in line
+    assert "planted" not in ended.stdout + ended.stderr
+
+
+def test_every_command_is_tried() -> None:
+    assert set(_commands(main)) == set(PATHS)
+    covered = {case.arguments[0] for case in CASES}
+    assert set(COMMANDS) <= covered
+
+
+def _run(
+    arguments: Sequence[str], *, folder: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    foreign = ("RECORDING_STORAGE_", "KUBE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return subprocess.run(
+        [COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        env={**kept, **(env or {})},
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+
+
+def _line(err: str) -> str:
+    """The one line; whatever else is there but click's usage is one too many."""
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if line.strip() and not line.startswith(_PLAIN)]
+    assert len(lines) == 1, err
+    return lines[0]
+
+
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            yield (*path, name)
+            if isinstance(command, click.Group):
+                yield from _commands(command, (*path, name))

@@ -1,0 +1,67 @@
+"""The pure decision: each class of failure, the window, the policy."""
+
+import random
+
+import pytest
+
+from recording_storage.domain.backoff import MOST, full_jitter
+from recording_storage.domain.failures import FailureClass
+from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.upload_decision import Confirmation, FailureFacts, NextStep, decide
+
+
+def step(kind: FailureClass, *, policy: UploadPolicy | None = None, **facts: object) -> NextStep:
+    given = {"failures": 1, "failing_for": 0.0, **facts}
+    return decide(FailureFacts(kind=kind, **given), policy=policy or UploadPolicy(), uniform=random.uniform).step
+
+
+DELETE = UploadPolicy(fatal_error_policy=FatalErrorPolicy.DELETE)
+
+
+def test_every_class_has_a_decision() -> None:
+    for kind in FailureClass:
+        assert step(kind) in NextStep
+
+
+@pytest.mark.parametrize("kind", [FailureClass.TRANSIENT, FailureClass.THROTTLED, FailureClass.MULTIPART_LOST])
+def test_what_passes_waits_for_the_whole_window(kind: FailureClass) -> None:
+    assert step(kind, failures=50, failing_for=7199.0) is NextStep.WAIT
+    assert step(kind, failures=50, failing_for=7200.0) is NextStep.PARK
+
+
+@pytest.mark.parametrize("kind", [FailureClass.FILE, FailureClass.DIGEST, FailureClass.PRECONDITION])
+def test_a_fault_of_one_recording_parks_it(kind: FailureClass) -> None:
+    assert step(kind) is NextStep.PARK
+
+
+def test_a_refused_key_is_looked_up_once() -> None:
+    assert step(FailureClass.CREDENTIAL) is NextStep.REFRESH_CREDENTIAL
+    assert step(FailureClass.CREDENTIAL, fresh_credential=True) is NextStep.HOLD
+
+
+def test_a_denial_is_final_only_when_it_is_confirmed() -> None:
+    fatal = FailureClass.FATAL
+    assert step(fatal) is NextStep.CONFIRM
+    assert step(fatal, confirmation=Confirmation.PASSED) is NextStep.PARK
+    assert step(fatal, confirmation=Confirmation.DENIED) is NextStep.REJECT
+    assert step(fatal, confirmation=Confirmation.DENIED, policy=DELETE) is NextStep.REJECT, "never worked before"
+    assert step(fatal, confirmation=Confirmation.DENIED, policy=DELETE, proven=True) is NextStep.DELETE
+
+
+def test_the_wait_is_jittered_over_its_whole_range_and_bounded() -> None:
+    chance = random.Random(1)
+    waits = [full_jitter(failures, uniform=chance.uniform) for failures in range(1, 40) for _ in range(200)]
+    assert max(waits) <= MOST
+    assert max(waits) > 0.95 * MOST
+    assert min(waits) < 0.05
+    assert all(full_jitter(1, uniform=lambda _low, high: high) == 1.0 for _ in range(3))
+
+
+def test_a_server_that_names_a_time_is_given_it() -> None:
+    facts = FailureFacts(kind=FailureClass.THROTTLED, failures=1, failing_for=0.0, retry_after=40.0)
+    assert decide(facts, policy=UploadPolicy(), uniform=lambda low, _: low).delay == 40.0
+
+
+def test_the_last_try_is_made_when_the_window_ends() -> None:
+    facts = FailureFacts(kind=FailureClass.TRANSIENT, failures=30, failing_for=7190.0)
+    assert decide(facts, policy=UploadPolicy(), uniform=lambda _, high: high).delay == 10.0

@@ -1,0 +1,63 @@
+"""When a file counts as finished."""
+
+import pytest
+
+from recording_storage.uploader.finish import Evidence, FinishRule, judge
+from recording_storage.uploader.lease import Writers
+
+NONE, SOME, UNKNOWN = Writers.NONE, Writers.SOME, Writers.UNKNOWN
+LOCAL = FinishRule(settle=5.0)
+NETWORK = FinishRule(settle=5.0, network=True)
+
+
+def finished(rule: FinishRule = LOCAL, *, quiet: float = 100.0, writers: Writers = NONE, **more: bool) -> bool:
+    return judge(
+        Evidence(marker=more.pop("marker", False), quiet_for=quiet, writers=writers, **more), rule=rule
+    ).finished
+
+
+def test_nobody_has_it_open_and_it_has_settled() -> None:
+    assert finished()
+
+
+@pytest.mark.parametrize("quiet", [10.0, 3600.0, 1e6])
+def test_quiet_proves_nothing_while_it_is_open(quiet: float) -> None:
+    assert not finished(quiet=quiet, writers=SOME)
+    assert not finished(quiet=quiet, writers=SOME, closed=True)
+
+
+def test_it_has_to_settle() -> None:
+    judgement = judge(Evidence(marker=False, quiet_for=2.0, writers=NONE), rule=LOCAL)
+    assert not judgement.finished
+    assert judgement.look_again == pytest.approx(3.0)
+
+
+def test_without_leases_a_close_that_was_seen_is_proof() -> None:
+    assert not finished(writers=UNKNOWN)
+    assert finished(writers=UNKNOWN, closed=True)
+    assert finished(writers=UNKNOWN, moved_in=True)
+
+
+def test_on_a_network_file_system_only_marker_and_rename_are_proof() -> None:
+    assert not finished(NETWORK)
+    assert not finished(NETWORK, closed=True)
+    assert finished(NETWORK, moved_in=True)
+    assert finished(NETWORK, marker=True, quiet=0.0, writers=UNKNOWN)
+
+
+def test_quiet_is_proof_where_somebody_has_asked_for_it() -> None:
+    rule = FinishRule(settle=5.0, network=True, quiet_proof=60.0)
+    assert not finished(rule, quiet=59.0, watched_for=59.0)
+    assert finished(rule, quiet=60.0, watched_for=60.0)
+
+
+def test_a_clock_that_jumps_is_no_quiet() -> None:
+    """The file server's clock may be an hour behind ours, or ours may just have been set."""
+    rule = FinishRule(settle=5.0, network=True, quiet_proof=60.0)
+    assert not finished(rule, quiet=3600.0, watched_for=1.0)
+
+
+def test_the_marker_alone() -> None:
+    rule = FinishRule(marker_only=True)
+    assert not finished(rule)
+    assert finished(rule, marker=True)

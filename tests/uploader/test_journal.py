@@ -1,0 +1,110 @@
+"""The journal: groups, failures, damage, schema."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from recording_storage.domain.states import IllegalMoveError, Product, RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.schema import MIGRATIONS, SchemaTooNewError
+
+
+@pytest.fixture
+def journal(tmp_path: Path):
+    opened = Journal.open(tmp_path, known_spool=False)
+    yield opened
+    opened.close()
+
+
+def new(number: int) -> rows.NewRecording:
+    return rows.NewRecording(
+        sid=f"RE{number:032x}",
+        account_sid="AC" + "0" * 32,
+        product=Product.VOICE,
+        path=f"{number}.wav",
+        identity=Identity(number, 10, 1),
+        content_type="audio/wav",
+        pinned=True,
+        destination_id="d",
+    )
+
+
+def test_it_is_durable_and_needs_no_shared_memory(journal: Journal, tmp_path: Path) -> None:
+    settings = journal.run(
+        lambda c: [
+            c.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "locking_mode")
+        ]
+    )
+    assert settings == ["wal", 2, "exclusive"]
+    journal.run(lambda c: rows.add(c, [new(1)], now=1.0))
+    assert not (tmp_path / "journal.db-shm").exists()
+
+
+def test_changes_that_gather_are_one_commit(journal: Journal) -> None:
+    gate = threading.Event()
+    first = journal.submit(lambda _: gate.wait(5))
+    before = journal.submit(lambda c: c.total_changes)
+    futures = [journal.submit(lambda c, n=n: rows.add(c, [new(n)], now=1.0)) for n in range(100)]
+    gate.set()
+    assert first.result()
+    assert before.result() == 0
+    assert sorted(f.result()[0] for f in futures) == list(range(1, 101))
+
+
+def test_one_that_fails_takes_nothing_from_the_others(journal: Journal) -> None:
+    def fails(connection: sqlite3.Connection) -> None:
+        rows.add(connection, [new(1)], now=1.0)
+        raise ValueError("no")
+
+    futures = [journal.submit(lambda c: rows.add(c, [new(2)], now=1.0)), journal.submit(fails)]
+    futures[0].result()
+    with pytest.raises(ValueError, match="no"):
+        futures[1].result()
+    assert journal.run(lambda c: rows.taken_sids(c, [new(1).sid, new(2).sid])) == {new(2).sid}
+
+
+def test_a_full_volume_is_an_error_that_passes(journal: Journal) -> None:
+    journal.run(lambda c: c.execute("PRAGMA max_page_count=1"))
+    with pytest.raises(JournalError, match="full"):
+        journal.run(lambda c: rows.add(c, [new(n) for n in range(2000)], now=1.0))
+    journal.run(lambda c: c.execute("PRAGMA max_page_count=1000000"))
+    assert len(journal.run(lambda c: rows.add(c, [new(1)], now=1.0))) == 1
+
+
+def test_moves_that_the_table_does_not_allow_are_refused(journal: Journal) -> None:
+    journal.run(lambda c: rows.add(c, [new(1)], now=1.0))
+    found = journal.run(lambda c: rows.select(c, "1"))[0]
+    with pytest.raises(IllegalMoveError):
+        journal.run(lambda c: rows.apply(c, [rows.Change(found, RecordingState.RELEASED)], now=2.0))
+
+
+def test_a_move_from_a_state_that_has_passed_changes_nothing(journal: Journal) -> None:
+    journal.run(lambda c: rows.add(c, [new(1)], now=1.0))
+    found = journal.run(lambda c: rows.select(c, "1"))[0]
+    parked = rows.Change(found, RecordingState.PARKED)
+    assert len(journal.run(lambda c: rows.apply(c, [parked], now=2.0))) == 1
+    assert journal.run(lambda c: rows.apply(c, [parked], now=3.0)) == []
+    assert journal.run(lambda c: rows.select(c, "1"))[0].seq == 2
+
+
+def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
+    Journal.open(tmp_path, known_spool=False).close()
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    connection.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(SchemaTooNewError, match="run the newer version"):
+        Journal.open(tmp_path, known_spool=True)
+
+
+def test_a_lost_journal_is_known_as_lost(tmp_path: Path) -> None:
+    first = Journal.open(tmp_path, known_spool=False)
+    assert not first.rebuilt
+    first.close()
+    (tmp_path / "journal.db").unlink()
+    second = Journal.open(tmp_path, known_spool=True)
+    assert second.rebuilt
+    second.close()

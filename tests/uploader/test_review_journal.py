@@ -1,0 +1,54 @@
+"""A journal that fails for a moment fails for no longer."""
+
+import threading
+
+import pytest
+
+from recording_storage.uploader.app import Options, Uploader
+from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.spool import Spool
+from tests.uploader.spools import SpoolFolder
+
+
+def test_a_start_that_fails_leaves_no_lock_on_the_journal(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(quick.root)
+    spool.prepare()
+    options = Options(spool=quick.root, config=quick.config)
+
+    def fail(_: Uploader) -> None:
+        raise JournalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Uploader, "_finish_reported", fail)
+        with pytest.raises(JournalError, match="I/O"):
+            Uploader(options, spool=spool).run(threading.Event())
+    Journal.open(spool.folder, known_spool=True).close()
+
+
+def test_a_closed_journal_keeps_nobody_waiting(quick: SpoolFolder) -> None:
+    spool = Spool(quick.root)
+    spool.prepare()
+    journal = Journal.open(spool.folder, known_spool=False)
+    journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        journal.submit(lambda connection: connection.execute("SELECT 1").fetchone()).result(timeout=5)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_in_the_journals_thread_keeps_nobody_waiting(quick: SpoolFolder) -> None:
+    spool = Spool(quick.root)
+    spool.prepare()
+    journal = Journal.open(spool.folder, known_spool=False)
+
+    def burst(_: object) -> None:
+        raise SystemError("a defect that is no Exception of ours") from KeyboardInterrupt()
+
+    def worse(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemError):
+        journal.run(burst)
+    with pytest.raises(JournalError):
+        journal.submit(worse).result(timeout=5)
+    with pytest.raises(JournalError):
+        journal.submit(lambda _: 1).result(timeout=5)

@@ -1,0 +1,116 @@
+"""What nobody moves any more would be late, silently."""
+
+import os
+import sqlite3
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.object_key import KeyTemplateError
+from recording_storage.uploader import claims, doctor
+from recording_storage.uploader.lanes import LaneState
+from recording_storage.uploader.outcome import Outcome, Task
+from tests.s3.gate import Gate
+from tests.uploader.spools import SpoolFolder
+
+
+def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() -> None:
+    made: list[Outcome] = []
+    threads = []
+
+    class Scheduler:
+        def post(self, work):
+            threads.append(work)
+
+        def settle(self, lane, outcomes, *, confirmation):
+            assert confirmation
+            fatal = [o for o in outcomes if o.failure is not None and o.failure.kind is FailureClass.FATAL]
+            if fatal:
+                subject.confirm(lane, fatal)
+
+        def end_denied(self, _lane, outcomes):
+            made.extend(outcomes)
+
+        hold = release = lambda *_: None
+
+    parts = SimpleNamespace(
+        clock=SimpleNamespace(monotonic=time.monotonic, now=time.time),
+        source=SimpleNamespace(refresh=lambda **_: True),
+        plans=SimpleNamespace(terms=lambda *_: None, live=True),
+    )
+    subject = doctor.Doctor(parts, scheduler=Scheduler(), claims=None)  # type: ignore[arg-type]
+    lane = SimpleNamespace(
+        limbo=[],
+        state=LaneState.OK,
+        destination_id="d",
+        account_sid="a",
+        url="u",
+        fresh_credential=False,
+        drop_client=lambda: None,
+        hungry=False,
+        error=None,
+        terms=None,
+    )
+    task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
+    subject.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
+    denied = Outcome(task, failure=S3Failure(FailureClass.FATAL, code="AccessDenied", message="x"))
+    subject.confirm(lane, [denied])
+    deadline = time.monotonic() + 5
+    while not threads and time.monotonic() < deadline:
+        time.sleep(0.01)
+    threads.pop(0)()
+    assert denied in lane.limbo
+
+
+def test_a_clock_that_is_set_back_delays_no_retry(gated: SpoolFolder, door: Gate) -> None:
+    """It was five hours ahead when the retry was planned."""
+    door.refuse()
+    gated.put("a.wav")
+    with gated.running() as running:
+        running.await_states({"a.wav": "waiting"})
+    with sqlite3.connect(gated.root / ".recording-storage" / "journal.db") as journal:
+        journal.execute("UPDATE recordings SET retry_at = retry_at + 18000, changed_at = changed_at + 18000")
+    journal.close()
+    door.open()
+    with gated.running() as running:
+        running.await_states({"a.wav": "released"}, timeout=8)
+
+
+def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
+    gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "FIRST_PROBE", 0.5)
+    monkeypatch.setattr("recording_storage.uploader.intake.RESCAN", 0.3)
+    door.answer(r"^(PUT|GET|POST) ", 404, code="NoSuchBucket", times=10**6)
+    path = gated.put("a.wav")
+    with gated.running() as running:
+        running.await_states({"a.wav": "held"})
+        # it changes, and intake learns of that while the row is held
+        content = b"longer" * 1000
+        path.write_bytes(content)
+        os.utime(path, (1.7e9, 1.7e9))
+        gated.contents["a.wav"] = content
+        running.uploader.intake.await_again("a.wav")
+        time.sleep(1.0)
+        door.clear()
+        running.await_states({"a.wav": "released"}, timeout=10)
+    gated.check_all_stored()
+
+
+def test_a_key_that_is_too_long_does_not_hold_up_those_behind_it(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = claims.Claims._key
+
+    def key(self, recording, lane):
+        if recording.path == "000.wav":
+            raise KeyTemplateError("too long")
+        return real(self, recording, lane)
+
+    monkeypatch.setattr(claims.Claims, "_key", key)
+    for number in range(150):
+        quick.put(f"{number:03}.wav", 10)
+    with quick.running() as running:
+        running.await_states({f"{n:03}.wav": "released" for n in range(1, 150)}, timeout=15)

@@ -1,0 +1,129 @@
+"""What the store does not know is never taken for told."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from recording_storage.domain.states import Product, RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.clock import SystemClock
+from recording_storage.uploader.entry import Identity, StoredFacts
+from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.outbox import JournalOutbox
+from recording_storage.uploader.store_api import StoreApi
+from recording_storage.uploader.store_http import StoreAddress
+from recording_storage.uploader.store_reports import StoreReports
+from recording_storage.uploader.store_sync import StoreSync
+from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
+from tests.uploader_link.fake_store import FakeStore
+from tests.uploader_link.test_store_sync import Engine
+
+SID = "RE" + "7" * 32
+
+
+@pytest.fixture
+def journal(tmp_path: Path):
+    opened = Journal.open(tmp_path, known_spool=False)
+    yield opened
+    opened.close()
+
+
+def stored_recording(journal: Journal) -> None:
+    new = rows.NewRecording(
+        sid=SID,
+        account_sid=ACCOUNT,
+        product=Product.VOICE,
+        path="a.wav",
+        identity=Identity(1, 2, 3),
+        content_type="audio/wav",
+        pinned=True,
+        destination_id="d" * 32,
+    )
+    facts = StoredFacts("http://x/y", "e", "c", "s" * 64, 2, time.time())
+
+    def work(connection):
+        rows.add(connection, [new], now=1.0)
+        [one] = rows.select(connection, "1")
+        rows.begin(connection, [(one, "key")], single_up_to=100, now=2.0)
+        [one] = rows.select(connection, "1")
+        rows.apply(connection, [rows.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
+
+    journal.run(work)
+
+
+def state_of(journal: Journal) -> tuple[str, int, int]:
+    return journal.run(lambda c: c.execute("SELECT state, seq, told_seq FROM recordings").fetchone())
+
+
+def start(journal: Journal, address: StoreAddress) -> StoreReports:
+    reports = StoreReports(lambda: StoreApi(address, spool_id=SPOOL_ID))
+    reports.start(JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None))
+    reports.wake()
+    return reports
+
+
+def await_(condition, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_store_that_has_heard_of_later_changes_hears_of_the_location_all_the_same(
+    fake_store: FakeStore, fake_address: StoreAddress, journal: Journal
+) -> None:
+    """The journal was lost and rebuilt: it counts from the beginning."""
+    fake_store.recordings[ACCOUNT, SID] = recording(SID, seq=9, state=RecordingState.WAITING)
+    stored_recording(journal)
+    reports = start(journal, fake_address)
+    try:
+        await_(lambda: state_of(journal)[0] == "reported")
+        assert fake_store.recordings[ACCOUNT, SID].state is RecordingState.STORED
+        assert fake_store.recordings[ACCOUNT, SID].media_url == "http://x/y"
+    finally:
+        reports.close()
+
+
+@pytest.mark.parametrize("status", [409, 422])
+def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
+    fake_store: FakeStore, fake_address: StoreAddress, journal: Journal, status: int
+) -> None:
+    fake_store.verdicts[SID] = status
+    stored_recording(journal)
+    reports = start(journal, fake_address)
+    try:
+        await_(lambda: state_of(journal)[0] == "parked")
+        _, seq, told = state_of(journal)
+        assert told == seq, "it would be told, and refused, again and again"
+        assert journal.run(lambda c: rows.retry(c, sids=None, now=time.time())) == [SID]
+    finally:
+        reports.close()
+
+
+def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
+    fake_store: FakeStore, fake_address: StoreAddress
+) -> None:
+    class Full(Engine):
+        full = threading.Event()
+        asked = threading.Event()
+
+        def report(self):
+            self.asked.set()
+            if self.full.is_set():
+                raise JournalError("the journal takes no change: disk I/O error")
+            return super().report()
+
+    engine = Full()
+    engine.full.set()
+    fake_store.set_plan(account_plan())
+    sync = StoreSync(lambda: StoreApi(fake_address, spool_id=SPOOL_ID))
+    sync.start(engine)
+    try:
+        assert engine.asked.wait(5)
+        time.sleep(0.2)
+        engine.full.clear()
+        engine.wait_until(lambda: engine.taken, seconds=5)
+    finally:
+        sync.close()
