@@ -192,9 +192,9 @@ CASES = [
         USAGE,
         ["{missing}"],
     ),
-    Case("uploader with bad YAML", ["uploader", *SPOOL, "--config", "{yaml}"], FAILED, ["{yaml}"]),
-    Case("uploader with an unknown key", ["uploader", *SPOOL, "--config", "{unknown}"], FAILED, ["retriesWindow"]),
-    Case("uploader with a bad bucket URL", ["uploader", *SPOOL, "--config", "{badurl}"], FAILED, ["ftp"]),
+    Case("uploader with bad YAML", ["uploader", *SPOOL, "--config", "{yaml}"], USAGE, ["{yaml}"]),
+    Case("uploader with an unknown key", ["uploader", *SPOOL, "--config", "{unknown}"], USAGE, ["retriesWindow"]),
+    Case("uploader with a bad bucket URL", ["uploader", *SPOOL, "--config", "{badurl}"], USAGE, ["ftp"]),
     Case(
         "uploader with a metrics port that is taken",
         ["uploader", *SPOOL, "--config", "{config}", "--metrics-listen", "127.0.0.1:{taken}"],
@@ -211,7 +211,7 @@ CASES = [
     Case(
         "uploader with a configuration that is no text",
         ["uploader", *SPOOL, "--config", "{binary}"],
-        FAILED,
+        USAGE,
         ["{binary}"],
     ),
     # tools

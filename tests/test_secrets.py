@@ -156,7 +156,7 @@ def _bad_commands(site: Site, wrong: Mapping[str, str], folder: Path) -> dict[st
         "bad YAML": f"destination: {{url: 'http://127.0.0.1:9/b', secretAccessKey: {secret}\n",
         "an unknown key": f"destination: {{url: 'http://127.0.0.1:9/b', secretAccesKey: {secret}}}\n",
         "a list for a secret": f"destination: {{url: 'http://127.0.0.1:9/b', secretAccessKey: [{secret}]}}\n",
-        "a secret for a region": f"destination: {{url: 'http://127.0.0.1:9/b', region: {secret}}}\npolicy: {secret}\n",
+        "a secret for a mapping": f"destination: https://AKIA:{secret}@127.0.0.1:9/b\npolicy: {secret}\n",
         "a bucket that refuses": _configuration(site, secret),
     }
     said = {}

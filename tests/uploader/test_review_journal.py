@@ -41,10 +41,10 @@ def test_a_defect_in_the_journals_thread_keeps_nobody_waiting(quick: SpoolFolder
     journal = Journal.open(spool.folder, known_spool=False)
 
     def burst(_: object) -> None:
-        raise SystemError("a defect that is no Exception of ours") from KeyboardInterrupt()
+        raise SystemError("a defect that is no Exception of ours")
 
     def worse(_: object) -> None:
-        raise KeyboardInterrupt
+        raise SystemExit
 
     with pytest.raises(SystemError):
         journal.run(burst)
@@ -52,3 +52,21 @@ def test_a_defect_in_the_journals_thread_keeps_nobody_waiting(quick: SpoolFolder
         journal.submit(worse).result(timeout=5)
     with pytest.raises(JournalError):
         journal.submit(lambda _: 1).result(timeout=5)
+    journal.close()
+
+
+def test_a_journal_that_a_crash_left_empty_counts_as_lost(quick: SpoolFolder) -> None:
+    spool = Spool(quick.root)
+    spool.prepare()
+    first = Journal.open(spool.folder, known_spool=False)
+    assert not first.rebuilt
+    first.close()
+    again = Journal.open(spool.folder, known_spool=True)
+    assert not again.rebuilt
+    again.close()
+    for part in spool.folder.glob("journal.db*"):
+        part.unlink()
+    (spool.folder / "journal.db").touch()
+    lost = Journal.open(spool.folder, known_spool=True)
+    assert lost.rebuilt
+    lost.close()

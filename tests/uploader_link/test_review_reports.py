@@ -8,11 +8,13 @@ import pytest
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import rows
+from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.entry import Identity, StoredFacts
 from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.store_api import StoreApi
+from recording_storage.uploader.store_hooks import plan_from
 from recording_storage.uploader.store_http import StoreAddress
 from recording_storage.uploader.store_reports import StoreReports
 from recording_storage.uploader.store_sync import StoreSync
@@ -127,3 +129,22 @@ def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
         engine.wait_until(lambda: engine.taken, seconds=5)
     finally:
         sync.close()
+
+
+def test_a_store_whose_database_was_restored_is_told_everything_again(
+    fake_store: FakeStore, fake_address: StoreAddress, journal: Journal
+) -> None:
+    journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=7))}))
+    stored_recording(journal)
+    reports = start(journal, fake_address)
+    try:
+        await_(lambda: state_of(journal)[0] == "reported")
+        fake_store.recordings.clear()
+        journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=7))}))
+        assert state_of(journal)[2] > 0
+        journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=5))}))
+        reports.retry_now()
+        await_(lambda: (ACCOUNT, SID) in fake_store.recordings)
+        assert fake_store.recordings[ACCOUNT, SID].media_url == "http://x/y"
+    finally:
+        reports.close()

@@ -12,6 +12,7 @@ from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.entry import MENDABLE, EntryError, Reason
+from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.metadata import (
     MAX_BYTES,
     NOTHING_SAID,
@@ -25,6 +26,7 @@ from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.plans import PlanBook
@@ -66,16 +68,20 @@ class Candidates:
         self._plans = plans
         self._clock = clock
         self._account_from = account_from
-        self._seen_wrong: dict[int, tuple[object, ...]] = {}
-        """What a mendable entry looked like when it was last found wrong."""
+        self._seen_wrong: dict[str, tuple[object, ...]] = {}
+        """By path: what a mendable entry's file looked like right before it was last found wrong."""
 
-    def is_mended(self, number: int, file: FoundFile) -> bool:
-        """Whether anything about a file that was found wrong is different now."""
-        return self._seen_wrong.get(number) != self._looks(file)
+    def is_mended(self, file: FoundFile) -> bool:
+        """Whether anything about a file that was found wrong is different now; then `enter` is to look at it."""
+        looks = self._looks(file)  # before it is read: metadata may be written to just now
+        if self._seen_wrong.get(file.path) == looks:
+            return False
+        self._seen_wrong[file.path] = looks
+        return True
 
-    def look_again(self, number: int) -> None:
+    def look_again(self, path: str) -> None:
         """Forget what an entry's file looked like; from any thread."""
-        self._seen_wrong.pop(number, None)
+        self._seen_wrong.pop(path, None)
 
     def enter(self, new: list[FoundFile], *, again: list[tuple[int, FoundFile]]) -> dict[FoundFile, tuple[int, bool]]:
         """Make entries; for each file its id and whether it has to be looked at again. Raises JournalError."""
@@ -102,8 +108,12 @@ class Candidates:
                 entered[file] = (number, wrong)
             return entered
 
-        entered = self._journal.run(work)
-        self._remember(entered, undecided=undecided)
+        try:
+            entered = self._journal.run(work)
+        except JournalError:
+            self._forget_looks(file for _, file in again)
+            raise
+        self._forget_looks(file for file, (number, wrong) in entered.items() if not wrong or number in undecided)
         for _, entry in made:
             if entry.error is not None and entry.error.code != Reason.NO_PLAN:
                 log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
@@ -119,13 +129,9 @@ class Candidates:
         except OSError:
             return False
 
-    def _remember(self, entered: dict[FoundFile, tuple[int, bool]], *, undecided: set[int]) -> None:
-        """What is still wrong is not looked at again before something about it is different."""
-        for file, (number, wrong) in entered.items():
-            if wrong and number not in undecided:
-                self._seen_wrong[number] = self._looks(file)
-            else:
-                self._seen_wrong.pop(number, None)
+    def _forget_looks(self, files: Iterable[FoundFile]) -> None:
+        for file in files:
+            self._seen_wrong.pop(file.path, None)
 
     def _looks(self, file: FoundFile) -> tuple[object, ...]:
         """Everything that mending could change."""

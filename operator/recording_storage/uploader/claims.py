@@ -343,7 +343,16 @@ class Claims:
 
 
 def journal_plans(connection: sqlite3.Connection, plans: Mapping[str, Plan]) -> None:
-    """Keep what is in force, without secrets; destinations that recordings are pinned to stay known."""
+    """Keep what is in force, without secrets; destinations that recordings are pinned to stay known.
+
+    A revision that went back says that the store's database was restored: what it has been told since is told again, as
+    far back as the journal goes.
+    """
+    before = dict(connection.execute("SELECT account_sid, revision FROM plans"))
+    for plan in plans.values():
+        if plan.revision < before.get(plan.account_sid, 0):
+            log.warning("the store has forgotten changes of account %s: it is told everything again", plan.account_sid)
+            connection.execute("UPDATE recordings SET told_seq=0 WHERE account_sid=?", (plan.account_sid,))
     connection.execute("DELETE FROM plans")
     for plan in plans.values():
         connection.execute("INSERT INTO plans VALUES (?,?,?)", (plan.account_sid, plan.revision, plan.to_json()))

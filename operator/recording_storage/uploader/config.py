@@ -223,7 +223,10 @@ _SECRETS = frozenset({"secretAccessKey", "sessionToken"})
 _REMEDIES = {
     "extra_forbidden": "is unknown; check its spelling, or remove it",
     "missing": "is missing; add it",
+    "model_type": "must be a mapping, with its fields indented below it",
 }
+_UNSHOWN = frozenset({"missing", "extra_forbidden", "model_type"})
+"""Faults whose value is not a field's: it may be a secret that was written in the wrong place."""
 
 
 _SHOWN_FAULTS = 3
@@ -241,7 +244,7 @@ def _fault(fault: ErrorDetails) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     words = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     remedy = _REMEDIES.get(fault["type"]) or words
-    secret = bool(_SECRETS.intersection(str(part) for part in fault["loc"])) or fault["type"] == "extra_forbidden"
+    secret = bool(_SECRETS.intersection(str(part) for part in fault["loc"])) or fault["type"] in _UNSHOWN
     plain = isinstance(fault["input"], (str, int, float, bool)) and repr(fault["input"]) not in remedy
-    value = f" {fault['input']!r}" if fault["type"] != "missing" and not secret and plain else ""
+    value = f" {fault['input']!r}" if plain and not secret else ""
     return f"{where}{value} {remedy}"

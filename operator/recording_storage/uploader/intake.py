@@ -148,7 +148,7 @@ class Intake:
         with self._lock:
             if (known := self._known.get(path)) is not None:
                 known.mendable = True
-                self._candidates.look_again(known.id)
+                self._candidates.look_again(path)
             self._hinted.add(path)
         self._wake.set()
 
@@ -301,7 +301,7 @@ class Intake:
         if not batch:
             return
         again = [(self._known[file.path], file) for file in batch if file.path in self._known]
-        again = [pair for pair in again if self._candidates.is_mended(pair[0].id, pair[1])]
+        again = [pair for pair in again if self._candidates.is_mended(pair[1])]
         new = [file for file in batch if file.path not in self._known]
         if not new and not again:
             return

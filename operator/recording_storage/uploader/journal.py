@@ -79,18 +79,20 @@ class Journal:
             SchemaTooNewError: a newer version wrote it.
         """
         path = folder / FILE_NAME
-        existed = path.exists()
-        if existed and not _is_sound(path):
+        if path.exists() and not _is_sound(path):
             _move_aside(path)
-            existed = False
         try:
             connection = _connect(path)
-            migrate(connection)
-            if known_spool and not existed:
-                connection.execute("INSERT OR REPLACE INTO meta VALUES ('rebuilt_at', ?)", (str(time.time()),))
-            rebuilt = connection.execute("SELECT 1 FROM meta WHERE key='rebuilt_at'").fetchone() is not None
         except sqlite3.Error as error:
             raise JournalError(f"the journal {path} can't be opened: {error}") from error
+        try:
+            migrate(connection)
+            rebuilt = _is_rebuilt(connection, known_spool=known_spool)
+        except BaseException as error:
+            connection.close()  # its lock would keep the next attempt out
+            if isinstance(error, sqlite3.Error):
+                raise JournalError(f"the journal {path} can't be opened: {error}") from error
+            raise
         return cls(connection, path=path, rebuilt=rebuilt)
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
@@ -201,6 +203,17 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _is_rebuilt(connection: sqlite3.Connection, *, known_spool: bool) -> bool:
+    """Whether the spool had a journal before this one, which may be a file that a crash has left empty."""
+    begun = connection.execute("SELECT 1 FROM meta WHERE key='begun_at'").fetchone() is not None
+    if not begun:
+        names = ("begun_at", "rebuilt_at") if known_spool else ("begun_at",)
+        marks = ",".join(["(?, ?)"] * len(names))
+        values = [value for name in names for value in (name, str(time.time()))]
+        connection.execute(f"INSERT OR REPLACE INTO meta VALUES {marks}", values)  # noqa: S608 - marks alone
+    return connection.execute("SELECT 1 FROM meta WHERE key='rebuilt_at'").fetchone() is not None
 
 
 def _is_sound(path: Path) -> bool:

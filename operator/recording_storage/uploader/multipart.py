@@ -254,7 +254,7 @@ class MultipartUpload:
         self._task.attempt_id = None
 
     def _give_up(self, upload: OpenMultipart) -> None:
-        """Abort it now, or leave it to the destination's caretaker. It was there until now, so it has made no object."""
+        """Abort it now, or leave it to the destination's caretaker. It was there until now: it has made no object."""
         self._task.attempt_id = None
         self._task.earlier = [a for a in self._task.earlier if a.id != upload.attempt_id]
         self._set_outcome(upload, AttemptOutcome.ABANDONED)

@@ -1,0 +1,103 @@
+"""A name is used again, or says nothing of whose the recording is."""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader import intake
+from recording_storage.uploader.candidates import AccountFrom
+from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.release import Releaser
+from tests.s3.gate import Gate
+from tests.uploader.spools import SpoolFolder
+
+
+def test_a_new_file_in_the_place_of_a_parked_one_is_taken(gated: SpoolFolder, door: Gate) -> None:
+    door.answer(r"^PUT ", 400, code="EntityTooLarge", times=1)
+    gated.put("a.wav", seed=1)
+    with gated.running() as running:
+        running.await_states({"a.wav": "parked"})
+        fresh = gated.put(".fresh", 500, seed=2)
+        fresh.rename(gated.root / "a.wav")
+        gated.contents["a.wav"] = gated.contents.pop(".fresh")
+        running.uploader.intake.rescan()
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
+
+
+def test_a_journal_that_takes_no_release_hears_of_it_later_and_the_name_is_free(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = Releaser.release, threading.Event()
+
+    def fail_once(self: Releaser, recordings):
+        if failed.is_set():
+            return real(self, recordings)
+        failed.set()
+        for recording in recordings:
+            (quick.root / recording.path).unlink()
+        raise JournalError("disk I/O error")
+
+    monkeypatch.setattr(Releaser, "release", fail_once)
+    quick.put("a.wav")
+    with quick.running() as running:
+        running.await_states({"a.wav": "released"})
+        (quick.root / "a.wav").write_bytes(b"the next")
+        os.utime(quick.root / "a.wav", (1.7e9, 1.7e9))
+        running.uploader.intake.rescan()
+        deadline = time.monotonic() + 8
+        while len(quick.bucket.keys()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("account_from", [AccountFrom.METADATA, AccountFrom.TOP_DIRECTORY])
+def test_a_recording_of_no_account_is_parked_and_goes_on_when_it_has_one(
+    quick: SpoolFolder, account_from: AccountFrom
+) -> None:
+    account = "AC" + "5" * 32
+    quick.put("calls/a.wav")
+    with quick.running(account_from=account_from) as running:
+        parked = running.await_states({"calls/a.wav": "parked"})["calls/a.wav"]
+        assert parked.error is not None
+        assert "account" in parked.error.message
+        if account_from is AccountFrom.METADATA:
+            (quick.root / "calls/a.wav.recording.json").write_text(json.dumps({"account_sid": account}))
+            running.uploader.intake.rescan()
+            running.await_states({"calls/a.wav": "released"})
+        else:
+            (quick.root / "calls").rename(quick.root / account)
+            running.uploader.intake.rescan()
+            running.await_states({f"{account}/a.wav": "released"})
+
+
+def test_a_deleted_recording_whose_file_is_another_by_now_makes_room_for_it(quick: SpoolFolder) -> None:
+    path = quick.put("a.wav")
+    with quick.running() as running:
+        [found] = running.await_states({"a.wav": "released"}).values()
+    path.write_bytes(b"another")
+    os.utime(path, (1.7e9, 1.7e9))
+    releaser = Releaser(quick.root, journal=running.uploader.journal, clock=running.uploader.clock)
+    assert releaser.delete([found]) == [found]
+    assert path.exists()
+    assert found.state is RecordingState.RELEASED
+
+
+def test_people_are_told_of_a_file_that_nothing_proves_to_be_finished(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(intake, "UNPROVEN", 0.2)
+    monkeypatch.setattr(intake, "RESCAN", 0.1)
+    Path(quick.put("a.wav"))
+    with quick.running(marker_only=True):
+        for _ in range(100):
+            if "a.wav has not changed for a long time" in caplog.text:
+                break
+            threading.Event().wait(0.05)
+    assert caplog.text.count("a.wav has not changed for a long time") == 1
+    assert ".done" in caplog.text
