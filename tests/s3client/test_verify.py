@@ -11,6 +11,8 @@ from tests.s3.servers import least_rights
 from tests.s3client.fake_server import FakeServer, answer, error
 from tests.s3client.test_servers import credential_of
 
+pytestmark = pytest.mark.slow
+
 ACTIONS = {
     Step.LIST_UPLOADS: "s3:ListBucketMultipartUploads",
     Step.BEGIN: "s3:PutObject",

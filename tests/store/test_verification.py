@@ -19,6 +19,8 @@ from tests.s3.gate import Gate
 from tests.s3.servers import S3Server, least_rights
 from tests.store.conftest import LiveStore, serving
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "/v1/RecordingSettings/Default"
 
 

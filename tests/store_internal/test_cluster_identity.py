@@ -28,6 +28,8 @@ from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.store_internal.messages import SECRET, batch, enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body, opened_store, serving
 
+pytestmark = pytest.mark.slow
+
 OPERATOR = "operator"
 
 

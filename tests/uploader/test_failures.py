@@ -12,6 +12,8 @@ from tests.s3.gate import Gate
 from tests.s3.servers import least_rights
 from tests.uploader.spools import MIB, SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -9,6 +9,8 @@ from recording_storage.uploader.inotify import Hint
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 def contents_of(spool: SpoolFolder) -> list[bytes]:
     keys = spool.bucket.keys()

@@ -16,6 +16,8 @@ from recording_storage.uploader.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_new_file_in_the_place_of_a_parked_one_is_taken(gated: SpoolFolder, door: Gate) -> None:
     door.answer(r"^PUT ", 400, code="EntityTooLarge", times=1)

@@ -13,6 +13,8 @@ from recording_storage.uploader.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:

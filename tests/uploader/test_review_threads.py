@@ -8,6 +8,8 @@ import pytest
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 def _odd_name(spool: SpoolFolder) -> None:
     path = os.fsencode(spool.root) + b"/\xff\xfe.wav"

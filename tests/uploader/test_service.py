@@ -11,6 +11,8 @@ import pytest
 from tests.tools.ports import free_port
 from tests.uploader.spools import SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 
 def lines_of(child: "subprocess.Popen[str]", text: str) -> None:
     assert child.stderr is not None

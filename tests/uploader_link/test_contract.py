@@ -21,6 +21,8 @@ from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, record
 from tests.uploader_link.fake_store import FakeStore, command_id
 from tests.uploader_link.real_store import RealStore
 
+pytestmark = pytest.mark.slow
+
 OTHER_SPOOL = "99999999-2222-3333-4444-555555555555"
 
 

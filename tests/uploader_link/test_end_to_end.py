@@ -20,6 +20,8 @@ from tests.s3.servers import S3Server, least_rights
 from tests.tools.ports import free_port
 from tests.uploader_link.real_store import PROGRAM, RealStore
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 30.0
 
 

@@ -40,7 +40,10 @@ class Receipts:
         self._outbox: Outbox | None = None
         self._fd = -1
         self._written: set[tuple[str, str, str]] = set()
-        """Sid, place and time of what is in the file and perhaps not in the journal."""
+        """Sid, place and contents of what is in the file and perhaps not in the journal.
+
+        Not the time: when the journal was lost, an object that is found to be there gets another.
+        """
 
     def start(self, outbox: Outbox) -> None:
         """See the port."""
@@ -104,7 +107,7 @@ class Receipts:
         for line in tail[:whole].splitlines():
             try:
                 told = json.loads(line)
-                self._written.add((told["sid"], told["media_url"], told["stored_at"]))
+                self._written.add((told["sid"], told["media_url"], told["sha256"]))
             except (ValueError, KeyError, TypeError):
                 continue
 
@@ -146,7 +149,7 @@ def receipt_of(recording: Recording) -> bytes:
 def _mark_of(recording: Recording) -> tuple[str, str, str]:
     stored = recording.stored
     assert stored is not None
-    return recording.sid, stored.media_url, _time(stored.stored_at)
+    return recording.sid, stored.media_url, stored.sha256
 
 
 def _time(posix: float) -> str:
