@@ -30,7 +30,7 @@ def versitygw() -> Iterator[Target]:
     """A strict S3 server on a fresh data folder, over TLS."""
     from tests.s3.versity_server import VersityServer  # noqa: PLC0415 - boto3 comes with it
 
-    server = VersityServer(tls=True)
+    server = VersityServer(tls=True, keep_alive=True)  # as every hosted S3 does; without it each request is a handshake
     try:
         server.start()
         server.create_bucket(BUCKET)

@@ -16,8 +16,9 @@ class VersityServer(ServerProcess):
     checks_integrity: ClassVar[bool] = True
     deactivates_keys: ClassVar[bool] = True
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, *, tls: bool = False, keep_alive: bool = False) -> None:
         self._binary = binaries.find("versitygw")  # before anything is started that would have to be ended
+        self._keep_alive = keep_alive
         super().__init__(tls=tls)
         self.root = Credentials("root-access-key", "root-secret-key")
         self._iam_port = free_port()
@@ -39,6 +40,8 @@ class VersityServer(ServerProcess):
         options: list[str | Path] = ["--iam-standalone-endpoint", self._socket, "--iam-cache-disable"]
         if self._certificate:
             options += ["--cert", self._certificate[0], "--key", self._certificate[1]]
+        if self._keep_alive:
+            options.append("--keep-alive")
         return [*self._base(self.port), *options, "posix", self.folder / "data"]
 
     @property

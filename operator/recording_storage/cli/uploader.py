@@ -1,5 +1,6 @@
 """`recording-storage uploader`: carry finished recordings from a spool to their bucket."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -94,11 +95,15 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     Settings come from a store (--store with --token-file), or, to run alone, from a file (--config).
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every package's metadata
+    gc.disable()  # what the imports make stays: looking for garbage in it costs a tenth of the start
     from recording_storage.uploader import logs, service  # noqa: PLC0415 - the help needs none of it
     from recording_storage.uploader.app import Options  # noqa: PLC0415
     from recording_storage.uploader.candidates import AccountFrom  # noqa: PLC0415
     from recording_storage.uploader.config import ConfigError  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     if bool(store_url) == (config is not None):
         raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")
     if store_url and token_file is None:

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -23,6 +24,7 @@ _COLUMNS = (
     " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details, r.told_seq"
 )
 _FROM = "FROM recordings r LEFT JOIN objects o ON o.recording_id = r.id AND o.number = 0"
+_ATTEMPT_COLUMNS = "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at"
 OPEN_SQL = "state NOT IN ('released', 'deleted')"
 """As in the partial index `recordings_open`, word for word."""
 
@@ -216,22 +218,31 @@ def begin(
 
     A file larger than `single_up_to` bytes gets its attempt when its multipart upload has an id.
     """
-    begun: list[tuple[int | None, list[Attempt]]] = []
-    for recording, key in claimed:
+    group = list(claimed)
+    for recording, _ in group:
         require_move(recording.state, _S.UPLOADING)
-        connection.execute(
-            "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
-            " WHERE id=?",
-            (now, recording.id),
-        )
-        if not recording.object_key:
-            connection.execute("INSERT INTO objects (recording_id, key) VALUES (?,?)", (recording.id, key))
-        earlier = attempts_of(connection, recording.id) if recording.attempts else []
-        attempt_id = None
-        if recording.identity.size <= single_up_to:
-            attempt_id = add_attempt(connection, recording, key=key, now=now)
-        begun.append((attempt_id, earlier))
-    return begun
+    earlier = [attempts_of(connection, recording.id) if recording.attempts else [] for recording, _ in group]
+    connection.executemany(
+        "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
+        " WHERE id=?",
+        [(now, recording.id) for recording, _ in group],
+    )
+    connection.executemany(
+        "INSERT INTO objects (recording_id, key) VALUES (?,?)",
+        [(recording.id, key) for recording, key in group if not recording.object_key],
+    )
+    # numbered here, so that one statement enters them all: this thread is the only one that writes
+    number = itertools.count(connection.execute("SELECT coalesce(max(id), 0) + 1 FROM attempts").fetchone()[0])
+    ids = [next(number) if recording.identity.size <= single_up_to else None for recording, _ in group]
+    connection.executemany(
+        f"INSERT INTO attempts (id, {_ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,?,'open',NULL,NULL,?)",
+        [
+            (attempt_id, recording.id, recording.destination_id, key, *recording.identity, now)
+            for attempt_id, (recording, key) in zip(ids, group, strict=True)
+            if attempt_id is not None
+        ],
+    )
+    return list(zip(ids, earlier, strict=True))
 
 
 def add_attempt(
@@ -244,8 +255,7 @@ def add_attempt(
     part_size: int | None = None,
 ) -> int:
     cursor = connection.execute(
-        "INSERT INTO attempts (recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size,"
-        " started_at) VALUES (?,?,?,?,?,?,'open',?,?,?)",
+        f"INSERT INTO attempts ({_ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,'open',?,?,?)",
         (recording.id, recording.destination_id, key, *recording.identity, upload_id, part_size, now),
     )
     assert cursor.lastrowid is not None
