@@ -48,7 +48,7 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
         _make(folder)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    demo = Demo(Options(media=media, kubeconfig=kubeconfig, folder=folder, once=once, as_json=as_json))
+    demo = Demo(Options(media=media, kubeconfig=kubeconfig, folder=folder, as_json=as_json))
     try:
         outcome = demo.run()
         if as_json:

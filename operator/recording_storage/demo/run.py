@@ -14,7 +14,7 @@ from recording_storage.demo.errors import DemoError
 from recording_storage.demo.kube import Kube, condition, wait_until
 from recording_storage.demo.proof import Proof, prove
 from recording_storage.demo.recorder import Recorder, takes
-from recording_storage.demo.s3 import Customer, Keys, free_port, port_of
+from recording_storage.demo.s3 import Customer, free_port, port_of
 from recording_storage.demo.samples import (
     KINDS,
     NAMESPACE,
@@ -43,7 +43,6 @@ class Options:
     """Use this cluster; start none."""
     folder: Path | None = None
     """Working folder that stays; None: a temporary one that goes."""
-    once: bool = False
     as_json: bool = False
 
 
@@ -254,4 +253,4 @@ def _ready(resource: dict[str, Any]) -> bool:
     return ready.get("status") == "True" and ready.get("observedGeneration") == resource["metadata"]["generation"]
 
 
-__all__ = ["Demo", "DemoError", "Keys", "Options", "Outcome"]
+__all__ = ["Demo", "DemoError", "Options", "Outcome"]
