@@ -4,6 +4,7 @@ import re
 import string
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 DEFAULT_TEMPLATE = "{recording_sid}{ext}"
 MAX_KEY_BYTES = 1024
@@ -36,8 +37,7 @@ class KeyTemplateError(ValueError):
     """The template is refused; the message names the field and the remedy."""
 
 
-@dataclass(frozen=True)
-class KeyFields:
+class KeyFields(NamedTuple):
     recording_sid: str
     account_sid: str
     product: str

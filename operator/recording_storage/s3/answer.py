@@ -7,7 +7,7 @@ to answers taken for another request's: lengths that contradict each other, byte
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_HEAD = 64 << 10
 MAX_BODY = 8 << 20
@@ -25,8 +25,7 @@ class NoAnswerError(AnswerError):
     """The connection ended before the first byte of an answer."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete answer."""
 
     status: int

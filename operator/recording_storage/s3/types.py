@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.policy import ServerSideEncryption
@@ -32,8 +33,7 @@ class Destination:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class FileSlice:
+class FileSlice(NamedTuple):
     """A run of bytes of an open file, read with `pread`; the file's own position doesn't matter."""
 
     fd: int
@@ -44,8 +44,7 @@ class FileSlice:
 Body = bytes | bytearray | memoryview | FileSlice
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """What the server says of an object that it has taken."""
 
     etag: str
@@ -55,8 +54,7 @@ class StoredObject:
     version_id: str = ""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of a multipart upload."""
 
     number: int
@@ -67,8 +65,7 @@ class Part:
     """CRC64NVME, base64; "" when the upload is made without checksums."""
 
 
-@dataclass(frozen=True)
-class OpenUpload:
+class OpenUpload(NamedTuple):
     """A multipart upload that is neither completed nor aborted."""
 
     key: str

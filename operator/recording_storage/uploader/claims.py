@@ -7,7 +7,6 @@ Every call raises JournalError.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -143,8 +142,7 @@ class Claims:
             begun = rows.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
             tasks = [
                 Task(
-                    replace(
-                        recording,
+                    recording._replace(
                         state=_S.UPLOADING,
                         seq=recording.seq + 1,
                         attempts=recording.attempts + 1,

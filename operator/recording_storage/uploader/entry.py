@@ -1,15 +1,19 @@
-"""What the journal holds of a recording: plain values, cheap to make by the thousand."""
+"""What the journal holds of a recording: plain values; named tuples, cheap to make by the thousand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recording_storage.domain.states import Product, RecordingState
+
+
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 class Identity(NamedTuple):
@@ -52,8 +56,7 @@ MENDABLE = frozenset({Reason.UNREADABLE, Reason.INVALID_METADATA, Reason.FILE_MI
 """Looked at again at each scan: what is mended goes on without being asked to."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntryError:
+class EntryError(NamedTuple):
     """Why a recording is where it is."""
 
     kind: str
@@ -64,8 +67,7 @@ class EntryError:
     """One sentence for a person; no secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFacts:
+class StoredFacts(NamedTuple):
     """What is known of the object, once it is stored."""
 
     media_url: str
@@ -83,8 +85,7 @@ class StoredFacts:
     """type, public_key_sid, encrypted_cek, iv; None for an object in clear."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """A row of the journal, as it was when it was read."""
 
     id: int
@@ -104,7 +105,7 @@ class Recording:
     """POSIX time."""
     changed_at: float
     """POSIX time of the last change of state."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = NO_METADATA
     """The recorder's fields by the names of the metadata file; validated, absent ones left out."""
     destination_id: str | None = None
     """Pinned when it was found; None: the store's own media storage, or not pinned yet (see `pinned`)."""

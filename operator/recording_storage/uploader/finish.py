@@ -7,6 +7,7 @@ marker, a rename into place) or the kernel's (nobody has it open for writing).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from recording_storage.uploader.lease import Writers
 
@@ -28,8 +29,7 @@ class FinishRule:
     """Seconds of quiet that count as proof where no better one is to be had; None: they never do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What is known of a file now."""
 
     marker: bool
@@ -44,8 +44,7 @@ class Evidence:
     """Seconds for which we ourselves have seen it unchanged: no clock that is set can add to them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     finished: bool
     look_again: float | None = None
     """Seconds until time alone can change the judgement; None: only an event can."""

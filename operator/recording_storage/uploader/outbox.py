@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
-from recording_storage.domain.states import RecordingState, require_move
+from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.faults import fault_point
@@ -61,21 +61,8 @@ class JournalOutbox:
 
         def work(connection: sqlite3.Connection) -> list[Recording]:
             done = [one for one in recordings if one.state is _S.STORED]
-            connection.executemany(
-                "UPDATE recordings SET told_seq = max(told_seq, ?) WHERE id = ?",
-                [(one.seq, one.id) for one in recordings],
-            )
-            moved = []
-            for one in done:
-                require_move(one.state, _S.REPORTED)
-                cursor = connection.execute(
-                    "UPDATE recordings SET state='reported', seq=seq+1, told_seq=seq+1, changed_at=?"
-                    " WHERE id=? AND state='stored' AND seq=?",
-                    (now, one.id, one.seq),
-                )
-                if cursor.rowcount == 1:
-                    moved.append(rows.moved(one, _S.REPORTED))
-            return moved
+            rows.set_told(connection, recordings)
+            return rows.report(connection, done, now=now)
 
         moved = self._journal.run(work)
         fault_point("after-reported")

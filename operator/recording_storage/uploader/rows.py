@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.states import Product, RecordingState, require_move
-from recording_storage.uploader.entry import EntryError, Identity, Recording, StoredFacts, Tally
+from recording_storage.uploader import bulk
+from recording_storage.uploader.entry import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,8 +44,7 @@ class AttemptOutcome(StrEnum):
     ABORTED = "aborted"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A row of the attempts."""
 
     id: int
@@ -56,8 +55,7 @@ class Attempt:
     part_size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecording:
+class NewRecording(NamedTuple):
     """What intake knows of a finished file."""
 
     sid: str
@@ -66,15 +64,14 @@ class NewRecording:
     path: str
     identity: Identity
     content_type: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = NO_METADATA
     state: RecordingState = RecordingState.FOUND
     pinned: bool = False
     destination_id: str | None = None
     error: EntryError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A move of one recording, and what goes with it."""
 
     recording: Recording
@@ -92,12 +89,7 @@ class Change:
 
 def replaced(new: NewRecording, **fields: Any) -> NewRecording:
     """The same with other fields."""
-    return replace(new, **fields)
-
-
-def moved(recording: Recording, state: RecordingState) -> Recording:
-    """The same after a move."""
-    return replace(recording, state=state, seq=recording.seq + 1)
+    return new._replace(**fields)
 
 
 def error_columns(error: EntryError | None) -> tuple[str | None, str | None, str | None]:
@@ -128,7 +120,7 @@ def recording_of(row: Sequence[Any]) -> Recording:
         content_type=row[10],
         found_at=row[11],
         changed_at=row[12],
-        metadata=json.loads(row[13]) if row[13] != "{}" else {},
+        metadata=json.loads(row[13]) if row[13] != "{}" else NO_METADATA,
         destination_id=row[14],
         pinned=bool(row[15]),
         attempts=row[16],
@@ -152,41 +144,50 @@ def select(
 
 def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: float) -> list[int]:
     """Enter recordings; their ids, in the order given. The sids must be free (see `taken_sids`)."""
-    ids = []
-    for one in new:
-        cursor = connection.execute(
-            "INSERT INTO recordings (sid, account_sid, product, path, state, inode, size, mtime_ns, content_type,"
-            " metadata, found_at, changed_at, pinned, destination_id, error_kind, error_code, error_message)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                one.sid,
-                one.account_sid,
-                one.product.value,
-                one.path,
-                one.state.value,
-                *one.identity,
-                one.content_type,
-                json.dumps(one.metadata, separators=(",", ":")) if one.metadata else "{}",
-                now,
-                now,
-                one.pinned,
-                one.destination_id,
-                *error_columns(one.error),
-            ),
+    entries = [
+        (
+            one.sid,
+            one.account_sid,
+            one.product.value,
+            one.path,
+            one.state.value,
+            *one.identity,
+            one.content_type,
+            json.dumps(one.metadata, separators=(",", ":")) if one.metadata else "{}",
+            now,
+            now,
+            one.pinned,
+            one.destination_id,
+            *error_columns(one.error),
         )
-        assert cursor.lastrowid is not None
-        ids.append(cursor.lastrowid)
-    return ids
+        for one in new
+    ]
+    return _insert_numbered(
+        connection,
+        "recordings",
+        "sid, account_sid, product, path, state, inode, size, mtime_ns, content_type, metadata, found_at, changed_at,"
+        " pinned, destination_id, error_kind, error_code, error_message",
+        entries,
+    )
+
+
+def _insert_numbered(
+    connection: sqlite3.Connection, table: str, columns: str, entries: Sequence[tuple[Any, ...]]
+) -> list[int]:
+    """Insert rows; their ids, given here so that one statement enters many: this thread is the only one that writes."""
+    number = itertools.count(connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0])
+    numbered = [(next(number), *entry) for entry in entries]
+    for group in bulk.groups(numbered):
+        connection.execute(f"INSERT INTO {table} (id, {columns}) VALUES {bulk.table(group)}", bulk.flat(group))
+    return [entry[0] for entry in numbered]
 
 
 def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str]:
     """Which of the sids the journal has."""
     found: set[str] = set()
-    wanted = list(sids)
-    for start in range(0, len(wanted), 500):
-        group = wanted[start : start + 500]
-        marks = ",".join("?" * len(group))
-        found.update(row[0] for row in connection.execute(f"SELECT sid FROM recordings WHERE sid IN ({marks})", group))
+    for group in bulk.groups(sids):
+        query = f"SELECT sid FROM recordings WHERE sid IN ({bulk.marks(group)})"
+        found.update(row[0] for row in connection.execute(query, group))
     return found
 
 
@@ -222,27 +223,27 @@ def begin(
     for recording, _ in group:
         require_move(recording.state, _S.UPLOADING)
     earlier = [attempts_of(connection, recording.id) if recording.attempts else [] for recording, _ in group]
-    connection.executemany(
-        "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
-        " WHERE id=?",
-        [(now, recording.id) for recording, _ in group],
-    )
-    connection.executemany(
-        "INSERT INTO objects (recording_id, key) VALUES (?,?)",
-        [(recording.id, key) for recording, key in group if not recording.object_key],
-    )
-    # numbered here, so that one statement enters them all: this thread is the only one that writes
-    number = itertools.count(connection.execute("SELECT coalesce(max(id), 0) + 1 FROM attempts").fetchone()[0])
-    ids = [next(number) if recording.identity.size <= single_up_to else None for recording, _ in group]
-    connection.executemany(
-        f"INSERT INTO attempts (id, {_ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,?,'open',NULL,NULL,?)",
+    for part in bulk.groups(recording.id for recording, _ in group):
+        connection.execute(
+            "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
+            f" WHERE id IN ({bulk.marks(part)})",
+            (now, *part),
+        )
+    keys = [(recording.id, key) for recording, key in group if not recording.object_key]
+    for rows in bulk.groups(keys):
+        connection.execute(f"INSERT INTO objects (recording_id, key) VALUES {bulk.table(rows)}", bulk.flat(rows))
+    single = [(recording, key) for recording, key in group if recording.identity.size <= single_up_to]
+    ids = _insert_numbered(
+        connection,
+        "attempts",
+        _ATTEMPT_COLUMNS,
         [
-            (attempt_id, recording.id, recording.destination_id, key, *recording.identity, now)
-            for attempt_id, (recording, key) in zip(ids, group, strict=True)
-            if attempt_id is not None
+            (recording.id, recording.destination_id, key, *recording.identity, "open", None, None, now)
+            for recording, key in single
         ],
     )
-    return list(zip(ids, earlier, strict=True))
+    attempt = dict(zip((recording.id for recording, _ in single), ids, strict=True))
+    return [(attempt.get(recording.id), before) for (recording, _), before in zip(group, earlier, strict=True)]
 
 
 def add_attempt(
@@ -283,49 +284,85 @@ def set_attempt(
 
 def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: float) -> list[Change]:
     """Make the moves that still fit; those that were made."""
-    made = []
+    wanted: dict[int, Change] = {}
     for change in changes:
         require_move(change.recording.state, change.after)
-        cursor = connection.execute(
-            "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=?, failures=?, failing_since=?,"
-            " error_kind=?, error_code=?, error_message=? WHERE id=? AND state=?",
-            (
-                change.after.value,
-                now,
-                change.retry_at,
-                change.failures,
-                change.failing_since,
-                *error_columns(change.error),
-                change.recording.id,
-                change.recording.state.value,
-            ),
+        wanted.setdefault(change.recording.id, change)
+    made = [wanted[number] for number in _fitting(connection, [change.recording for change in wanted.values()])]
+    moves = [
+        (c.recording.id, c.after.value, c.retry_at, c.failures, c.failing_since, *error_columns(c.error)) for c in made
+    ]
+    for group in bulk.groups(moves):
+        connection.execute(
+            f"WITH v (id, after, retry_at, failures, since, kind, code, message) AS (VALUES {bulk.table(group)})"
+            " UPDATE recordings SET state=v.after, seq=seq+1, changed_at=?, retry_at=v.retry_at, failures=v.failures,"
+            " failing_since=v.since, error_kind=v.kind, error_code=v.code, error_message=v.message"
+            " FROM v WHERE recordings.id=v.id",
+            (*bulk.flat(group), now),
         )
-        if cursor.rowcount != 1:
-            continue
-        made.append(change)
-        if change.stored is not None:
-            _set_stored(connection, change.recording.id, change.stored)
-        if change.attempt_id is not None and change.outcome is not None:
-            set_attempt(connection, change.attempt_id, outcome=change.outcome)
+    for objects in bulk.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
+        connection.execute(
+            f"WITH v (id, url, etag, sum, sha, size, at, details) AS (VALUES {bulk.table(objects)})"
+            " UPDATE objects SET media_url=v.url, etag=v.etag, checksum=v.sum, sha256=v.sha, size=v.size,"
+            " stored_at=v.at, encryption_details=v.details FROM v WHERE recording_id=v.id AND number=0",
+            bulk.flat(objects),
+        )
+    ended = [(c.attempt_id, c.outcome.value) for c in made if c.attempt_id is not None and c.outcome is not None]
+    for attempts in bulk.groups(ended):
+        connection.execute(
+            f"WITH v (id, outcome) AS (VALUES {bulk.table(attempts)})"
+            " UPDATE attempts SET outcome=v.outcome FROM v WHERE attempts.id=v.id",
+            bulk.flat(attempts),
+        )
     return made
 
 
-def _set_stored(connection: sqlite3.Connection, recording_id: int, stored: StoredFacts) -> None:
+def report(connection: sqlite3.Connection, recordings: Collection[Recording], *, now: float) -> list[Recording]:
+    """Move `stored` ones to `reported` if they are still what was told of them; those that moved, as they are now."""
+    by_id = {one.id: one for one in recordings}
+    told = [by_id[number] for number in _fitting(connection, by_id.values(), same_seq=True)]
+    for one in told:
+        require_move(one.state, _S.REPORTED)
+    for group in bulk.groups(one.id for one in told):
+        connection.execute(
+            "UPDATE recordings SET state='reported', seq=seq+1, told_seq=seq+1, changed_at=?"
+            f" WHERE id IN ({bulk.marks(group)})",
+            (now, *group),
+        )
+    return [one._replace(state=_S.REPORTED, seq=one.seq + 1) for one in told]
+
+
+def set_told(connection: sqlite3.Connection, recordings: Collection[Recording]) -> None:
+    """The receiver of reports has heard of them as they are given."""
+    for group in bulk.groups((one.id, one.seq) for one in recordings):
+        connection.execute(
+            f"WITH v (id, seq) AS (VALUES {bulk.table(group)})"
+            " UPDATE recordings SET told_seq=max(told_seq, v.seq) FROM v WHERE recordings.id=v.id",
+            bulk.flat(group),
+        )
+
+
+def _fitting(connection: sqlite3.Connection, recordings: Collection[Recording], *, same_seq: bool = False) -> list[int]:
+    """The ids of those that are in the same state still, with `same_seq` wholly unchanged; in their order."""
+    found: list[int] = []
+    unchanged = " AND r.seq=v.seq" if same_seq else ""
+    for group in bulk.groups((one.id, one.state.value, one.seq) for one in recordings):
+        fits = (
+            f"WITH v (id, state, seq) AS (VALUES {bulk.table(group)}) SELECT {{}} FROM v"
+            f" JOIN recordings r ON r.id=v.id AND r.state=v.state{unchanged}"
+        )
+        values = bulk.flat(group)
+        if connection.execute(fits.format("count(*)"), values).fetchone()[0] == len(group):
+            found += [row[0] for row in group]  # nearly always, and one step instead of one for each
+        else:
+            there = {row[0] for row in connection.execute(fits.format("r.id"), values)}
+            found += [row[0] for row in group if row[0] in there]
+    return found
+
+
+def _stored_columns(stored: StoredFacts) -> tuple[Any, ...]:
     details = json.dumps(dict(stored.encryption_details)) if stored.encryption_details else None
-    connection.execute(
-        "UPDATE objects SET media_url=?, etag=?, checksum=?, sha256=?, size=?, stored_at=?, encryption_details=?"
-        " WHERE recording_id=? AND number=0",
-        (
-            stored.media_url,
-            stored.etag,
-            stored.checksum,
-            stored.sha256,
-            stored.size,
-            stored.stored_at,
-            details,
-            recording_id,
-        ),
-    )
+    return (stored.media_url, stored.etag, stored.checksum, stored.sha256, stored.size, stored.stored_at, details)
 
 
 def retry(
@@ -340,10 +377,7 @@ def retry(
     if account_sid:
         condition += " AND account_sid = ?"
         parameters.append(account_sid)
-    groups: list[list[str] | None] = [None]
-    if sids is not None:
-        wanted = list(sids)
-        groups = [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
+    groups: Iterable[list[str] | None] = [None] if sids is None else bulk.groups(sids)
     moved: list[str] = []
     for group in groups:
         within = f" AND sid IN ({','.join('?' * len(group))})" if group is not None else ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.metadata import SUFFIX
@@ -22,8 +21,7 @@ _MOST = 2**63 - 1
 _UNFINISHED = (".tmp", ".part")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A regular file that may be a recording."""
 
     path: str
