@@ -3,10 +3,11 @@
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Self
 
 from recording_storage.s3.address_guard import AddressGuard
@@ -14,7 +15,7 @@ from recording_storage.s3.answer import Answer, AnswerError, AnswerReader
 from recording_storage.s3.payload import Buffer
 
 _SEND = 1 << 20
-"""Bytes of one plain `send`: each has its own time-out, so that a slow line isn't taken for a stalled one."""
+"""Bytes of one `send`: TLS takes all of them or none, and holds them as long."""
 _EARLY_ANSWER = 2.0
 """Seconds for an answer that came while the body was still being sent."""
 
@@ -31,25 +32,41 @@ class Timeouts:
     """For a whole answer, however slowly its bytes come."""
 
 
-@cache
-def _system_trust() -> ssl.SSLContext:
-    """Loading the system's authorities takes long enough to do it once."""
-    return ssl.create_default_context()
+_WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket says that would have to wait."""
+
+
+def _event(want: OSError, usual: int) -> int:
+    """What to wait for: TLS may have to read before it can write, and the other way round."""
+    if isinstance(want, ssl.SSLWantReadError):
+        return select.POLLIN
+    return select.POLLOUT if isinstance(want, ssl.SSLWantWriteError) else usual
+
+
+_trusting = threading.Lock()
 
 
 def trust(ca_bundle: str | None) -> ssl.SSLContext:
-    """A context that trusts the system's authorities, and the given PEM certificates besides.
+    """A context that trusts the system's authorities, and the given PEM certificates besides; made once for each.
+
+    Loading the authorities takes tens of milliseconds, without the interpreter's lock: ask in a thread before it is
+    needed. Who asks meanwhile waits for that one.
 
     Raises:
         ValueError: the bundle holds no certificate that can be read.
     """
-    if not ca_bundle:
-        return _system_trust()
+    with _trusting:
+        return _context(ca_bundle or "")
+
+
+@lru_cache(maxsize=16)
+def _context(ca_bundle: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(cadata=ca_bundle)
-    except ssl.SSLError as error:
-        raise ValueError(f"the CA bundle can't be read: {error.reason or error}") from error
+    if ca_bundle:
+        try:
+            context.load_verify_locations(cadata=ca_bundle)
+        except ssl.SSLError as error:
+            raise ValueError(f"the CA bundle can't be read: {error.reason or error}") from error
     return context
 
 
@@ -69,9 +86,13 @@ class Connection:
     """An open connection. Not thread-safe: it has one user at a time."""
 
     def __init__(self, sock: socket.socket, *, timeouts: Timeouts) -> None:
+        # It waits by itself: with a time-out of its own, a socket polls before each write and reads in vain before each
+        # answer, and every one of these calls hands the interpreter's lock to another thread.
+        sock.setblocking(False)
         self._socket = sock
         self._timeouts = timeouts
-        self.reused = False
+        self.uses = 0
+        """Requests that it has carried."""
         self.idle_since = 0.0
 
     @classmethod
@@ -119,12 +140,14 @@ class Connection:
         Raises:
             OSError: the connection failed, or stood still.
         """
-        self._socket.settimeout(self._timeouts.read)
         send = self._socket.send
         for piece in pieces:
             view = memoryview(piece)
             while view:
-                view = view[send(view[:_SEND]) :]
+                try:
+                    view = view[send(view[:_SEND]) :]
+                except _WANTS as want:
+                    self._wait(_event(want, select.POLLOUT), self._timeouts.read)
 
     def answer(self, *, within: float | None = None) -> AnswerReader:
         """A reader of the answer to what was sent; it tells afterwards, too, whether anything came at all.
@@ -132,19 +155,34 @@ class Connection:
         Args:
             within: seconds for the whole answer; the time-outs' own when None.
         """
-        limit = self._timeouts.answer if within is None else within
-        deadline = time.monotonic() + limit
-        self._socket.settimeout(min(self._timeouts.read, limit))
+        deadline = time.monotonic() + (self._timeouts.answer if within is None else within)
+        begun = False
 
         def receive(size: int) -> bytes:
-            if time.monotonic() > deadline:
-                raise TimeoutError("timed out")
-            try:
-                return self._socket.recv(size)
-            except ssl.SSLEOFError:
-                return b""
+            nonlocal begun
+            event = select.POLLIN
+            while True:
+                if not (begun and self._has_pending()):
+                    self._wait(event, min(self._timeouts.read, deadline - time.monotonic()))
+                begun = True
+                try:
+                    return self._socket.recv(size)
+                except _WANTS as want:
+                    event = _event(want, select.POLLIN)
+                except ssl.SSLEOFError:
+                    return b""
 
         return AnswerReader(receive)
+
+    def _has_pending(self) -> bool:
+        """Whether TLS has taken more off the line than it has handed on."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def _wait(self, event: int, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self._socket, event)
+        if seconds <= 0 or not poll.poll(seconds * 1000):
+            raise TimeoutError("timed out")
 
     def early_answer(self) -> Answer | None:
         """What the server said before it stopped taking the request, if it said anything."""

@@ -19,7 +19,7 @@ HEAD_ROOM = 8192
 BUFFERED = 16 << 20
 """Longer slices are read twice, in pieces: once for the checksum that stands in the head, once to be sent."""
 PIECE = 4 << 20
-_JOINED = 32 << 10
+_JOINED = 128 << 10
 _SMALLEST = 64 << 10
 _KEPT = 8
 

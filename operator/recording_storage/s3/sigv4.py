@@ -34,7 +34,7 @@ class Signer:
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
-        self._derived: tuple[str, str, bytes] = ("", "", b"")
+        self._derived: tuple[str, str, hmac.HMAC | None] = ("", "", None)
 
     def headers(
         self, method: str, *, path: str, query: str, headers: dict[str, str], payload_hash: str, region: str, now: float
@@ -60,19 +60,21 @@ class Signer:
         canonical = f"{method}\n{path}\n{query}\n{canonical_headers}\n{signed_names}\n{payload_hash}"
         scope = f"{stamp[:8]}/{region}/s3/aws4_request"
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(self._key(stamp[:8], region), to_sign.encode(), "sha256").hex()
+        keyed = self._keyed(stamp[:8], region).copy()  # `hmac.digest` would let go of the interpreter's lock
+        keyed.update(to_sign.encode())
         signed["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={self._credential.access_key_id}/{scope},"
-            f"SignedHeaders={signed_names},Signature={signature}"
+            f"SignedHeaders={signed_names},Signature={keyed.hexdigest()}"
         )
         return signed
 
-    def _key(self, day: str, region: str) -> bytes:
-        derived = self._derived
-        if derived[0] == day and derived[1] == region:
-            return derived[2]
+    def _keyed(self, day: str, region: str) -> hmac.HMAC:
+        known_day, known_region, known = self._derived
+        if known is not None and known_day == day and known_region == region:
+            return known
         key = hmac.digest(f"AWS4{self._credential.secret_access_key}".encode(), day.encode(), "sha256")
         for step in (region, "s3", "aws4_request"):
             key = hmac.digest(key, step.encode(), "sha256")
-        self._derived = (day, region, key)
-        return key
+        keyed = hmac.new(key, digestmod="sha256")
+        self._derived = (day, region, keyed)
+        return keyed

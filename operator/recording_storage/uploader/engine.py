@@ -64,6 +64,8 @@ class Engine:
         self._outcomes: queue.SimpleQueue[tuple[Lane, Outcome]] = queue.SimpleQueue()
         self._unsettled: dict[Lane, list[Outcome]] = {}
         self._wake = threading.Event()
+        self._lingering = False
+        """Outcomes gather until a known time: the scheduler need not be woken for each."""
         self._stopping = False
         self._no_time_left = threading.Event()
         self._give_up_at: float | None = None
@@ -139,9 +141,10 @@ class Engine:
             now = self._clock.monotonic()
             if 0 < count < GATHER and self._inbox.empty() and any(lane.queued for lane in self.lanes.values()):
                 gather_until = gather_until or now + LINGER
-                if now < gather_until:
+                self._lingering = now < gather_until
+                if self._lingering:
                     continue
-            gather_until = None
+            gather_until, self._lingering = None, False
             self._round()
         for lane in self.lanes.values():
             lane.close()
@@ -291,7 +294,8 @@ class Engine:
     def _done(self, lane: Lane, outcome: Outcome) -> None:
         self.idle.clear()
         self._outcomes.put((lane, outcome))
-        self._wake.set()
+        if not self._lingering or lane.queued < LOW or self._outcomes.qsize() >= GATHER:
+            self._wake.set()
 
     # Settling.
 

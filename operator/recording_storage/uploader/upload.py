@@ -60,7 +60,8 @@ class SourceFile:
         except OSError as error:
             raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
         try:
-            self.require_same()
+            if task.is_multipart:  # before gigabytes of it are sent; a small file is looked at when it has been read
+                self.require_same()
         except FileProblemError:
             self.close()
             raise
