@@ -9,7 +9,6 @@ import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 
@@ -386,6 +385,8 @@ def _http_date(text: str) -> float | None:
     if not text:
         return None
     try:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and a package of its own to load
+
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from email.header import Header
 from urllib.parse import urlencode
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
@@ -97,7 +96,11 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} can't be the name of object metadata: use letters, digits, '-' and '_'")
         if _CONTROL.search(value):
             raise ValueError(f"the value of object metadata {name!r} has a control character")
-        headers[f"x-amz-meta-{name.lower()}"] = (
-            value if value.isascii() else Header(value, "utf-8").encode(maxlinelen=0)
-        )
+        headers[f"x-amz-meta-{name.lower()}"] = value if value.isascii() else _encoded_word(value)
     return headers
+
+
+def _encoded_word(value: str) -> str:
+    from email.header import Header  # noqa: PLC0415 - rare, and a package of its own to load
+
+    return Header(value, "utf-8").encode(maxlinelen=0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic.alias_generators import to_camel
 
 from recording_storage.domain.bucket_url import BucketLocation, BucketUrlError, named_endpoint, parse_bucket_url
 from recording_storage.domain.durations import parse_duration
@@ -25,88 +24,98 @@ from recording_storage.uploader.finish import DEFAULT_SETTLE
 from recording_storage.uploader.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from enum import StrEnum
+    from pathlib import Path
 
 
 class ConfigError(ValueError):
     """The configuration can't be used; one line that names file, field, value (no secret) and remedy."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=False, extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+class Seconds(float):
+    """Written as a duration, or as a bare number."""
 
 
-def _duration(value: object) -> float:
-    """Seconds; a bare number means seconds, too."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError("must be a duration such as 30s, 5m, 2h")  # noqa: TRY004 - what pydantic takes
-    seconds = parse_duration(value) if isinstance(value, str) else float(value)
-    if seconds < 0:
-        raise ValueError("must not be negative")
-    return seconds
+class Secret(str):
+    """Never shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
 
 
-class DestinationConfig(_Strict):
+class TemplateText(str):
+    """A key template that has been looked at."""
+
+    __slots__ = ()
+
+
+class Unavailable:
+    """A section that this version refuses."""
+
+
+class _Strict(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class DestinationConfig(_Strict, frozen=True):
     """The bucket, and the key pair for it."""
 
     url: str
-    region: str = ""
     access_key_id: str
-    secret_access_key: SecretStr
-    session_token: SecretStr | None = None
-    ca_file: Path | None = None
+    secret_access_key: Secret
+    region: str = ""
+    session_token: Secret | None = None
+    ca_file: str = ""
     """PEM; relative to the configuration."""
     expected_bucket_owner: str = ""
 
 
-class PolicyConfig(_Strict):
+class PolicyConfig(_Strict, frozen=True):
     """How objects are named and stored, and when a recording is given up."""
 
-    retry_window: float = DEFAULT_RETRY_WINDOW
+    retry_window: Seconds = Seconds(DEFAULT_RETRY_WINDOW)
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
-    key_template: str = DEFAULT_TEMPLATE
+    key_template: TemplateText = TemplateText(DEFAULT_TEMPLATE)
     storage_class: str = ""
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
-    tags: Annotated[dict[str, str], Field(max_length=10)] = {}
-
-    @field_validator("retry_window", mode="before")
-    @classmethod
-    def _window(cls, value: object) -> float:
-        return _duration(value)
-
-    @field_validator("key_template")
-    @classmethod
-    def _template(cls, value: str) -> str:
-        return KeyTemplate.parse(value).text
+    tags: Annotated[dict[str, str], msgspec.Meta(max_length=10)] = {}
 
 
-class Config(_Strict):
+class Config(_Strict, frozen=True):
     """The whole file."""
 
     destination: DestinationConfig
     allow_http: bool = False
-    encryption: dict[str, Any] | None = None
+    encryption: Unavailable | None = None
     policy: PolicyConfig = PolicyConfig()
-    settle: float = DEFAULT_SETTLE
+    settle: Seconds = Seconds(DEFAULT_SETTLE)
     """Seconds without a change before a file counts as finished."""
 
-    @field_validator("settle", mode="before")
-    @classmethod
-    def _settle(cls, value: object) -> float:
-        return _duration(value)
 
-    @field_validator("encryption")
-    @classmethod
-    def _no_encryption(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None:
-            raise ValueError(
-                "is not available in this version, and nothing is uploaded in clear instead;"
-                " remove the section only if recordings may be stored unencrypted"
-            )
-        return value
+def _read_value(kind: type, value: object) -> object:
+    """What is written in the file as one of our own types. Raises ValueError, whose words get the field in front."""
+    if kind is Unavailable:
+        raise ValueError(
+            "is not available in this version, and nothing is uploaded in clear instead;"
+            " remove the section only if recordings may be stored unencrypted"
+        )
+    if kind is Seconds:
+        return Seconds(_duration(value))
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004 - what msgspec takes
+    return Secret(value) if kind is Secret else TemplateText(KeyTemplate.parse(value).text)
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("must be a duration such as 30s, 5m, 2h")  # noqa: TRY004 - what msgspec takes
+    seconds = parse_duration(value) if isinstance(value, str) else float(value)
+    if seconds < 0:
+        raise ValueError(f"{value!r} must not be negative")
+    return seconds
 
 
 def read_config(path: Path) -> Config:
@@ -130,9 +139,9 @@ def read_config(path: Path) -> Config:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: must hold a mapping with `destination:`")
     try:
-        return Config.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_faults(error)}") from None
+        return msgspec.convert(document, Config, dec_hook=_read_value)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_fault(str(error), document)}") from None
 
 
 def read_plan(path: Path) -> tuple[Config, Plan]:
@@ -188,8 +197,8 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
         tags=policy.tags,
         credential=Credential(
             wanted.access_key_id,
-            wanted.secret_access_key.get_secret_value(),
-            wanted.session_token.get_secret_value() if wanted.session_token else None,
+            str(wanted.secret_access_key),
+            str(wanted.session_token) if wanted.session_token else None,
         ),
         credential_sid="local",
     )
@@ -219,32 +228,31 @@ def destination_id(location: BucketLocation, *, key_template: str, encryption_ke
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SECRETS = frozenset({"secretAccessKey", "sessionToken"})
-_REMEDIES = {
-    "extra_forbidden": "is unknown; check its spelling, or remove it",
-    "missing": "is missing; add it",
-    "model_type": "must be a mapping, with its fields indented below it",
+_ENUMS: dict[str, type[StrEnum]] = {
+    "fatalErrorPolicy": FatalErrorPolicy,
+    "serverSideEncryption": ServerSideEncryption,
 }
-_UNSHOWN = frozenset({"missing", "extra_forbidden", "model_type"})
-"""Faults whose value is not a field's: it may be a secret that was written in the wrong place."""
+_PLACED = re.compile(r"(?P<words>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_WRONG_TYPE = re.compile(r"Expected `(.*?)`, got `(.*?)`")
+_TYPES = {"str": "a text (in quotes where it looks like a number)", "bool": "true or false", "object": "a mapping"}
 
 
-_SHOWN_FAULTS = 3
-
-
-def _faults(error: ValidationError) -> str:
-    """What is wrong, unknown keys first: a misspelt key is why another one is missing."""
-    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    more = f" (and {len(faults) - _SHOWN_FAULTS} more)" if len(faults) > _SHOWN_FAULTS else ""
-    return "; ".join(_fault(fault) for fault in faults[:_SHOWN_FAULTS]) + more
-
-
-def _fault(fault: ErrorDetails) -> str:
+def _fault(message: str, document: dict[str, Any]) -> str:
     """The field, its value unless that may be a secret, and the remedy."""
-    where = ".".join(str(part) for part in fault["loc"])
-    words = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    remedy = _REMEDIES.get(fault["type"]) or words
-    secret = bool(_SECRETS.intersection(str(part) for part in fault["loc"])) or fault["type"] in _UNSHOWN
-    plain = isinstance(fault["input"], (str, int, float, bool)) and repr(fault["input"]) not in remedy
-    value = f" {fault['input']!r}" if plain and not secret else ""
-    return f"{where}{value} {remedy}"
+    placed = _PLACED.fullmatch(message)
+    assert placed is not None
+    words, where = placed["words"], placed["where"] or ""
+    inside = f"{where}." if where else ""
+    if unknown := _UNKNOWN.fullmatch(words):
+        return f"{inside}{unknown[1]} is unknown; check its spelling, or remove it"
+    if missing := _MISSING.fullmatch(words):
+        return f"{inside}{missing[1]} is missing; add it"
+    if wrong := _WRONG_TYPE.fullmatch(words):
+        kind = wrong[1].split(" | ")[0]
+        return f"{where} must be {_TYPES.get(kind, kind)}"
+    if words.startswith("Invalid enum value") and (enum := _ENUMS.get(where.rpartition(".")[2])):
+        value = document["policy"][where.rpartition(".")[2]]
+        return f"{where} {value!r} must be {' or '.join(repr(member.value) for member in enum)}"
+    return f"{where} {words[:1].lower()}{words[1:]}"
