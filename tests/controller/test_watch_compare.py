@@ -2,54 +2,92 @@
 
 from typing import Any
 
+from recording_storage.controller.deliveries import Deliveries
 from recording_storage.controller.hash_key import HashKey
 from recording_storage.controller.index import Index
 from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.runtime import Operator
 
-KEY = Key(Kind.ACCOUNT, "here", "default")
+KEY = Key(Kind.SECRET, "here", "aws")
+OTHER = Key(Kind.SECRET, "here", "other")
+PLACES = [(Kind.SECRET, "here")]
 
 
-def operator(index: Index) -> Operator:
-    nothing: Any = None
-    return Operator(
-        kube=nothing, configuration=nothing, namespaces=(), index=index, accounts=nothing, hash_key=HashKey(b"k" * 32)
-    )
+def deliveries(**told: str) -> Deliveries:
+    made = Deliveries(namespaced=False)
+    made.listed((Kind.SECRET, ""), {Key(Kind.SECRET, "here", name): version for name, version in told.items()})
+    return made
 
 
-def account(version: int) -> dict[str, Any]:
-    meta = {"name": "default", "namespace": "here", "uid": "u1", "generation": version, "resourceVersion": str(version)}
-    return {"metadata": meta, "spec": {}}
+def test_what_may_be_on_its_way_is_not_missed() -> None:
+    tested = deliveries(aws="1")
+    assert tested.compare({KEY: "2"}, places=PLACES) == []
+    assert tested.in_doubt
+    tested.event(KEY, "2")
+    assert tested.compare({KEY: "3"}, places=PLACES) == [], "it has come as far as it was the last time"
+    assert tested.compare({KEY: "4"}, places=PLACES) == [KEY]
 
 
-async def test_a_change_that_stays_away_is_told_and_entered_until_the_watch_delivers_again() -> None:
-    index = Index()
-    tested = operator(index)
-    tested.told(Kind.ACCOUNT, None, account(1))
-    listed = [(Kind.ACCOUNT, account(2))]
-
-    suspicious = tested._compare(listed, {})
-    assert not tested.watches_late, "an event may be on its way"
-    tested._compare(listed, suspicious)
-    assert tested.watches_late == ["RecordingAccount"]
-    found = index.get(KEY)
-    assert found is not None
-    assert found.metadata.resource_version == "2"
-
-    tested._compare(listed, {})
-    assert tested.watches_late, "healing is no proof that the watch delivers"
-    tested._delivered(Kind.ACCOUNT, "MODIFIED", account(3))
-    assert not tested.watches_late
+def test_one_that_changes_at_every_look_is_missed_all_the_same() -> None:
+    tested = deliveries(aws="1")
+    tested.compare({KEY: "2"}, places=PLACES)
+    assert tested.compare({KEY: "3"}, places=PLACES) == [KEY]
 
 
-async def test_an_object_that_went_unseen_is_forgotten() -> None:
-    index = Index()
-    tested = operator(index)
-    tested.told(Kind.ACCOUNT, None, account(1))
-    tested._compare([], tested._compare([], {}))
-    assert index.get(KEY) is None
+def test_the_first_object_of_a_kind_is_missed() -> None:
+    tested = deliveries()
+    tested.compare({KEY: "1"}, places=PLACES)
+    assert tested.compare({KEY: "1"}, places=PLACES) == [KEY]
+
+
+def test_what_is_told_earlier_than_the_list_was_made_is_not_missed() -> None:
+    tested = deliveries(aws="5", other="5")
+    for _ in range(2):
+        assert tested.compare({KEY: "4", OTHER: "5"}, places=PLACES) == []
+
+
+def test_what_is_gone_is_missed_where_all_is_listed() -> None:
+    tested = deliveries(aws="1")
+    for _ in range(2):
+        assert tested.compare({}, places=[(Kind.SECRET, "elsewhere"), (Kind.CONFIG_MAP, "here")]) == []
+    tested.compare({}, places=PLACES)
+    assert tested.compare({}, places=PLACES) == [KEY]
+    assert not tested.in_doubt
+    assert tested.compare({}, places=PLACES) == []
+
+
+def test_a_watch_is_dead_when_it_misses_again_what_it_should_deliver_since_it_was_renewed() -> None:
+    tested = deliveries(aws="1")
+    for version in ("2", "3"):
+        assert not tested.dead
+        tested.compare({KEY: version}, places=PLACES)
+        tested.compare({KEY: version}, places=PLACES)
+    assert tested.dead == ["Secret"]
+    tested.listed((Kind.SECRET, ""), {KEY: "4"})
+    assert tested.dead, "a list is no proof that the watch delivers"
+    tested.event(OTHER, "5")
+    assert not tested.dead
+
+
+def test_each_namespace_has_a_watch_of_its_own_where_it_is_so() -> None:
+    tested = Deliveries(namespaced=True)
+    for version in ("1", "2"):
+        for _ in range(2):
+            tested.compare({KEY: version}, places=PLACES)
+        tested.event(Key(Kind.SECRET, "there", "aws"), version)
+    assert tested.dead == ["Secret in here"]
+
+
+def test_what_went_while_no_watch_was_open_is_told_with_the_next_list() -> None:
+    tested = deliveries(aws="1", other="2")
+    assert tested.listed((Kind.SECRET, "here"), {OTHER: "2"}) == [KEY]
+    assert tested.listed((Kind.SECRET, "here"), {OTHER: "3"}) == [OTHER]
 
 
 async def test_an_object_that_does_not_fit_its_crd_stops_nothing() -> None:
-    tested = operator(Index())
-    tested.told(Kind.ACCOUNT, None, account(1) | {"spec": {"deletionPolicy": "Nonsense"}})
+    nothing: Any = None
+    tested = Operator(
+        kube=nothing, configuration=nothing, namespaces=(), index=Index(), accounts=nothing, hash_key=HashKey(b"k" * 32)
+    )
+    meta = {"name": "default", "namespace": "here", "uid": "u1", "generation": 1, "resourceVersion": "1"}
+    tested.told(Kind.ACCOUNT, None, {"metadata": meta, "spec": {"deletionPolicy": "Nonsense"}})

@@ -1,9 +1,10 @@
 """What the watches have delivered: the objects, and who refers to whom."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
+from recording_storage.controller.deliveries import Place, number
 from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.resources import AwsCredential, PublicKey, RecordingAccount, RecordingSettings, Resource
 from recording_storage.resources.account import NamespacesFrom
@@ -91,6 +92,10 @@ class Index:
     def keys(self) -> list[Key]:
         return list(self._objects)
 
+    def places(self, kinds: Container[Kind]) -> frozenset[Place]:
+        """Where the objects of these kinds are that are referred to."""
+        return frozenset((key.kind, key.namespace) for key in self._referrers if key.kind in kinds)
+
     def refers_to_any(self, kind: Kind, namespace: str, name: str) -> bool:
         return Key(kind, namespace, name) in self._referrers
 
@@ -138,9 +143,7 @@ class Index:
 
 
 def _version(resource: Resource) -> int:
-    """Comparable for objects of one kind, by the API's conventions since Kubernetes 1.35 (and in fact long before)."""
-    text = resource.metadata.resource_version
-    return int(text) if text.isdigit() else 0
+    return number(resource.metadata.resource_version)
 
 
 def _wish(resource: Resource) -> tuple[object, ...]:

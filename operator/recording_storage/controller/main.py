@@ -21,8 +21,9 @@ from recording_storage.controller.index import Index
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.kube import ClusterNotConfigured, Kube, KubeError, load_configuration
 from recording_storage.controller.lease import Lease
+from recording_storage.controller.listing import list_all
 from recording_storage.controller.probes import Probes
-from recording_storage.controller.runtime import Operator, WatchesEnded, clock, list_all
+from recording_storage.controller.runtime import Operator, Pace, WatchesEnded, clock
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +88,9 @@ async def _run(options: Options, *, say: Callable[[str], None]) -> None:
 class Process:
     """One replica, from its start to its end."""
 
-    def __init__(self, options: Options, *, say: Callable[[str], None]) -> None:
+    def __init__(self, options: Options, *, say: Callable[[str], None], pace: Pace | None = None) -> None:
         self._options = options
+        self._pace = pace or Pace()
         self._say = say
         self._operator: Operator | None = None
         self._leading = False
@@ -124,8 +126,8 @@ class Process:
         await stack.enter_async_context(server)
 
     def _fault(self) -> str:
-        late = self._operator.watches_late if self._operator is not None else []
-        return f"the watch of {', '.join(late)} does not deliver: a change has not arrived" if late else ""
+        dead = self._operator.dead_watches if self._operator is not None else []
+        return f"the watch of {', '.join(dead)} does not deliver: changes have not arrived" if dead else ""
 
     async def _lead(self, kube: Kube, operate: Callable[[], Coroutine[Any, Any, None]]) -> None:
         namespace = self._namespace()
@@ -178,6 +180,7 @@ class Process:
                 index=index,
                 accounts=accounts,
                 hash_key=key,
+                pace=self._pace,
             )
             await self._operator.run(ready=self._say_ready)
         except KubeError as error:

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any
 
-from recording_storage.controller.keys import Key, Kind
+from recording_storage.controller.deliveries import Deliveries, Place
+from recording_storage.controller.keys import Key
 from recording_storage.controller.kube import METADATA_LIST, Kube, KubeError
+from recording_storage.controller.listing import key_in, path_of, versions
 
 logger = logging.getLogger(__name__)
 
@@ -15,31 +16,52 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0  # seconds between attempts
 Told = Callable[[Key], None]
 
 
-async def watch(kube: Kube, path: str, *, kind: Kind, changed: Told) -> None:
-    """Calls `changed` with the key of each object of the collection at first and whenever it changes; never returns.
+class MetadataWatch:
+    """Calls `changed` with the key of each object of a collection at first and whenever it changes.
 
-    Telling of an object that hasn't changed is allowed: after a gap all are told of again.
+    What has changed while no watch was open is told of, too.
     """
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            listed = await kube.get(path, accept=METADATA_LIST)
-            for item in listed["items"] or ():  # null when there is none
-                changed(_key(kind, item))
-            version = listed["metadata"]["resourceVersion"]
-            while True:
-                async for event in kube.watch_metadata(path, version=version):
-                    pause = _FIRST_PAUSE
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        changed(_key(kind, event["object"]))
-        except KubeError as error:
-            if not error.expired:
-                logger.warning("watching %ss: %s; trying again in about %.0f s", kind, error, pause)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-                pause = min(pause * 2, _LONGEST_PAUSE)
 
+    def __init__(self, kube: Kube, place: Place, *, deliveries: Deliveries, changed: Told) -> None:
+        self._kube = kube
+        self._place = place
+        self._deliveries = deliveries
+        self._changed = changed
+        self._pause = _FIRST_PAUSE
+        self._open: asyncio.Timeout | None = None
 
-def _key(kind: Kind, item: dict[str, Any]) -> Key:
-    metadata = item["metadata"]
-    return Key(kind, metadata.get("namespace", ""), metadata["name"])
+    async def run(self) -> None:
+        """Never returns."""
+        while True:
+            try:
+                async with asyncio.timeout(None) as self._open:
+                    await self._follow()
+            except TimeoutError:  # by `renew`
+                continue
+            except KubeError as error:
+                self._open = None
+                if not error.expired:
+                    logger.warning("watching %ss: %s; trying again in about %.0f s", self._place[0], error, self._pause)
+                    await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+                    self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def renew(self) -> None:
+        """Give the present connection up and begin anew, with a list."""
+        if self._open is not None and self._open.when() is None:
+            self._open.reschedule(0.0)
+
+    async def _follow(self) -> None:
+        kind, namespace = self._place
+        path = path_of(kind, namespace)
+        listed = await self._kube.get(path, accept=METADATA_LIST)
+        for key in self._deliveries.listed(self._place, versions(kind, listed)):
+            self._changed(key)
+        version = listed["metadata"]["resourceVersion"]
+        while True:
+            async for event in self._kube.watch_metadata(path, version=version):
+                self._pause = _FIRST_PAUSE
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    key = key_in(kind, event["object"])
+                    self._deliveries.event(key, None if event["type"] == "DELETED" else version)
+                    self._changed(key)

@@ -6,6 +6,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from recording_storage.controller import metrics
 from recording_storage.controller.accounts import Accounts
+from recording_storage.controller.deliveries import Deliveries, Place
 from recording_storage.controller.effects.account import AccountKind
 from recording_storage.controller.effects.aws_credential import CredentialKind
 from recording_storage.controller.effects.public_key import PublicKeyKind
@@ -24,21 +26,28 @@ from recording_storage.controller.hash_key import HashKey
 from recording_storage.controller.index import MODELS, Change, Index, account_key, key_of
 from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.controller.kube import Document, Kube, KubeError
-from recording_storage.controller.metadata_watch import watch
+from recording_storage.controller.listing import key_in, list_all, list_versions
+from recording_storage.controller.metadata_watch import MetadataWatch
 from recording_storage.controller.reconcile import AnyKind, Reconciler
 from recording_storage.controller.verdicts import Transient, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import Resource
-from recording_storage.resources.common import API_VERSION
 
 logger = logging.getLogger(__name__)
 
 WORKERS = 8
-_COMPARE = 60.0
-"""Seconds between comparisons of the index with the API server."""
-_LATE = 20.0
-"""Seconds by which a watch may be late before it is taken for dead."""
+_BY_METADATA = (Kind.SECRET, Kind.CONFIG_MAP, Kind.NAMESPACE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often the watches are held against the API server, in seconds."""
+
+    compare: float = 60.0
+    """Between comparisons."""
+    late: float = 20.0
+    """By which a watch may be late before the change is taken for missed."""
 
 
 class WatchesEnded(Exception):  # noqa: N818 - names what happened
@@ -57,8 +66,10 @@ class Operator:
         index: Index,
         accounts: Accounts,
         hash_key: HashKey,
+        pace: Pace | None = None,
     ) -> None:
         self._kube = kube
+        self._pace = pace or Pace()
         self._configuration = configuration
         self._namespaces = tuple(namespaces)
         self._index = index
@@ -66,7 +77,9 @@ class Operator:
         self._failures: defaultdict[Key, int] = defaultdict(int)
         self._events = Events(kube, now=now)
         self._ready_of: dict[Key, str] = {}
-        self._late: set[Kind] = set()
+        self._deliveries = Deliveries(namespaced=bool(self._namespaces))
+        self._metadata_watches = {place: self._metadata_watch(place) for place in self._metadata_places()}
+        self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces
         kinds: Mapping[Kind, AnyKind] = {
             Kind.ACCOUNT: AccountKind(kube=kube, index=index, accounts=accounts, clusterwide=clusterwide),
@@ -86,20 +99,10 @@ class Operator:
             WatchesEnded: kopf gave up.
         """
         for kind, item in await list_all(self._kube, self._namespaces):
-            self.told(kind, None, item)
-        watches = KopfWatches(self._configuration, namespaces=self._namespaces, sink=self._delivered)
-        watches.start()
+            self._delivered(kind, None, item)
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
-        tasks += [self._events.run(), self._compare_forever(), self._measure(), _raise_at_end(watches)]
-        for prefix, name in self._scopes():
-            tasks.append(watch(self._kube, f"/api/v1{prefix}/secrets", kind=Kind.SECRET, changed=self._ref_changed))
-            tasks.append(
-                watch(self._kube, f"/api/v1{prefix}/configmaps", kind=Kind.CONFIG_MAP, changed=self._ref_changed)
-            )
-            if not name:
-                tasks.append(
-                    watch(self._kube, "/api/v1/namespaces", kind=Kind.NAMESPACE, changed=self._namespace_changed)
-                )
+        tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf()]
+        tasks += [each.run() for each in self._metadata_watches.values()]
         try:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:
@@ -107,16 +110,43 @@ class Operator:
                 ready()
         except* WatchesEnded as errors:
             raise errors.exceptions[0] from None
-        finally:
-            await watches.stop()
 
     @property
-    def watches_late(self) -> list[str]:
-        """Kinds of which a change has not arrived, and nothing since: liveness says so."""
-        return sorted(self._late)
+    def dead_watches(self) -> list[str]:
+        """Those that have missed changes, also after they were begun anew: liveness says so."""
+        return self._deliveries.dead
+
+    async def _watch_kopf(self) -> None:
+        while True:
+            self._renew_kopf.clear()
+            watches = KopfWatches(self._configuration, namespaces=self._namespaces, sink=self._delivered)
+            watches.start()
+            ended = asyncio.create_task(watches.ended.wait())
+            renew = asyncio.create_task(self._renew_kopf.wait())
+            try:
+                await asyncio.wait({ended, renew}, return_when=asyncio.FIRST_COMPLETED)
+                if ended.done():
+                    raise WatchesEnded("the watches have ended")
+            finally:
+                ended.cancel()
+                renew.cancel()
+                await watches.stop()
+
+    def _metadata_places(self) -> list[Place]:
+        if not self._namespaces:
+            return [(kind, "") for kind in _BY_METADATA]
+        # Watching namespaces as such takes a right on the whole cluster.
+        return [(kind, name) for kind in (Kind.SECRET, Kind.CONFIG_MAP) for name in self._namespaces]
+
+    def _metadata_watch(self, place: Place) -> MetadataWatch:
+        return MetadataWatch(self._kube, place, deliveries=self._deliveries, changed=self._ref_changed)
 
     def _delivered(self, kind: Kind, type_: str | None, item: Document) -> None:
-        self._late.discard(kind)
+        key, version = key_in(kind, item), item["metadata"]["resourceVersion"]
+        if type_ is None:
+            self._deliveries.known(key, version)
+        else:
+            self._deliveries.event(key, None if type_ == "DELETED" else version)
         self.told(kind, type_, item)
 
     def told(self, kind: Kind, type_: str | None, item: Document) -> None:
@@ -130,14 +160,12 @@ class Operator:
             )
             return
         if type_ == "DELETED":
-            change = self._index.remove(resource)
-            self._queue.forget(key_of(resource))
-            self._count(resource, gone=True)
-        else:
-            change = self._index.put(resource)
-            self._count(resource)
-            if change.itself:
-                self._queue.add(key_of(resource))
+            self._forget(resource)
+            return
+        change = self._index.put(resource)
+        self._count(resource)
+        if change.itself:
+            self._queue.add(key_of(resource))
         self._fan_out(resource, change)
 
     def _written(self, resource: Resource, change: Change) -> None:
@@ -167,16 +195,12 @@ class Operator:
                 self._queue.add(key_of(other))
 
     def _ref_changed(self, key: Key) -> None:
+        if key.kind is Kind.NAMESPACE:
+            for referrer in self._index.referrers(ANY_NAMESPACE):
+                self._queue.add(referrer, after=0.2)  # the first list tells of many at once
+            return
         for referrer in self._index.referrers(key):
             self._queue.add(referrer)
-
-    def _namespace_changed(self, key: Key) -> None:
-        del key
-        for referrer in self._index.referrers(ANY_NAMESPACE):
-            self._queue.add(referrer, after=0.2)  # the first list tells of many at once
-
-    def _scopes(self) -> list[tuple[str, str]]:
-        return [(f"/namespaces/{name}", name) for name in self._namespaces] or [("", "")]
 
     async def _work(self) -> None:
         while True:
@@ -217,39 +241,42 @@ class Operator:
         self._queue.add(key, after=after * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
 
     async def _compare_forever(self) -> None:
-        """A watch that has silently died is found by comparing; what it missed is made up for, and liveness told."""
-        suspicious: dict[Key, str] = {}
+        """A watch that has silently died is found by comparing; what it missed is made up for."""
         while True:
-            await asyncio.sleep(_LATE if suspicious else _COMPARE)
+            await asyncio.sleep(self._pace.late if self._deliveries.in_doubt else self._pace.compare)
             try:
-                listed = await list_all(self._kube, self._namespaces)
+                await self._compare()
             except KubeError as error:
                 logger.warning("comparing with the API server: %s", error)
-                continue
-            suspicious = self._compare(listed, suspicious)
 
-    def _compare(self, listed: list[tuple[Kind, Document]], before: dict[Key, str]) -> dict[Key, str]:
-        late, there = {}, set()
-        for kind, item in listed:
-            meta = item["metadata"]
-            key = Key(kind, meta["namespace"], meta["name"])
-            there.add(key)
-            known = self._index.get(key)
-            if known is None or known.metadata.resource_version != meta["resourceVersion"]:
-                late[key] = meta["resourceVersion"]
-                if before.get(key) == meta["resourceVersion"]:
-                    logger.error("%s: a change did not come through the watch", key)
-                    self._late.add(kind)
-                    self.told(kind, "MODIFIED", item)
-        for key in self._index.keys():  # noqa: SIM118 - no mapping
-            gone = self._index.get(key) if key not in there else None
-            if gone is not None:
-                late[key] = "gone"
-                if before.get(key) == "gone":  # deleted while a watch was broken: nobody tells of that
-                    self._fan_out(gone, self._index.remove(gone))
-                    self._queue.forget(key)
-                    self._count(gone, gone=True)
-        return late
+    async def _compare(self) -> None:
+        """Only what is referred to is listed of Secrets, ConfigMaps and namespaces, and of that the metadata."""
+        watched = {kind for kind, _ in self._metadata_watches}
+        places = self._index.places(watched)
+        items = {key_in(kind, item): item for kind, item in await list_all(self._kube, self._namespaces)}
+        present = {key: item["metadata"]["resourceVersion"] for key, item in items.items()}
+        present |= await list_versions(self._kube, places)
+        for key in self._deliveries.compare(present, places=[*places, *((kind, "") for kind in MODELS)]):
+            logger.error("%s: a change did not come through the watch, which is begun anew", key)
+            metrics.MISSED.labels(kind=key.kind).inc()
+            self._make_up(key, items.get(key))
+
+    def _make_up(self, key: Key, item: Document | None) -> None:
+        if key.kind not in MODELS:
+            self._ref_changed(key)
+            self._metadata_watches[key.kind, key.namespace if self._namespaces else ""].renew()
+            return
+        self._renew_kopf.set()
+        if item is not None:
+            self.told(key.kind, "MODIFIED", item)
+        elif (gone := self._index.get(key)) is not None:
+            self._forget(gone)
+
+    def _forget(self, gone: Resource) -> None:
+        change = self._index.remove(gone)
+        self._queue.forget(key_of(gone))
+        self._count(gone, gone=True)
+        self._fan_out(gone, change)
 
     async def _measure(self) -> None:
         while True:
@@ -274,23 +301,3 @@ def now() -> datetime:
 
 
 clock = time.monotonic
-
-
-async def list_all(kube: Kube, namespaces: Sequence[str]) -> list[tuple[Kind, Document]]:
-    """All objects of the four kinds, whole, in the namespaces (none: in all).
-
-    Raises:
-        KubeError: 404 when the CRDs are not installed.
-    """
-    found = []
-    for kind, model in MODELS.items():
-        for scope in namespaces or [""]:
-            prefix = f"/namespaces/{scope}" if scope else ""
-            answer = await kube.get(f"/apis/{API_VERSION}{prefix}/{model.names.plural}")
-            found += [(kind, item) for item in answer["items"]]
-    return found
-
-
-async def _raise_at_end(watches: KopfWatches) -> None:
-    await watches.ended.wait()
-    raise WatchesEnded("the watches have ended")

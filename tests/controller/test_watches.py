@@ -1,0 +1,184 @@
+"""A watch that has died in silence loses no change, is begun anew, and fails liveness when that doesn't help."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from recording_storage.controller.main import Options, Process
+from recording_storage.controller.runtime import Pace
+from tests.cluster.cluster import Cluster
+from tests.cluster.kube import Document, Kube
+from tests.controller import resources
+from tests.controller.parts import Store
+from tests.controller.watch_gate import WatchGate
+from tests.controller.watching import is_, ready, until, until_gone
+from tests.s3.fixtures import Bucket, create_bucket
+from tests.s3.servers import Credentials, S3Server
+from tests.tools.ports import free_port
+
+pytestmark = pytest.mark.slow
+PACE = Pace(compare=1.0, late=1.0)
+
+
+class QuickOperator:
+    """In a thread of this process, since no option makes its comparisons as frequent as a test wants them."""
+
+    def __init__(self, *, kubeconfig: Path, store: Store, namespace: str) -> None:
+        self.port = free_port()
+        options = Options(
+            kubeconfig=kubeconfig,
+            namespaces=(namespace,),
+            store_url=store.url,
+            internal_url=store.internal_url,
+            token_file=store.token_file,
+            metrics_listen=("127.0.0.1", self.port),
+            lease_namespace=namespace,
+            leader_election=False,
+        )
+        self._process = Process(options, say=lambda _: self._ready.set(), pace=PACE)
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(20), "it did not start"
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._work.cancel)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def health(self) -> tuple[int, str]:
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz")
+        return answer.status_code, answer.text
+
+    def until_health(self, status: int, *, timeout: float = 20.0) -> str:
+        """The probe is all that tells it, so it is asked as the kubelet asks."""
+        deadline = time.monotonic() + timeout
+        while self.health()[0] != status:
+            assert time.monotonic() < deadline, f"/healthz is not {status}: {self.health()}"
+            threading.Event().wait(0.1)
+        return self.health()[1]
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._work = self._loop.create_task(self._process.work())
+        try:
+            self._loop.run_until_complete(self._work)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._loop.close()
+
+
+@pytest.fixture
+def gate(cluster: Cluster) -> Iterator[WatchGate]:
+    with WatchGate(cluster) as made:
+        yield made
+
+
+@pytest.fixture
+def bucket(moto_server: S3Server) -> Bucket:
+    return create_bucket(moto_server)
+
+
+@pytest.fixture
+def operator(
+    gate: WatchGate, tmp_path: Path, crds: list[Document], store: Store, namespace: str
+) -> Iterator[QuickOperator]:
+    made = QuickOperator(kubeconfig=gate.kubeconfig(tmp_path), store=store, namespace=namespace)
+    made.start()
+    yield made
+    made.stop()
+
+
+def apply_all(kube: Kube, namespace: str, bucket: Bucket) -> None:
+    kube.apply(
+        [
+            resources.account(namespace),
+            resources.aws_secret(namespace, bucket.credentials),
+            resources.aws_credential(namespace),
+            resources.settings(namespace, bucket.url, interval="1h"),
+        ]
+    )
+    until(kube, "RecordingSettings", "default", ready, namespace=namespace)
+    until(kube, "AwsCredential", "main", ready, namespace=namespace)
+
+
+def rotate(kube: Kube, namespace: str, credentials: Credentials) -> None:
+    """Changes the Secret, and waits until the store has the new key pair in force."""
+    before = kube.get(resources.API, "AwsCredential", "main", namespace=namespace)["status"]["sid"]
+    kube.apply(resources.aws_secret(namespace, credentials))
+    until(kube, "AwsCredential", "main", lambda each: each["status"]["sid"] != before, namespace=namespace)
+
+
+def test_a_rotated_key_reaches_the_store_though_the_watch_of_secrets_is_dead(
+    operator: QuickOperator, gate: WatchGate, kube: Kube, namespace: str, bucket: Bucket
+) -> None:
+    apply_all(kube, namespace, bucket)
+    first, second = bucket.credentials, bucket.server.rotate_key(bucket.user).credentials
+    watches = gate.opened("secrets")
+    gate.starve("secrets")
+    rotate(kube, namespace, second)
+    gate.until_opened("secrets", watches + 1)
+    assert operator.health()[0] == 200, "it has been begun anew, and nothing says that this was in vain"
+
+    rotate(kube, namespace, first)
+    assert "Secret in" in operator.until_health(503)
+
+    gate.feed("secrets")
+    gate.until_opened("secrets", watches + 2)
+    rotate(kube, namespace, second)
+    rotate(kube, namespace, first)
+    operator.until_health(200)
+
+
+def test_a_changed_resource_reaches_the_store_though_its_watch_is_dead(
+    operator: QuickOperator, gate: WatchGate, kube: Kube, namespace: str, bucket: Bucket
+) -> None:
+    apply_all(kube, namespace, bucket)
+    watches = gate.opened("recordingsettings")
+    gate.starve("recordingsettings")
+    for name in ("first", "second"):
+        kube.patch(resources.API, "RecordingSettings", "default", {"spec": {"friendlyName": name}}, namespace=namespace)
+        until(kube, "RecordingSettings", "default", ready, namespace=namespace)
+    assert "RecordingSettings" in operator.until_health(503)
+    gate.feed("recordingsettings")
+    gate.until_opened("recordingsettings", watches + 2)
+    kube.patch(resources.API, "RecordingSettings", "default", {"spec": {"friendlyName": "third"}}, namespace=namespace)
+    operator.until_health(200)
+
+
+@pytest.mark.parametrize("plural", ["publickeys", "configmaps"])
+def test_the_first_object_of_a_kind_whose_watch_is_dead_is_seen(  # noqa: PLR0917 - pytest's
+    operator: QuickOperator, gate: WatchGate, kube: Kube, namespace: str, plural: str, rsa_pem: str
+) -> None:
+    del operator
+    source = {"type": "ConfigMap", "configMap": {"name": "pem"}}
+    key = resources.public_key(namespace, "", source=source)
+    content = {"data": {"public.pem": rsa_pem}}
+    pem = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pem", "namespace": namespace}} | content
+    kube.apply(resources.account(namespace))
+    until(kube, "RecordingAccount", "default", ready, namespace=namespace)
+    gate.starve(plural)
+    kube.apply(key)
+    until(kube, "PublicKey", "k1", is_("RefsResolved", "False", "ConfigMapNotFound"), namespace=namespace)
+    kube.apply(pem)
+    until(kube, "PublicKey", "k1", ready, namespace=namespace)
+
+
+def test_an_object_that_went_unseen_goes(
+    operator: QuickOperator, gate: WatchGate, kube: Kube, namespace: str, rsa_pem: str
+) -> None:
+    del operator
+    kube.apply([resources.account(namespace), resources.public_key(namespace, rsa_pem)])
+    until(kube, "PublicKey", "k1", ready, namespace=namespace)
+    gate.starve("publickeys")
+    kube.delete(resources.API, "PublicKey", "k1", namespace=namespace)
+    until_gone(kube, "PublicKey", "k1", namespace=namespace)
