@@ -40,9 +40,12 @@ class Kube:
     def request(
         self, method: str, path: str, body: object = None, *, query: Mapping[str, str] | None = None, **headers: str
     ) -> Any:
-        """One call; returns the decoded answer. `headers` take `content_type`."""
+        """One call; returns the decoded answer. `headers` take `content_type` and `accept`."""
         url = self.api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        sent = {"Accept": "application/json", "Content-Type": headers.get("content_type", "application/json")}
+        sent = {
+            "Accept": headers.get("accept", "application/json"),
+            "Content-Type": headers.get("content_type", "application/json"),
+        }
         if authorization := self.api.configuration.auth_settings().get("BearerToken"):
             sent["Authorization"] = authorization["value"]
         response = self.api.rest_client.request(method, url, headers=sent, body=body)

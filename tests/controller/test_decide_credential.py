@@ -96,6 +96,20 @@ class TestRotation:
         assert isinstance(decision.verdict, Waiting)
         assert "RecordingSettings here/x" in decision.verdict.message
 
+    def test_a_successor_that_the_bucket_refuses_is_told_until_there_is_another(self) -> None:
+        refusal = aws_credential.Refusal(
+            settings="RecordingSettings here/x", sid=B, code="53615", reason="BucketAccessDenied"
+        )
+        facts: dict[str, Any] = {"pair": NEXT, "in_settings": frozenset({A}), "refusals": (refusal,)}
+        verdict = decide(self.before, items=(item(A, ONE), item(B, TWO)), name=TWO, **facts).verdict
+        assert isinstance(verdict, Stalled)
+        assert verdict.reason == "KeyRefused"
+        assert "RecordingSettings here/x (53615 BucketAccessDenied)" in verdict.message
+
+        three = ItemName(label="main", resource_tag=TAG, content_tag="3" * 8)
+        items = (item(A, ONE), item(C, three))
+        assert decide(self.before, items=items, name=three, **facts).verdict.reason == "Rotating"
+
     def test_when_settings_have_switched_all_destinations_follow(self) -> None:
         decision = decide(
             credential(sid=A, secretVersion="v1", pendingSid=B),

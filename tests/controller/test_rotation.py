@@ -45,8 +45,16 @@ def test_a_secret_that_is_changed_to_a_wrong_key_keeps_the_old_one_at_work(world
     found = world.until("RecordingSettings", "default", is_("BucketVerified", "False", "InvalidAwsCredentials"))
     assert f"{old} stays in use" in condition(found, "Ready")["message"]
     assert "wrong-secret" not in str(found)
-    credential = world.until("AwsCredential", "main", is_("Ready", "Unknown", "Rotating"))
+    credential = world.until("AwsCredential", "main", is_("Ready", "False", "KeyRefused"))
     assert credential["status"]["sid"] == old
+    assert condition(credential, "Stalled")["status"] == "True"
+    message = condition(credential, "Ready")["message"]
+    assert f"RecordingSettings {world.namespace}/default (53611 InvalidAwsCredentials)" in message
+    assert f"Secret {world.namespace}/aws" in message
+    assert f"{old} stays in use" in message
+    row = columns(world, "AwsCredential", "main")
+    assert (row["Ready"], row["Reason"], row["Sid"]) == ("False", "KeyRefused", old)
+    assert row["Pending"] == credential["status"]["pendingSid"]
     assert world.stored("GET", "/v1/RecordingSettings/Default")["aws_credentials_sid"] == old
 
     world.patch("RecordingSettings", "default", {"spec": {"friendlyName": "meanwhile"}})
@@ -64,16 +72,24 @@ def test_a_secret_that_is_changed_to_a_wrong_key_keeps_the_old_one_at_work(world
     )
 
 
+def columns(world: World, kind: str, name: str) -> dict[str, str]:
+    """What `kubectl get` shows, as the API server makes it."""
+    path = world.kube.path_of(resources.API, kind, name, namespace=world.namespace)
+    table = world.kube.request("GET", path, accept="application/json;as=Table;g=meta.k8s.io;v=v1")
+    return dict(zip((each["name"] for each in table["columnDefinitions"]), table["rows"][0]["cells"], strict=True))
+
+
 def test_a_secret_that_is_changed_back_leaves_nothing_of_the_attempt(world: World) -> None:
     world.all_ready()
     old = world.get("AwsCredential", "main")["status"]["sid"]
     world.apply(resources.aws_secret(world.namespace, Credentials("AKIAIOSFODNN7WRONG00", "wrong-secret-wrong")))
-    world.until("AwsCredential", "main", lambda each: each["status"].get("pendingSid"))
+    world.until("AwsCredential", "main", is_("Ready", "False", "KeyRefused"))
     world.apply(resources.aws_secret(world.namespace, world.bucket.credentials))
     found = world.ready("AwsCredential", "main")
     world.ready("RecordingSettings", "default")
     assert found["status"]["sid"] == old
     assert "pendingSid" not in found["status"]
+    assert "refusedCredential" not in world.get("RecordingSettings", "default")["status"]
     assert world.credentials() == [old]
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
 from recording_storage.controller.public_store import StoredItem
-from recording_storage.controller.verdicts import Verdict, Waiting
+from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import AwsCredential
 from recording_storage.resources.aws_credential import RetiringCredential
@@ -35,6 +35,17 @@ class KeyPair:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A RecordingSettings has tried a credential on the bucket, in vain."""
+
+    settings: str
+    """`RecordingSettings team-a/default`."""
+    sid: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     tag: str
     """Of the names of this resource's items at the store."""
@@ -51,6 +62,8 @@ class Observed:
     """Sids that live uploaders report; None where that can't be known."""
     referrers: tuple[str, ...] = ()
     """RecordingSettings that refer to this object."""
+    refusals: tuple[Refusal, ...] = ()
+    """What they say about credentials that they have tried."""
     failure: Verdict | None = None
     """Why the store could not be looked at."""
     gone: bool = False
@@ -150,19 +163,11 @@ def _rotate(
     assert pair is not None
     if current in observed.in_settings:
         unwanted = _unwanted(credential, observed, keep={current, successor})
-        users = ", ".join(observed.referrers) or "whoever manages the settings at the store"
-        verdict = Waiting(
-            "Rotating",
-            f"the Secret's new key pair is {successor}: {users} has to try it on the bucket and switch; until then "
-            f"{current} stays in use, so nothing is interrupted",
-            cause=SYNCED,
-            after=_LOOK_AGAIN,
-        )
         return Decision(
             actions=_removal(unwanted, heir=current),
             status={"sid": current, "pendingSid": successor, "pendingSecretVersion": pair.version},
             conditions=(resolved,),
-            verdict=verdict,
+            verdict=_under_way(credential, observed, current=current, successor=successor),
         )
     sids = {item.sid for item in observed.items}
     retiring = [*_still_there(credential, sids, but=successor), RetiringCredential(sid=current, since=observed.now)]
@@ -178,6 +183,31 @@ def _rotate(
         },
         conditions=(resolved,),
         notes=(Note(reason="Rotated", message=f"{successor} has taken over from {current}"),),
+    )
+
+
+def _under_way(credential: AwsCredential, observed: Observed, *, current: str, successor: str) -> Verdict:
+    refusals = [each for each in observed.refusals if each.sid == successor]
+    if not refusals:
+        users = ", ".join(observed.referrers) or "whoever manages the settings at the store"
+        return Waiting(
+            "Rotating",
+            f"the Secret's new key pair is {successor}: {users} has to try it on the bucket and switch; until then "
+            f"{current} stays in use, so nothing is interrupted",
+            cause=SYNCED,
+            after=_LOOK_AGAIN,
+        )
+    assert observed.pair is not None
+    keys = credential.spec.source.static_keys
+    secret = f"Secret {credential.metadata.namespace}/{keys.secret_ref.name}" if keys else "the source"
+    by = ", ".join(f"{each.settings} ({each.code} {each.reason})" for each in refusals)
+    return Stalled(
+        "KeyRefused",
+        f"the Secret's new key pair (access key id …{observed.pair.access_key_id[-4:]}, {successor}) was refused when "
+        f"it was tried on the bucket by {by}; {current} stays in use, so nothing is interrupted. To mend it: put a key "
+        f"pair that works into {secret}, or mend what the condition BucketVerified names there; it is tried again by "
+        "itself",
+        cause=SYNCED,
     )
 
 

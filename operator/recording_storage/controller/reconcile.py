@@ -172,7 +172,7 @@ class Reconciler:
                 if not decision.actions or decision.finished:
                     return resource, decision, decision.verdict
         except Verdict as verdict:
-            return resource, decision, verdict
+            return _with_status(resource, verdict.status), decision, verdict
         message = "acting does not lead to the wanted state; somebody else may be changing the same things at the store"
         return resource, decision, Transient("NoProgress", message, cause=ConditionType.SYNCED)
 

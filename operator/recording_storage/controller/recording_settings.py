@@ -284,6 +284,7 @@ def _status(settings: RecordingSettings, observed: Observed) -> dict[str, Any]:
         "uploaders": {"total": len(observed.applied), "inSync": _in_sync(observed)}
         if observed.applied is not None
         else None,
+        "refusedCredential": None,
     }
 
 

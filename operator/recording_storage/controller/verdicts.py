@@ -7,6 +7,8 @@
 `Transient`  it passes by itself: the store or the API server is away. Tried again with backoff.
 """
 
+from typing import Any
+
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, true
 
 
@@ -29,6 +31,8 @@ class Verdict(Exception):  # noqa: N818 - a decision, not always an error
         self.reason = reason
         self.message = message
         self.cause = cause
+        self.status: dict[str, Any] = {}
+        """Fields of the object's status that are known in spite of it, in camelCase; None removes one."""
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

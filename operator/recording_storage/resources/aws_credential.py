@@ -105,6 +105,7 @@ class AwsCredential(Resource):
     columns: ClassVar[tuple[Column, ...]] = (
         Column(name="Account", path=".spec.accountRef.name", description="RecordingAccount that owns it"),
         Column(name="Sid", path=".status.sid", description="Sid of the credential at the store"),
+        Column(name="Pending", path=".status.pendingSid", description="Sid of its successor, until it is in use"),
         Column(name="Key", path=".status.accessKeyIdHint", description="End of the access key id", priority=1),
     )
     selectable: ClassVar[tuple[str, ...]] = (

@@ -263,6 +263,17 @@ class UploadersInSync(Part):
     """Those of them that run the present revision."""
 
 
+class RefusedCredential(Part):
+    """A credential that the bucket did not take when the settings were to switch to it."""
+
+    sid: CredentialSid
+    """Its sid. The one in `effective` stays in use."""
+    code: Annotated[str, Field(max_length=16)]
+    """The store's code for why."""
+    reason: Annotated[str, Field(max_length=64)]
+    """The same as a word, as in the condition BucketVerified, whose message says more."""
+
+
 class RecordingSettingsStatus(Status):
     """The settings as they are."""
 
@@ -274,6 +285,8 @@ class RecordingSettingsStatus(Status):
     """What the store has, by product."""
     verified_at: datetime | None = None
     """When the bucket was last verified: a multipart upload begun, one part sent, all of it taken back."""
+    refused_credential: RefusedCredential | None = None
+    """The successor of the credential, while the bucket refuses it."""
     uploaders: UploadersInSync | None = None
     """How far the settings have reached the uploaders."""
 

@@ -1,12 +1,21 @@
 """AwsCredential: looks at the Secret and at the store, and does what was decided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
 from recording_storage.controller import aws_credential as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
-from recording_storage.controller.aws_credential import Action, Create, Delete, KeyPair, Observed, Rename, Replace
+from recording_storage.controller.aws_credential import (
+    Action,
+    Create,
+    Delete,
+    KeyPair,
+    Observed,
+    Refusal,
+    Rename,
+    Replace,
+)
 from recording_storage.controller.decision import Decision
 from recording_storage.controller.effects.usage import live_uploaders, sids_in_settings
 from recording_storage.controller.hash_key import HashKey
@@ -19,7 +28,7 @@ from recording_storage.controller.secrets import SecretContent, read_secret, val
 from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreRefused
 from recording_storage.controller.verdicts import Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
-from recording_storage.resources import AwsCredential
+from recording_storage.resources import AwsCredential, RecordingSettings
 from recording_storage.resources.common import CredentialDeletionPolicy
 
 INTERVAL = 300.0
@@ -60,6 +69,7 @@ class CredentialKind:
             "referrers": tuple(
                 str(key) for key in self._index.referrers(key_of(resource)) if key.kind is Kind.SETTINGS
             ),
+            "refusals": tuple(self._refusals(resource)),
             "now": self._now(),
         }
         deleting = resource.metadata.deletion_timestamp is not None
@@ -103,6 +113,11 @@ class CredentialKind:
                     await delete(access, AWS_PATH, action.sid)
         except StoreFailure as error:
             raise public_verdict(error, access) from error
+
+    def _refusals(self, resource: AwsCredential) -> Iterator[Refusal]:
+        for each in self._index.resources(self._index.referrers(key_of(resource))):
+            if isinstance(each, RecordingSettings) and (refused := each.status.refused_credential):
+                yield Refusal(settings=str(key_of(each)), sid=refused.sid, code=refused.code, reason=refused.reason)
 
     async def _at_store(self, access: Access) -> dict[str, Any]:
         try:

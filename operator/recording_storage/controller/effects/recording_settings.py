@@ -129,7 +129,10 @@ class SettingsKind:
             if action.rotating_from and isinstance(error, StoreRefused):
                 kept = f" Until then {action.rotating_from} stays in use."
                 await self._keep(access, product, action)
-            raise verdict_of_post(error, access, product, kept=kept) from error
+            verdict = verdict_of_post(error, access, product, kept=kept)
+            if isinstance(verdict, Stalled):
+                verdict.status = {"refusedCredential": _refused(error, action, verdict)}
+            raise verdict from error
 
     async def _keep(self, access: Access, product: Product, action: Post) -> None:
         """The successor of a credential is refused; whatever else has changed need not wait for that to be mended."""
@@ -247,6 +250,13 @@ def _unresolved(found: Resource | None, kind: Kind, name: str, resource: Recordi
         cause=REFS,
         ready=Truth.FALSE if failed else Truth.UNKNOWN,
     )
+
+
+def _refused(error: StoreFailure, action: Post, verdict: Verdict) -> dict[str, str] | None:
+    """For the AwsCredential, which tells it to those who have changed its Secret."""
+    if not action.rotating_from:
+        return None
+    return {"sid": action.form["AwsCredentialsSid"], "code": error.code, "reason": verdict.reason}
 
 
 def verdict_of_post(error: StoreFailure, access: Access, product: Product, *, kept: str = "") -> Verdict:
