@@ -31,6 +31,17 @@ def test_a_refused_bucket_is_told_and_recovers_when_its_policy_is_mended(world: 
     assert world.bucket.uploads() == []
 
 
+def test_a_bucket_that_does_not_exist_is_not_taken_for_missing_rights_alone(world: World) -> None:
+    world.all_ready()
+    url = world.bucket.url.replace(world.bucket.name, "no-such-bucket")
+    world.patch("RecordingSettings", "default", {"spec": {"awsStorage": {"url": url}}})
+    found = world.until("RecordingSettings", "default", is_("BucketVerified", "False", "BucketAccessDenied"))
+    message = condition(found, "Ready")["message"]
+    assert "the bucket does not exist or belongs to somebody else" in message
+    assert "s3:ListBucketMultipartUploads" in message
+    assert "spec.awsStorage.url" in message
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

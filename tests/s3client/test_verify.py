@@ -162,5 +162,12 @@ def test_every_failure_has_one_setting_at_fault_and_a_remedy(kind, code, message
     assert ":" in words
 
 
+@pytest.mark.parametrize("step", list(Step))
+def test_a_refused_first_step_may_mean_that_there_is_no_such_bucket(step):
+    _, words = explain(step, S3Failure(FailureClass.FATAL, code="AccessDenied", message="no"), where="https://b/")
+    assert RIGHTS[step] in words
+    assert ("does not exist or belongs to somebody else" in words) is (step is Step.LIST_UPLOADS)
+
+
 def test_every_step_has_its_right():
     assert set(RIGHTS) == set(Step)

@@ -222,7 +222,10 @@ def explain(step: Step, failure: S3Failure, *, where: str) -> tuple[Fault, str]:
         return Fault.KEY, f"the KMS key can't be used for {where}: enable it, or let this key pair use it ({words})"
     fault = _FAULTS.get(failure.kind, Fault.SERVER)
     if fault is Fault.ACCESS:
-        return fault, f"{step.value} is refused at {where}: grant {RIGHTS[step]} ({words})"
+        remedy = f"grant {RIGHTS[step]}"
+        if step is Step.LIST_UPLOADS:  # once that has worked, the bucket is there, and this account may see it
+            remedy = f"either the bucket does not exist or belongs to somebody else: check its name; or {remedy}"
+        return fault, f"{step.value} is refused at {where}: {remedy} ({words})"
     if fault is Fault.CREDENTIAL:
         remedy = _CREDENTIAL_REMEDY.get(failure.code, "the key pair is refused: check it")
         return fault, f"{remedy} ({words})"

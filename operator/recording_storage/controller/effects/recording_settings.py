@@ -26,10 +26,6 @@ _CONFLICT = 409
 _UNAVAILABLE = "20503"
 REFS, VERIFIED = ConditionType.REFS_RESOLVED, ConditionType.BUCKET_VERIFIED
 
-_RIGHTS = (
-    "allow the key pair s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts below the folder, and "
-    "s3:ListBucketMultipartUploads on the bucket"
-)
 REASONS = {
     "53610": ("InvalidBucketUrl", "correct spec.awsStorage.url (and region)"),
     "53611": ("InvalidAwsCredentials", "put a key pair that works into the Secret of the AwsCredential"),
@@ -38,7 +34,11 @@ REASONS = {
     "53614": ("PublicKeyNotFound", "it is created anew by itself; look at the PublicKey"),
     "53615": (
         "BucketAccessDenied",
-        _RIGHTS,
+        (
+            "correct spec.awsStorage.url if it names a bucket that is not there or not yours; else allow the key pair "
+            "s3:ListBucketMultipartUploads on the bucket, and s3:PutObject, s3:AbortMultipartUpload and "
+            "s3:ListMultipartUploadParts below the folder"
+        ),
     ),
 }
 """The API's code → reason, and what to do. Tried again by itself, so mending the bucket is enough."""
