@@ -28,7 +28,7 @@ def run(*arguments: str) -> tuple[int, str]:
     [
         (["--store-url", "http://127.0.0.1:1"], "belong together"),
         (["--store-url", "nonsense", "--internal-url", "http://x"], "is no URL"),
-        (["--metrics-listen", "nonsense"], "is no HOST:PORT"),
+        (["--metrics-listen", "nonsense"], "write HOST:PORT"),
         (["--token-file", "/nonexistent/token"], "does not exist"),
         (["--no-such-option"], "No such option"),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from recording_storage.controller.main import Options, Process
 from recording_storage.controller.runtime import Pace
+from recording_storage.domain.address import Address
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
@@ -36,7 +37,7 @@ class QuickOperator:
             store_url=store.url,
             internal_url=store.internal_url,
             token_file=store.token_file,
-            metrics_listen=("127.0.0.1", self.port),
+            metrics_listen=Address("127.0.0.1", self.port),
             lease_namespace=namespace,
             leader_election=False,
         )

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import click
 
 from recording_storage.cli.errors import Failure
+from recording_storage.cli.listen import ListenAddress
+from recording_storage.domain.address import Address
 
 
 def _url(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
@@ -23,16 +25,6 @@ def _url(context: click.Context, parameter: click.Parameter, value: str | None) 
     return value.rstrip("/")
 
 
-def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    del context
-    if value is None:
-        return None
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
-        raise click.BadParameter(f"{value!r} is no HOST:PORT", param=parameter)
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what an empty host means
-
-
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -46,7 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ca-file", type=_FILE, help="Certificates (PEM) by which the bundled store is recognised.")
 @click.option("--token-file", type=_FILE, help="The operator's token for the internal API; read anew for each call.")
 @click.option(
-    "--metrics-listen", metavar="HOST:PORT", callback=_address, help="Serve /metrics, /healthz and /readyz here."
+    "--metrics-listen", metavar="HOST:PORT", type=ListenAddress(), help="Serve /metrics, /healthz and /readyz here."
 )
 @click.option(
     "--lease-namespace", metavar="N", default="", help="Of the Lease and the hash key. Default: the pod's own."
@@ -62,7 +54,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     internal_url: str,
     ca_file: Path | None,
     token_file: Path | None,
-    metrics_listen: tuple[str, int] | None,
+    metrics_listen: Address | None,
     lease_namespace: str,
     *,
     leader_election: bool,

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from recording_storage.cli.errors import Failure, WorkRemains
+from recording_storage.cli.listen import ListenAddress
+from recording_storage.domain.address import Address
 from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.sids import SidPrefix, is_sid
 
@@ -23,13 +25,6 @@ class Duration(click.ParamType[float]):
             return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
-        raise click.UsageError(f"--metrics-listen {text}: write HOST:PORT, such as 127.0.0.1:9102")
-    return host.strip("[]"), int(port)
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -69,7 +64,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Who says whose a recording is.",
 )
-@click.option("--metrics-listen", default="", metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there.")
+@click.option(
+    "--metrics-listen", type=ListenAddress(), metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there."
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -87,7 +84,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     quiet_proof: float | None,
     account_sid: str,
     account_from: str,
-    metrics_listen: str,
+    metrics_listen: Address | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -117,7 +114,7 @@ def command(  # noqa: PLR0917 - click passes options by name
             store_address(store_url, token_file=token_file)
         except StoreUrlError as error:
             raise click.UsageError(f"--store {error}") from None
-    listen = _address(metrics_listen) if metrics_listen else None
+    listen = (metrics_listen.host, metrics_listen.port) if metrics_listen else None
     logs.set_up(log_format=log_format, level=log_level)
     options = Options(
         spool=spool.resolve(),

@@ -24,6 +24,7 @@ from recording_storage.controller.lease import Lease
 from recording_storage.controller.listing import list_all
 from recording_storage.controller.probes import Probes
 from recording_storage.controller.runtime import Operator, Pace, WatchesEnded, clock
+from recording_storage.domain.address import Address
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Options:
     internal_url: str = ""
     ca_file: Path | None = None
     token_file: Path | None = None
-    metrics_listen: tuple[str, int] | None = None
+    metrics_listen: Address | None = None
     lease_namespace: str = ""
     leader_election: bool = True
 
@@ -116,13 +117,13 @@ class Process:
                 await self._operate(kube, bundled, remote)
 
     async def _serve_probes(self, stack: contextlib.AsyncExitStack) -> None:
-        if self._options.metrics_listen is None:
+        address = self._options.metrics_listen
+        if address is None:
             return
-        host, port = self._options.metrics_listen
         try:
-            server = await Probes(host=host, port=port, alive=self._fault, ready=lambda: "").start()
+            server = await Probes(address, alive=self._fault, ready=lambda: "").start()
         except OSError as error:
-            raise StartError(f"--metrics-listen {host}:{port}: {error.strerror or error}") from error
+            raise StartError(f"--metrics-listen {address}: {error.strerror or error}") from error
         await stack.enter_async_context(server)
 
     def _fault(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from recording_storage.domain.address import Address
+
 logger = logging.getLogger(__name__)
 
 _READ = 5.0  # seconds in which a request has to arrive
@@ -14,23 +16,21 @@ _READ = 5.0  # seconds in which a request has to arrive
 class Probes:
     """A server of three answers; not worth a framework."""
 
-    def __init__(self, *, host: str, port: int, alive: Callable[[], str], ready: Callable[[], str]) -> None:
+    def __init__(self, address: Address, *, alive: Callable[[], str], ready: Callable[[], str]) -> None:
         """Take what to ask.
 
         Args:
-            host: to listen at.
-            port: 0: any free one.
+            address: to listen at.
             alive: an empty text, or why the process should be restarted.
             ready: an empty text, or why it isn't ready.
         """
-        self._host = host
-        self._port = port
+        self._address = address
         self._alive = alive
         self._ready = ready
 
     async def start(self) -> asyncio.Server:
         """Raises OSError when the address can't be had."""
-        return await asyncio.start_server(self._answer, self._host, self._port)
+        return await asyncio.start_server(self._answer, self._address.host, self._address.port)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,7 +1,5 @@
 """The settings store's own settings: from the command line, else from `RECORDING_STORAGE_…` in the environment."""
 
-import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -9,43 +7,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from recording_storage.domain.address import Address
 from recording_storage.store.database.engine import DatabaseUrlError, parse_url
 
 
 class ConfigError(ValueError):
     """A setting is missing or makes no sense; one line that names the option."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a port listens. Port 0: any free one."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `HOST:PORT`, `[V6]:PORT` or `:PORT` (all addresses). Raises ValueError."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
-            raise ValueError(f"{text!r} is no HOST:PORT")
-        host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-        if ":" in host:
-            ipaddress.IPv6Address(host)
-        return cls(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - what an empty host means
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class StoreConfig(BaseSettings):

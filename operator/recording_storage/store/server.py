@@ -12,8 +12,9 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from recording_storage.domain.address import Address
 from recording_storage.store.certificates import CertificateError, CertificateFiles, keep_fresh
-from recording_storage.store.config import Address, StoreConfig
+from recording_storage.store.config import StoreConfig
 
 GRACE_SECONDS = 5
 """How long requests may end after the signal; long-polls are cut then, their uploaders ask again."""
