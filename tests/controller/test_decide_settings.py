@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.desired_settings import References, echo, parameters
+from recording_storage.controller.desired_settings import References, differences, echo, parameters
 from recording_storage.controller.recording_settings import (
     Claim,
     Observed,
@@ -198,3 +198,14 @@ def test_deletion_does_what_the_policy_says_and_lets_go(policy: str, posts: int)
 def test_deletion_leaves_settings_alone_that_are_somebody_elses() -> None:
     resource = settings(deletionPolicy="Disable")
     assert decide_deletion(resource, observed(resource, owner="there/other")).actions == ()
+
+
+def test_what_a_resource_leaves_out_is_what_the_store_has_by_default() -> None:
+    spec = RecordingSettings.parse(
+        {
+            "metadata": {"name": "x", "namespace": "here", "uid": "u", "generation": 1},
+            "spec": {"accountRef": {"name": "default"}, "friendlyName": "x"},
+        }
+    ).spec
+    form = parameters(spec, References(), hosted=False)
+    assert differences(form, StoreSettings(friendly_name="x"), hosted=False) == ()

@@ -41,6 +41,7 @@ def post(settings: RecordingSettings = DEFAULTS, **parameters: str) -> Recording
         ("KeyTemplate", "{year}/{recording_sid}{ext}", "key_template", "{year}/{recording_sid}{ext}"),
         ("KeyTemplate", "", "key_template", "{recording_sid}{ext}"),
         ("StorageClass", "STANDARD_IA", "storage_class", "STANDARD_IA"),
+        ("StorageClass", "", "storage_class", "STANDARD"),
         ("ServerSideEncryption", "S3", "server_side_encryption", ServerSideEncryption.S3),
         ("Tags", '{"team": "a b"}', "tags", {"team": "a b"}),
         ("Tags", "", "tags", {}),

@@ -96,7 +96,7 @@ def differences(form: Mapping[str, str], present: StoreSettings, *, hosted: bool
 def beyond_hosted(spec: RecordingSettingsSpec, refs: References) -> tuple[str, ...]:
     """Fields of the spec that a hosted service has nothing for, and that don't have their default."""
     wanted = StoreSettings().updated(parameters(spec, refs, hosted=False))
-    default = StoreSettings(storage_class="STANDARD")
+    default = StoreSettings()
     return tuple(_SPEC_FIELDS[name] for name in _SPEC_FIELDS if getattr(wanted, name) != getattr(default, name))
 
 

@@ -26,6 +26,7 @@ MAX_TAGS = 10
 """S3's limit for an object."""
 MAX_RETRY_WINDOW = 365 * 86400.0
 DEFAULT_RETRY_WINDOW = "2h"
+DEFAULT_STORAGE_CLASS = "STANDARD"
 
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z_0-9]{0,63}")
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -62,7 +63,7 @@ class RecordingSettings:
     """As written, e.g. `2h`; see `retry_seconds`."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
     key_template: str = DEFAULT_TEMPLATE
-    storage_class: str = ""
+    storage_class: str = DEFAULT_STORAGE_CLASS
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -161,9 +162,9 @@ def _sid(parameter: str, text: str) -> str:
     return text
 
 
-def _pattern(pattern: re.Pattern[str], wanted: str) -> "Parser":
+def _pattern(pattern: re.Pattern[str], wanted: str, *, default: str = "") -> "Parser":
     def parse(parameter: str, text: str) -> str:
-        text = text.strip()
+        text = text.strip() or default
         if text and not pattern.fullmatch(text):
             raise SettingsError(parameter, f"it is {wanted}")
         return text
@@ -280,7 +281,10 @@ _PARAMETERS: Mapping[str, tuple[str, Parser]] = {
     "RetryWindow": ("retry_window", _retry_window),
     "FatalErrorPolicy": ("fatal_error_policy", _policy),
     "KeyTemplate": ("key_template", _key_template),
-    "StorageClass": ("storage_class", _pattern(_STORAGE_CLASS, "a storage class such as STANDARD_IA")),
+    "StorageClass": (
+        "storage_class",
+        _pattern(_STORAGE_CLASS, "a storage class such as STANDARD_IA", default=DEFAULT_STORAGE_CLASS),
+    ),
     "ServerSideEncryption": ("server_side_encryption", _encryption),
     "KmsKeyId": ("kms_key_id", _pattern(_KMS_KEY, "a KMS key's id or ARN")),
     "Tags": ("tags", _tags),

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, FIELDS
 from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.settings import DEFAULT_STORAGE_CLASS
 from recording_storage.domain.states import Product
 from recording_storage.resources.common import (
     ATOMIC,
@@ -135,7 +136,7 @@ class AwsStorage(Part):
     """Certificates by which the endpoint is recognised, besides the public ones."""
     expected_bucket_owner: Annotated[str, Field(max_length=12, pattern="^([0-9]{12})?$")] = ""
     """AWS account id that must own the bucket; empty if that is not to be checked."""
-    storage_class: Annotated[str, Field(min_length=1, max_length=64, pattern="^[A-Z0-9_]+$")] = "STANDARD"
+    storage_class: Annotated[str, Field(min_length=1, max_length=64, pattern="^[A-Z0-9_]+$")] = DEFAULT_STORAGE_CLASS
     """Storage class of new objects, such as STANDARD, STANDARD_IA or GLACIER_IR."""
     server_side_encryption: ServerSideEncryptionSpec = ServerSideEncryptionSpec()
     """Encryption by the bucket's side."""
