@@ -95,6 +95,11 @@ class Part:
             self._process.wait()
             raise AssertionError(f"{self._name} has not ended within {within:.0f} s:\n{self.log}") from None
 
+    def ended(self, *, within: float = 10.0) -> int:
+        """Waits until it ends by itself, and gives the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=within)
+
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
 

@@ -1,5 +1,6 @@
 """One replica works; another takes over quickly; both say how they are."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
 from tests.controller.parts import Operator, Store
+from tests.controller.watch_gate import WatchGate
 from tests.controller.watching import ready, until
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
@@ -52,6 +54,42 @@ def test_a_standby_takes_over_at_once_from_one_that_ends_and_soon_from_one_that_
     started = time.monotonic()
     third.wait_for("operator: ready", timeout=20)
     assert time.monotonic() - started < 15
+
+
+def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(  # noqa: PLR0917 - pytest's
+    make: Callable[..., Operator], cluster: Cluster, kube: Kube, namespace: str, moto_server: S3Server, tmp_path: Path
+) -> None:
+    bucket = create_bucket(moto_server)
+    own = ("--namespace", namespace, "--lease-namespace", namespace)
+    with WatchGate(cluster) as gate:
+        old, standby = make(*own, kubeconfig=gate.kubeconfig(tmp_path)), make(*own)
+        old.start()
+        kube.apply(
+            [
+                resources.account(namespace),
+                resources.aws_secret(namespace, bucket.credentials),
+                resources.aws_credential(namespace),
+                resources.settings(namespace, bucket.url),
+            ]
+        )
+        until(kube, "RecordingSettings", "default", ready, namespace=namespace)
+        standby.launch()
+        standby.wait_for("standing by")
+
+        os.kill(old.pid, signal.SIGSTOP)
+        stopped, before = time.monotonic(), len(gate.writes)
+        try:
+            standby.wait_for("operator: ready", timeout=20)
+            assert time.monotonic() - stopped < 15
+            spec = {"spec": {"friendlyName": "meanwhile"}}
+            kube.patch(resources.API, "RecordingSettings", "default", spec, namespace=namespace)
+            until(kube, "RecordingSettings", "default", ready, namespace=namespace)
+        finally:
+            os.kill(old.pid, signal.SIGCONT)
+        assert old.ended() == 1
+        assert "is lost" in old.log
+        # One renewal may have been under way when it was stopped; the Lease's version makes it fail.
+        assert [each for each in gate.writes[before:] if "/leases/" not in each] == []
 
 
 def test_the_least_rights_of_the_manifest_are_enough(  # noqa: PLR0917 - pytest's

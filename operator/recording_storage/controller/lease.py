@@ -32,6 +32,7 @@ class Lease:
         self._name = name
         self._identity = identity
         self._clock = clock
+        self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)  # the version of another's Lease, and since when
 
     async def acquire(self, *, standing_by: Callable[[str], None]) -> None:
@@ -42,6 +43,7 @@ class Lease:
         """
         told = ""
         while True:
+            started = self._clock()
             try:
                 holder = await self._try()
             except KubeError as error:
@@ -50,6 +52,7 @@ class Lease:
                 logger.warning("Lease %s/%s: %s", self._namespace, self._name, error)
                 holder = told
             if holder == self._identity:
+                self._renewed = started
                 return
             if holder != told:
                 standing_by(holder)
@@ -58,17 +61,25 @@ class Lease:
 
     async def keep(self) -> None:
         """Renews it for as long as that works; returns when it is lost."""
-        renewed = self._clock()
-        while self._clock() - renewed < DEADLINE:
+        while self._is_ours():
             await asyncio.sleep(RETRY)
             started = self._clock()
             try:
-                async with asyncio.timeout(DEADLINE - (started - renewed)):
+                async with asyncio.timeout(DEADLINE - (started - self._renewed)):
                     if await self._try() != self._identity:
                         return
-                renewed = started
+                self._renewed = started
             except (KubeError, TimeoutError) as error:
                 logger.warning("Lease %s/%s could not be renewed: %s", self._namespace, self._name, error)
+
+    async def fence(self) -> None:
+        """Stand before each write: returns at once while the Lease is surely ours, and else never.
+
+        A process that was stopped for longer than the Lease lasts would go on in the midst of what it was doing, beside
+        another one. Who waits here is ended when `keep` returns.
+        """
+        if not self._is_ours():
+            await asyncio.get_running_loop().create_future()
 
     async def release(self) -> None:
         """Lets the next one begin at once."""
@@ -79,6 +90,9 @@ class Lease:
                 await self._kube.replace(lease_path(self._namespace, self._name), lease, timeout=2.0)
         except KubeError as error:
             logger.info("Lease %s/%s is left to run out: %s", self._namespace, self._name, error)
+
+    def _is_ours(self) -> bool:
+        return self._clock() - self._renewed < DEADLINE
 
     async def _try(self) -> str:
         """Who holds it after this try; empty when somebody was quicker."""

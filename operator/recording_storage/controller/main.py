@@ -23,6 +23,7 @@ from recording_storage.controller.kube import ClusterNotConfigured, Kube, KubeEr
 from recording_storage.controller.lease import Lease
 from recording_storage.controller.listing import list_all
 from recording_storage.controller.probes import Probes
+from recording_storage.controller.reconcile import Fence
 from recording_storage.controller.runtime import Operator, Pace, WatchesEnded, clock
 from recording_storage.domain.address import Address
 
@@ -112,7 +113,7 @@ class Process:
             await _check(kube, options)
             await self._serve_probes(stack)
             if options.leader_election:
-                await self._lead(kube, lambda: self._operate(kube, bundled, remote))
+                await self._lead(kube, lambda fence: self._operate(kube, bundled, remote, fence=fence))
             else:
                 await self._operate(kube, bundled, remote)
 
@@ -130,7 +131,7 @@ class Process:
         dead = self._operator.dead_watches if self._operator is not None else []
         return f"the watch of {', '.join(dead)} does not deliver: changes have not arrived" if dead else ""
 
-    async def _lead(self, kube: Kube, operate: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _lead(self, kube: Kube, operate: Callable[[Fence], Coroutine[Any, Any, None]]) -> None:
         namespace = self._namespace()
         identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         lease = Lease(kube, namespace=namespace, name=LEASE_NAME, identity=identity)
@@ -141,7 +142,7 @@ class Process:
         except KubeError as error:
             raise StartError(f"Lease {namespace}/{LEASE_NAME}: {error}; or use --no-leader-election") from error
         metrics.LEADING.set(1)
-        work = asyncio.create_task(operate())
+        work = asyncio.create_task(operate(lease.fence))
         keep = asyncio.create_task(lease.keep())
         try:
             await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +158,9 @@ class Process:
                 async with asyncio.timeout(3.0):
                     await lease.release()
 
-    async def _operate(self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient) -> None:
+    async def _operate(
+        self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient, *, fence: Fence | None = None
+    ) -> None:
         options = self._options
         index = Index()
         internal = None
@@ -182,6 +185,7 @@ class Process:
                 accounts=accounts,
                 hash_key=key,
                 pace=self._pace,
+                fence=fence,
             )
             await self._operator.run(ready=self._say_ready)
         except KubeError as error:

@@ -12,7 +12,7 @@ without a deadline, but for the annotation.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ _ROUNDS = 12
 """Looks in a row; more would mean that acting doesn't lead to where the decision expects."""
 
 AnyKind = Reconciled[Any, Any, Any]
+Fence = Callable[[], Awaitable[None]]
 
 
 class Outcome:
@@ -60,6 +61,7 @@ class Reconciler:
         events: Events,
         written: Callable[[Resource, Change], None],
         now: Callable[[], datetime],
+        fence: Fence | None = None,
     ) -> None:
         """Take the parts.
 
@@ -70,6 +72,7 @@ class Reconciler:
             events: where notes go.
             written: called after a write of ours, with what it has changed: the watch's echo of it is no news.
             now: aware.
+            fence: stands before each write; see `Lease.fence`.
         """
         self._kube = kube
         self._index = index
@@ -77,6 +80,7 @@ class Reconciler:
         self._kinds = kinds
         self._events = events
         self._now = now
+        self._fence = fence or _no_fence
 
     async def reconcile(self, key: Key, *, failures: int) -> Outcome:
         """Bring one object a step on.
@@ -165,6 +169,7 @@ class Reconciler:
                     logger.debug(
                         "%s %s/%s: %s", resource.kind, resource.metadata.namespace, resource.metadata.name, action
                     )
+                    await self._fence()
                     await kind.act(resource, action)
                 for note in decision.notes:
                     self._events.tell(resource, note)
@@ -192,12 +197,14 @@ class Reconciler:
         # The UID makes it a conflict if the object has been replaced by another of the same name.
         body = {"metadata": {"uid": meta.uid}, "status": patch}
         path = _path(resource) + "/status"
+        await self._fence()
         self._keep(resource, await self._kube.patch(path, body))
 
     async def _set_finalizers(self, resource: Resource, finalizers: list[str]) -> Resource:
         """A list can only be patched as a whole, so it has to be the one that we have seen."""
         meta = resource.metadata
         metadata = {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": finalizers}
+        await self._fence()
         try:
             answer = await self._kube.patch(_path(resource), {"metadata": metadata})
         except KubeError as error:
@@ -224,6 +231,10 @@ class Reconciler:
         if old is None or old.reason != verdict.reason:
             warning = verdict.ready is Truth.FALSE or isinstance(verdict, Transient)
             self._events.tell(before, Note(reason=verdict.reason, message=verdict.message, warning=warning))
+
+
+async def _no_fence() -> None:
+    return
 
 
 def is_abandoned(verdict: Verdict, *, waited: float) -> bool:

@@ -28,7 +28,7 @@ from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.controller.kube import Document, Kube, KubeError
 from recording_storage.controller.listing import key_in, list_all, list_versions
 from recording_storage.controller.metadata_watch import MetadataWatch
-from recording_storage.controller.reconcile import AnyKind, Reconciler
+from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
 from recording_storage.controller.verdicts import Transient, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
@@ -67,6 +67,7 @@ class Operator:
         accounts: Accounts,
         hash_key: HashKey,
         pace: Pace | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._kube = kube
         self._pace = pace or Pace()
@@ -88,7 +89,7 @@ class Operator:
             Kind.SETTINGS: SettingsKind(kube=kube, index=index, accounts=accounts),
         }
         self._reconciler = Reconciler(
-            kube=kube, index=index, kinds=kinds, events=self._events, written=self._written, now=now
+            kube=kube, index=index, kinds=kinds, events=self._events, written=self._written, now=now, fence=fence
         )
 
     async def run(self, *, ready: Callable[[], None]) -> None:
