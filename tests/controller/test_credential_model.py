@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from recording_storage.controller.aws_credential import (
     Action,
     Create,
-    Delete,
     KeyPair,
     Observed,
-    Rename,
     Replace,
     decide,
 )
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.stored_item import Delete, Rename
 from recording_storage.resources import AwsCredential
 
 TAG = "00000000"

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from recording_storage.controller import aws_credential, public_key
-from recording_storage.controller.aws_credential import Create, Delete, KeyPair, Observed, Rename, Replace
+from recording_storage.controller.aws_credential import Create, KeyPair, Observed, Replace
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.stored_item import Delete, Rename
 from recording_storage.controller.verdicts import Stalled, Waiting
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import AwsCredential, PublicKey
@@ -164,7 +165,7 @@ def test_a_predecessor_that_settings_still_have_stays_however_old() -> None:
 def test_without_its_secret_the_store_goes_on_with_what_it_has() -> None:
     failure = Waiting("SecretNotFound", "Secret here/aws does not exist", ready=Truth.FALSE)
     decision = decide(
-        credential(sid=A, secretVersion="v1"), items=(item(A, ONE),), name=None, pair=None, secret_failure=failure
+        credential(sid=A, secretVersion="v1"), items=(item(A, ONE),), name=None, pair=None, source_failure=failure
     )
     assert decision.actions == ()
     assert decision.verdict.reason == "SecretNotFound"
@@ -218,7 +219,7 @@ def decide_key(resource: PublicKey, **facts: Any) -> Any:
 def test_a_public_key_is_created_once_and_doubles_go() -> None:
     assert decide_key(key()).actions == (public_key.Create(ONE, PEM),)
     assert decide_key(key(), items=(item(A, ONE),)).status == {"sid": A, "fingerprint": "AA:BB"}
-    assert decide_key(key(), items=(item(A, ONE), item(B, ONE))).actions == (public_key.Delete(B),)
+    assert decide_key(key(), items=(item(A, ONE), item(B, ONE))).actions == (Delete(B),)
 
 
 def test_a_public_key_never_changes_under_recordings_that_name_it() -> None:
@@ -234,4 +235,4 @@ def test_a_public_key_stays_while_recordings_for_earlier_settings_are_on_a_spool
     assert held.actions == ()
     assert held.verdict is not None
     assert "spool-1" in held.verdict.message
-    assert public_key.decide_deletion(key(sid=A), public_key.Observed(**facts)).actions == (public_key.Delete(A),)
+    assert public_key.decide_deletion(key(sid=A), public_key.Observed(**facts)).actions == (Delete(A),)

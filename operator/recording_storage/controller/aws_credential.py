@@ -10,7 +10,7 @@ from datetime import datetime
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import AwsCredential
@@ -46,28 +46,12 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observed:
-    tag: str
-    """Of the names of this resource's items at the store."""
-    name: ItemName | None = None
-    """Of the item for the present key pair; None without one."""
+class Observed(ObservedItem):
     pair: KeyPair | None = None
-    secret_failure: Verdict | None = None
-    """Why there is no key pair."""
-    items: tuple[StoredItem, ...] = ()
-    """All AWS credentials of the account."""
-    in_settings: frozenset[str] = frozenset()
-    """Sids that enabled settings at the store have."""
     in_uploaders: frozenset[str] | None = None
     """Sids that live uploaders report; None where that can't be known."""
-    referrers: tuple[str, ...] = ()
-    """RecordingSettings that refer to this object."""
     refusals: tuple[Refusal, ...] = ()
-    """What they say about credentials that they have tried."""
-    failure: Verdict | None = None
-    """Why the store could not be looked at."""
-    gone: bool = False
-    """The account that it belonged to does not exist any more: nothing can be cleaned up."""
+    """What the referrers say about credentials that they have tried."""
     now: datetime
 
 
@@ -78,22 +62,11 @@ class Create:
 
 
 @dataclass(frozen=True)
-class Rename:
-    sid: str
-    name: ItemName
-
-
-@dataclass(frozen=True)
 class Replace:
     """Whatever is reached with `sid` is reached with `by` from now on."""
 
     sid: str
     by: str
-
-
-@dataclass(frozen=True)
-class Delete:
-    sid: str
 
 
 Action = Create | Rename | Replace | Delete
@@ -107,8 +80,8 @@ def decide(credential: AwsCredential, observed: Observed) -> Decision[Action]:  
     status = credential.status
     current = status.sid if status.sid in sids else None
     if observed.pair is None or observed.name is None:
-        assert observed.secret_failure is not None
-        return Decision(verdict=_without_secret(observed.secret_failure, current))
+        assert observed.source_failure is not None
+        return Decision(verdict=_without_secret(observed.source_failure, current))
     resolved = true(REFS, "Resolved", "account and Secret are there")
     wanted = next((item for item in observed.items if stands_for(item, observed.name)), None)
     if current is not None and wanted is None and status.secret_version == observed.pair.version:
@@ -257,21 +230,3 @@ def _without_secret(failure: Verdict, current: str | None) -> Verdict:
         return failure
     message = f"{failure.message}. The store keeps {current}, made from its last content, and goes on with it"
     return Waiting(failure.reason, message, cause=REFS, ready=Truth.FALSE)
-
-
-def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: str) -> Verdict:
-    parts = []
-    if referrers:
-        parts.append(f"{', '.join(referrers)} refers to it")
-    elif used:
-        parts.append(f"the account's settings at the store use {', '.join(sorted(used))}")
-    if held:
-        parts.append(f"a live uploader still uses {', '.join(sorted(held))}")
-    return Waiting(
-        "InUse",
-        f"not deleted at the store, because {' and '.join(parts)}: refer to another {what} or disable it there first; "
-        "the deletion then goes on by itself",
-        cause=ConditionType.DELETION_BLOCKED,
-        after=5.0,
-        ready=Truth.FALSE,
-    )

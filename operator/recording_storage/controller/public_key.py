@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from recording_storage.controller.aws_credential import blocked
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth, true
 from recording_storage.resources import PublicKey
@@ -25,39 +24,16 @@ class Pem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observed:
-    tag: str
-    name: ItemName | None = None
+class Observed(ObservedItem):
     pem: Pem | None = None
-    source_failure: Verdict | None = None
-    """Why there is no key."""
-    items: tuple[StoredItem, ...] = ()
-    """All public keys of the account."""
-    in_settings: frozenset[str] = frozenset()
-    """Sids that settings with encryption enabled have."""
     spools_behind: tuple[str, ...] = ()
     """Spools of live uploaders with recordings for earlier settings, which may have been encrypted for this key."""
-    referrers: tuple[str, ...] = ()
-    failure: Verdict | None = None
-    gone: bool = False
-    """The account that it belonged to does not exist any more."""
 
 
 @dataclass(frozen=True)
 class Create:
     name: ItemName
     pem: Pem
-
-
-@dataclass(frozen=True)
-class Rename:
-    sid: str
-    name: ItemName
-
-
-@dataclass(frozen=True)
-class Delete:
-    sid: str
 
 
 Action = Create | Rename | Delete

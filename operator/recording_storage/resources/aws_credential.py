@@ -9,16 +9,14 @@ from pydantic import ConfigDict, Field
 from recording_storage.resources.common import (
     ATOMIC,
     Column,
-    CredentialDeletionPolicy,
     CredentialSid,
     DataKey,
-    FixedAccountRef,
-    FriendlyName,
     Names,
     ObjectName,
     Part,
     Resource,
     Status,
+    StoredItemSpec,
     map_list,
 )
 from recording_storage.resources.rules import rules, union
@@ -59,17 +57,11 @@ class CredentialSource(Part):
     """The key pair; required when type is StaticKeys."""
 
 
-class AwsCredentialSpec(Part):
+class AwsCredentialSpec(StoredItemSpec):
     """The credential that is wanted."""
 
-    account_ref: FixedAccountRef
-    """The account that owns the credential. Immutable."""
-    friendly_name: FriendlyName | None = None
-    """Name at the store; the object's own name if not given."""
     source: CredentialSource
     """Where the credential comes from."""
-    deletion_policy: CredentialDeletionPolicy = CredentialDeletionPolicy.DELETE
-    """What happens to it at the store when this object is deleted, as soon as nothing uses it. Delete or Retain."""
 
 
 class RetiringCredential(Part):

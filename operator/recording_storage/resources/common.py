@@ -123,6 +123,17 @@ class Condition(Part):
     """Why, and what to do about it, for people."""
 
 
+class StoredItemSpec(Part):
+    """What every object says that stands for an item in the account at the store."""
+
+    account_ref: FixedAccountRef
+    """The account that owns it. Immutable."""
+    friendly_name: FriendlyName | None = None
+    """Name at the store; the object's own name if not given."""
+    deletion_policy: CredentialDeletionPolicy = CredentialDeletionPolicy.DELETE
+    """What happens to it at the store when this object is deleted, as soon as nothing uses it. Delete or Retain."""
+
+
 class Status(Part):
     """What every kind reports."""
 

@@ -8,16 +8,14 @@ from pydantic import ConfigDict, Field
 from recording_storage.resources.common import (
     ATOMIC,
     Column,
-    CredentialDeletionPolicy,
     CredentialSid,
     DataKey,
-    FixedAccountRef,
-    FriendlyName,
     Names,
     ObjectName,
     Part,
     Resource,
     Status,
+    StoredItemSpec,
 )
 from recording_storage.resources.rules import Reason, immutable, rule, rules, union
 
@@ -70,13 +68,9 @@ class KeySource(Part):
     """ConfigMap that holds the PEM; required when type is ConfigMap."""
 
 
-class PublicKeySpec(Part):
+class PublicKeySpec(StoredItemSpec):
     """The public key that is wanted."""
 
-    account_ref: FixedAccountRef
-    """The account that owns the key. Immutable."""
-    friendly_name: FriendlyName | None = None
-    """Name at the store; the object's own name if not given."""
     source: Annotated[
         KeySource,
         Field(
@@ -86,8 +80,6 @@ class PublicKeySpec(Part):
         ),
     ]
     """Where the public key comes from. Immutable: recordings name the key that they are encrypted for."""
-    deletion_policy: CredentialDeletionPolicy = CredentialDeletionPolicy.DELETE
-    """What happens to it at the store when this object is deleted, as soon as nothing uses it. Delete or Retain."""
 
 
 class PublicKeyStatus(Status):

@@ -7,44 +7,25 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from recording_storage.controller import public_key as decisions
-from recording_storage.controller.accounts import Access, Accounts, public_verdict
+from recording_storage.controller.accounts import Access, public_verdict
 from recording_storage.controller.decision import Decision
-from recording_storage.controller.effects.aws_credential import delete
+from recording_storage.controller.effects.stored_item import StoredItemKind, unusable
 from recording_storage.controller.effects.usage import sids_in_settings, spools_behind
-from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.index import Index, account_key, key_of
 from recording_storage.controller.keys import Kind
-from recording_storage.controller.kube import Kube
-from recording_storage.controller.naming import item_name, resource_tag
-from recording_storage.controller.public_key import Action, Create, Delete, Observed, Pem, Rename
+from recording_storage.controller.public_key import Action, Create, Observed, Pem
 from recording_storage.controller.public_store import PUBLIC_KEYS_PATH
 from recording_storage.controller.secrets import read_config_map
 from recording_storage.controller.store_errors import StoreFailure
-from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
-from recording_storage.domain.conditions import ConditionType, Truth
+from recording_storage.controller.verdicts import Stalled
+from recording_storage.domain.conditions import ConditionType
 from recording_storage.resources import PublicKey
-from recording_storage.resources.common import CredentialDeletionPolicy
-
-INTERVAL = 300.0
 
 
-class PublicKeyKind:
+class PublicKeyKind(StoredItemKind[PublicKey, Observed, Action]):
     kind: ClassVar[Kind] = Kind.PUBLIC_KEY
     model: ClassVar[type[Any]] = PublicKey
-
-    def __init__(self, *, kube: Kube, index: Index, accounts: Accounts, hash_key: HashKey) -> None:
-        self._kube = kube
-        self._index = index
-        self._accounts = accounts
-        self._hash_key = hash_key
-
-    def interval(self, resource: PublicKey) -> float:
-        del resource
-        return INTERVAL
-
-    def suspended(self, resource: PublicKey) -> bool:
-        del resource
-        return False
+    collection: ClassVar[str] = PUBLIC_KEYS_PATH
+    observed = Observed
 
     def decide(self, resource: PublicKey, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
@@ -52,44 +33,9 @@ class PublicKeyKind:
     def decide_deletion(self, resource: PublicKey, observed: Observed) -> Decision[Action]:
         return decisions.decide_deletion(resource, observed)
 
-    async def observe(self, resource: PublicKey) -> Observed:
-        facts: dict[str, Any] = {
-            "tag": resource_tag(resource, hash_key=self._hash_key),
-            "referrers": tuple(
-                str(key) for key in self._index.referrers(key_of(resource)) if key.kind is Kind.SETTINGS
-            ),
-        }
-        deleting = resource.metadata.deletion_timestamp is not None
-        if deleting and resource.spec.deletion_policy is CredentialDeletionPolicy.RETAIN:
-            return Observed(**facts)
-        if deleting and self._index.get(account_key(resource)) is None:
-            return Observed(**facts, gone=True)
-        try:
-            facts |= await self._at_store(await self._accounts.access(resource))
-        except Verdict as verdict:
-            return Observed(**facts, failure=verdict)
-        if not deleting:
-            try:
-                pem = await self._pem(resource)
-                label = resource.spec.friendly_name or resource.metadata.name
-                name = item_name(resource, label=label, content=pem.fingerprint, hash_key=self._hash_key)
-                facts |= {"pem": pem, "name": name}
-            except Verdict as verdict:
-                facts["source_failure"] = verdict
-        return Observed(**facts)
-
-    async def act(self, resource: PublicKey, action: Action) -> None:
-        access = await self._accounts.access(resource)
-        try:
-            match action:
-                case Create():
-                    await access.store.create_public_key(friendly_name=action.name.text, pem=action.pem.text)
-                case Rename():
-                    await access.store.rename(PUBLIC_KEYS_PATH, action.sid, friendly_name=action.name.text)
-                case Delete():
-                    await delete(access, PUBLIC_KEYS_PATH, action.sid)
-        except StoreFailure as error:
-            raise public_verdict(error, access) from error
+    async def _do(self, access: Access, action: Action) -> None:
+        if isinstance(action, Create):
+            await access.store.create_public_key(friendly_name=action.name.text, pem=action.pem.text)
 
     async def _at_store(self, access: Access) -> dict[str, Any]:
         try:
@@ -101,6 +47,10 @@ class PublicKeyKind:
         except StoreFailure as error:
             raise public_verdict(error, access) from error
 
+    async def _source(self, resource: PublicKey) -> dict[str, Any]:
+        pem = await self._pem(resource)
+        return {"pem": pem, "name": self._name(resource, content=pem.fingerprint)}
+
     async def _pem(self, resource: PublicKey) -> Pem:
         source = resource.spec.source
         if source.config_map is None:
@@ -110,10 +60,10 @@ class PublicKeyKind:
         where = f"ConfigMap {namespace}/{ref.name}"
         data = await read_config_map(self._kube, namespace=namespace, name=ref.name)
         if data is None:
-            raise _missing("ConfigMapNotFound", f"{where} does not exist: create it with the key {ref.key!r}")
+            raise unusable("ConfigMapNotFound", f"{where} does not exist: create it with the key {ref.key!r}")
         if not data.get(ref.key, "").strip():
             present = ", ".join(sorted(data)) or "none"
-            raise _missing("ConfigMapInvalid", f"{where} has no key {ref.key!r}, or it is empty (it has: {present})")
+            raise unusable("ConfigMapInvalid", f"{where} has no key {ref.key!r}, or it is empty (it has: {present})")
         return parse(data[ref.key], where=f"{where}, key {ref.key!r}")
 
 
@@ -140,7 +90,3 @@ def parse(text: str, *, where: str) -> Pem:
     digest = hashlib.sha256(der).hexdigest().upper()
     fingerprint = ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
     return Pem(text=text.strip() + "\n", fingerprint=fingerprint)
-
-
-def _missing(reason: str, message: str) -> Waiting:
-    return Waiting(reason, message, cause=ConditionType.REFS_RESOLVED, after=INTERVAL, ready=Truth.FALSE)

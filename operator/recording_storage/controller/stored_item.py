@@ -1,0 +1,66 @@
+"""What AwsCredential and PublicKey have in common: each stands for an item at the store, of a name that tells whose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recording_storage.controller.naming import ItemName
+from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.verdicts import Verdict, Waiting
+from recording_storage.domain.conditions import ConditionType, Truth
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedItem:
+    tag: str
+    """Of the names of this resource's items at the store."""
+    name: ItemName | None = None
+    """Of the item for what the source holds now; None without that."""
+    source_failure: Verdict | None = None
+    """Why the source holds nothing that can be used."""
+    items: tuple[StoredItem, ...] = ()
+    """All items of the kind in the account."""
+    in_settings: frozenset[str] = frozenset()
+    """Sids that settings at the store have in use."""
+    referrers: tuple[str, ...] = ()
+    """RecordingSettings that refer to this object."""
+    failure: Verdict | None = None
+    """Why the store could not be looked at."""
+    gone: bool = False
+    """The account that it belonged to does not exist any more: nothing can be cleaned up."""
+
+
+@dataclass(frozen=True)
+class Rename:
+    sid: str
+    name: ItemName
+
+
+@dataclass(frozen=True)
+class Delete:
+    sid: str
+
+
+def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: str) -> Verdict:
+    """Of an object whose deletion waits.
+
+    Args:
+        referrers: RecordingSettings that refer to it.
+        used: sids of it that settings at the store have.
+        held: sids of it that live uploaders have.
+        what: its kind.
+    """
+    parts = []
+    if referrers:
+        parts.append(f"{', '.join(referrers)} refers to it")
+    elif used:
+        parts.append(f"the account's settings at the store use {', '.join(sorted(used))}")
+    if held:
+        parts.append(f"a live uploader still uses {', '.join(sorted(held))}")
+    return Waiting(
+        "InUse",
+        f"not deleted at the store, because {' and '.join(parts)}: refer to another {what} or disable it there first; "
+        "the deletion then goes on by itself",
+        cause=ConditionType.DELETION_BLOCKED,
+        after=5.0,
+        ready=Truth.FALSE,
+    )
