@@ -8,6 +8,7 @@ import pytest
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
 from recording_storage.domain.settings import RecordingSettings, SettingsError, destination_id
+from recording_storage.domain.states import Product
 
 CR = "CR" + "0" * 32
 ENABLED = RecordingSettings(
@@ -17,6 +18,7 @@ ENABLED = RecordingSettings(
     aws_storage_enabled=True,
 )
 DEFAULTS = RecordingSettings()
+VOICE = Product.VOICE
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -151,7 +153,7 @@ def test_enabling_is_always_proved():
 
 def test_the_destination_is_named_by_where_and_how_objects_are_stored():
     location = parse_bucket_url(ENABLED.aws_s3_url)
-    same = destination_id(location, ENABLED)
+    same = destination_id(location, ENABLED, product=VOICE)
     assert len(same) == 32
     for change in (
         {"aws_credentials_sid": ""},
@@ -159,11 +161,14 @@ def test_the_destination_is_named_by_where_and_how_objects_are_stored():
         {"friendly_name": "y"},
         {"encryption_key_sid": CR},
     ):
-        assert destination_id(location, replace(ENABLED, **change)) == same
+        assert destination_id(location, replace(ENABLED, **change), product=VOICE) == same
     others = {
-        destination_id(location, replace(ENABLED, key_template="x{recording_sid}")),
-        destination_id(location, replace(ENABLED, encryption_key_sid=CR, encryption_enabled=True)),
-        destination_id(parse_bucket_url(ENABLED.aws_s3_url + "/deeper"), ENABLED),
-        destination_id(parse_bucket_url("https://other-bucket.s3.eu-west-1.amazonaws.com/calls"), ENABLED),
+        destination_id(location, replace(ENABLED, key_template="x{recording_sid}"), product=VOICE),
+        destination_id(location, replace(ENABLED, encryption_key_sid=CR, encryption_enabled=True), product=VOICE),
+        destination_id(parse_bucket_url(ENABLED.aws_s3_url + "/deeper"), ENABLED, product=VOICE),
+        destination_id(
+            parse_bucket_url("https://other-bucket.s3.eu-west-1.amazonaws.com/calls"), ENABLED, product=VOICE
+        ),
+        destination_id(location, ENABLED, product=Product.VIDEO),
     }
-    assert len(others | {same}) == 5
+    assert len(others | {same}) == 6

@@ -17,6 +17,7 @@ from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, KeyTemplate
 from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
 from recording_storage.domain.sids import SidPrefix, is_sid
+from recording_storage.domain.states import Product
 
 MAX_FRIENDLY_NAME = 256
 MAX_URL = 2048
@@ -117,12 +118,14 @@ class RecordingSettings:
         return not before.aws_storage_enabled or any(getattr(self, name) != getattr(before, name) for name in _REACHING)
 
 
-def destination_id(location: BucketLocation, settings: RecordingSettings) -> str:
-    """Name a destination by what makes it: the same place, keys and encryption have the same id everywhere.
+def destination_id(location: BucketLocation, settings: RecordingSettings, *, product: Product) -> str:
+    """Name a destination by what makes it: the same product, place, keys and encryption have the same id everywhere.
 
-    The credential is not part of it, nor is anything else that may change without objects going elsewhere.
+    The credential is not part of it, nor is anything else that may change without objects going elsewhere; it follows
+    the product's newest settings. The product is, since voice and video may share a folder with other tags each.
     """
     parts = (
+        product.value,
         location.endpoint,
         location.bucket,
         location.prefix,

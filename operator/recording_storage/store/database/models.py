@@ -14,9 +14,13 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+UNFINISHED = text("state IN ('found', 'held', 'parked', 'rejected', 'uploading', 'waiting') AND deleted_at IS NULL")
+"""Recordings that still need their destination. Word for word as the index on them has it, or it is not used."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -128,6 +132,8 @@ class Destination(Base):
     """A protocol DestinationPlan without credential."""
     credential_sid: Mapped[str | None] = mapped_column(String(34), index=True)
     public_key_sid: Mapped[str | None] = mapped_column(String(34), index=True)
+    public_key: Mapped[str | None]
+    """PEM; the destination's own: what waits for it is encrypted also when the key was deleted meanwhile."""
     proven_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

@@ -11,14 +11,11 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from recording_storage.domain.settings import RecordingSettings
-from recording_storage.domain.states import AT_DESTINATION, FINAL, Product, RecordingState
+from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, EncryptionPlan, ProductPlan
-from recording_storage.store.database.models import Account, AwsCredential, Destination, PublicKey, Recording, Settings
+from recording_storage.store.database.models import UNFINISHED, Account, AwsCredential, Destination, Recording, Settings
 from recording_storage.store.secrets_box import SecretsBox
 from recording_storage.store.services.credentials import open_credential
-
-UNFINISHED = frozenset(RecordingState) - AT_DESTINATION - FINAL
-"""Recordings in these states still need their destination."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +104,17 @@ def complete_plans(session: Session, drafts: Sequence[PlanDraft], *, box: Secret
 @dataclass(frozen=True)
 class PlacedDestination:
     row: Destination
-    public_key: str | None
-    """PEM; None: there is no such key, or none is wanted."""
     credential_exists: bool
 
     @property
     def is_usable(self) -> bool:
         """False holds what is pinned here: without its public key nothing may be stored, least of all in clear."""
-        return self.credential_exists and (self.row.public_key_sid is None or self.public_key is not None)
+        return self.credential_exists and (self.row.public_key_sid is None or self.row.public_key is not None)
 
 
 def _destinations(session: Session, accounts: Sequence[str]) -> list[PlacedDestination]:
     query = (
-        sa.select(Destination, PublicKey.pem, AwsCredential.sid)
-        .outerjoin(
-            PublicKey,
-            sa.and_(PublicKey.sid == Destination.public_key_sid, PublicKey.account_sid == Destination.account_sid),
-        )
+        sa.select(Destination, AwsCredential.sid)
         .outerjoin(
             AwsCredential,
             sa.and_(
@@ -133,7 +124,7 @@ def _destinations(session: Session, accounts: Sequence[str]) -> list[PlacedDesti
         .where(Destination.account_sid.in_(accounts))
         .order_by(Destination.id)
     )
-    return [PlacedDestination(row, pem, sid is not None) for row, pem, sid in session.execute(query)]
+    return [PlacedDestination(row, sid is not None) for row, sid in session.execute(query)]
 
 
 def _needed(
@@ -153,8 +144,7 @@ def _needed(
         .where(
             Recording.spool_id == spool_id,
             Recording.account_sid.in_(accounts),
-            Recording.state.in_(UNFINISHED),
-            Recording.deleted_at.is_(None),
+            UNFINISHED,
         )
     )
     for sid, id_ in session.execute(pinned):
@@ -184,8 +174,8 @@ def _destination(placed: PlacedDestination) -> DestinationPlan:
     plan = DestinationPlan.model_validate(row.values | {"id": row.id, "proven": row.proven_at is not None})
     if row.public_key_sid is None:
         return plan
-    # A key that is gone leaves an empty one, and no credential.
-    encryption = EncryptionPlan(public_key_sid=row.public_key_sid, public_key=placed.public_key or "")
+    # One that a store of an older version had lost leaves an empty one, and no credential.
+    encryption = EncryptionPlan(public_key_sid=row.public_key_sid, public_key=row.public_key or "")
     return plan.model_copy(update={"encryption": encryption})
 
 

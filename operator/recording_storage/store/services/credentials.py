@@ -3,16 +3,15 @@
 import re
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from recording_storage.domain.sids import SidPrefix, new_sid
 from recording_storage.s3.types import Credential
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
-from recording_storage.store.database.models import AwsCredential, Destination
+from recording_storage.store.database.models import AwsCredential
 from recording_storage.store.errors import invalid
 from recording_storage.store.secrets_box import SecretsBox
 from recording_storage.store.services.accounts import bump_revision, checked_name, lock_account
+from recording_storage.store.services.destinations import release_credential
 from recording_storage.store.services.owned import own_row, require_unused
 
 # AWS's own have 16 to 128 characters of [A-Za-z0-9_], other servers' have any length; both fit an HTTP header.
@@ -56,7 +55,7 @@ def create_credential(store: Store, *, account_sid: str, credentials: str, frien
 
 
 def delete_credential(store: Store, *, account_sid: str, sid: str) -> None:
-    """Delete it; refused while enabled settings use it.
+    """Delete it; refused while enabled settings use it, or recordings wait to be stored with it.
 
     Destinations of earlier settings that are still reached with it lose it, and are held until they get another.
     """
@@ -71,10 +70,9 @@ def delete_credential(store: Store, *, account_sid: str, sid: str) -> None:
             flag="aws_storage_enabled",
             instead="give them another credential, or disable external storage",
         )
-        lost = sa.update(Destination).where(Destination.account_sid == account_sid, Destination.credential_sid == sid)
-        orphaned = session.execute(lost.values(credential_sid=None).returning(Destination.id)).all()
+        changed = release_credential(session, account_sid=account_sid, sid=sid)
         session.delete(row)
-        if orphaned:
+        if changed:
             bump_revision(session, account_sid)
 
 

@@ -59,7 +59,10 @@ def create_public_key(store: Store, *, account_sid: str, public_key: str, friend
 
 
 def delete_public_key(store: Store, *, account_sid: str, sid: str) -> None:
-    """Delete it; refused while settings with encryption enabled use it."""
+    """Delete it; refused while settings with encryption enabled use it.
+
+    What was recorded under earlier settings is still encrypted for it: destinations have their own copy.
+    """
     with store.database.write() as session:
         lock_account(session, account_sid)
         row = own_row(session, PublicKey, account_sid=account_sid, sid=sid)

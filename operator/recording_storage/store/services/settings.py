@@ -119,6 +119,7 @@ def _commit(
             row.destination_id = record_destination(
                 session,
                 account_sid=account_sid,
+                product=product,
                 location=proof.location,
                 settings=after,
                 allow_private=is_allowed(store.config, proof.location),
