@@ -74,6 +74,16 @@ class StoredMedia:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file in the media folder."""
+
+    key: MediaKey
+    partial: bool
+    changed_at: float
+    """Seconds since 1970: its last byte, or its rename."""
+
+
 class Appender:
     """Bytes being added at the end of a partial file."""
 
@@ -160,6 +170,39 @@ class MediaFolder:
         """Delete what is here of it, complete or not; that nothing is here is fine."""
         for file in (self._part(key), self.file(key.path)):
             file.unlink(missing_ok=True)
+
+    def folders(self) -> list[str]:
+        """Where files may be, below the media folder; one account's each."""
+        return sorted(
+            str(folder.relative_to(self.root))
+            for account in self.root.iterdir()
+            if is_sid(account.name, SidPrefix.ACCOUNT) and account.is_dir()
+            for folder in account.iterdir()
+            if folder.is_dir()
+        )
+
+    def kept(self, folder: str) -> list[Kept]:
+        """The files in one of the folders; what is not named as ours is nobody's business."""
+        found = []
+        account_sid = folder.partition("/")[0]
+        with os.scandir(self.root / folder) as entries:
+            for entry in entries:
+                with suppress(ValueError, FileNotFoundError):
+                    key = MediaKey(account_sid, entry.name.removesuffix(_PART))
+                    found.append(Kept(key=key, partial=entry.name.endswith(_PART), changed_at=entry.stat().st_ctime))
+        return found
+
+    def discard(self, file: Kept) -> bool:
+        """Remove a leftover; False when it is not, because an upload of it is at work."""
+        if not file.partial:
+            self.file(file.key.path).unlink(missing_ok=True)
+            return True
+        try:
+            with self._locked(file.key):
+                self._part(file.key).unlink()
+        except OffsetError:
+            return False
+        return True
 
     def _part(self, key: MediaKey) -> Path:
         return self.root / (key.path + _PART)

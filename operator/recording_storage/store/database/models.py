@@ -13,7 +13,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -239,15 +238,3 @@ class Command(Base):
     recording_sid: Mapped[str | None] = mapped_column(String(34))
     created_at: Mapped[datetime]
     acknowledged_at: Mapped[datetime | None]
-
-
-class MediaUpload(Base):
-    """An upload into the store's own media storage that is under way."""
-
-    __tablename__ = "media_uploads"
-    __table_args__ = (UniqueConstraint("path"),)
-
-    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
-    recording_sid: Mapped[str] = mapped_column(String(34), primary_key=True)
-    path: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[datetime]

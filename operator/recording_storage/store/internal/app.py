@@ -13,6 +13,7 @@ from recording_storage.store.context import Store
 from recording_storage.store.internal import media_api, operator_api, schemas, uploader_api
 from recording_storage.store.internal.identity import Authenticator
 from recording_storage.store.internal.kube_identity import TokenReviewer, token_reviewer
+from recording_storage.store.internal.media_sweep import keep_swept
 from recording_storage.store.internal.problems import install_problem_handlers
 from recording_storage.store.internal.wire import check_protocol_header
 from recording_storage.store.services.recordings import media_folder
@@ -33,8 +34,11 @@ def create_internal_app(store: Store, *, reviewer: TokenReviewer | None = None) 
     )
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(keep_swept(store, app.state.media))
         yield
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
         await authenticator.close()
 
     app = FastAPI(
