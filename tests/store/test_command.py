@@ -153,6 +153,21 @@ def test_wrong_use(base: list[str], arguments: list[str], words: str):
     assert "planted" not in line
 
 
+@pytest.mark.parametrize("content", [None, "", "this is no kubeconfig"])
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_kubeconfig_that_is_none(base: list[str], tmp_path: Path, by: str, content: str | None):
+    file = tmp_path / "kubeconfig"
+    if content is not None:
+        file.write_text(content)
+    option, env = (["--kubeconfig", str(file)], {}) if by == "option" else ([], {KUBECONFIG: str(file)})
+    line = failure(run(*base, "--create-master-key", *FREE, *option, env=env), 2)
+    assert f"--kubeconfig {file}" in line
+    assert not (tmp_path / "store.db").exists(), "nothing is begun"
+
+
+KUBECONFIG = "RECORDING_STORAGE_KUBECONFIG"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -6,9 +6,11 @@ import pytest
 
 from recording_storage.store.internal.kube_identity import (
     Cluster,
+    KubeconfigError,
     NoCluster,
     ReviewUnavailableError,
     TokenRefusedError,
+    check_kubeconfig,
     token_reviewer,
 )
 
@@ -56,6 +58,27 @@ async def test_without_a_cluster_it_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         await reviewer.review(TOKEN)
 
 
-def test_a_missing_kubeconfig_is_found_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        token_reviewer(tmp_path / "absent")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{ not yaml: [",
+        "[1]",
+        "a: b",
+        "\x00",
+        UNREACHABLE.replace("cluster: k", "cluster: other"),
+        "current-context: c",
+    ],
+)
+def test_a_file_that_is_no_kubeconfig_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    with pytest.raises(KubeconfigError) as refused:
+        check_kubeconfig(file)
+    assert str(refused.value) == f"{file} is no kubeconfig with a current context and its cluster"
+
+
+def test_one_whose_cluster_is_away_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(UNREACHABLE)
+    check_kubeconfig(file)

@@ -151,7 +151,13 @@ def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
 def _serve(config: StoreConfig) -> None:
     from recording_storage.store.app import create_public_app  # noqa: PLC0415 - the help needs none of it
     from recording_storage.store.internal.app import create_internal_app, release_waiting  # noqa: PLC0415
+    from recording_storage.store.internal.kube_identity import KubeconfigError, check_kubeconfig  # noqa: PLC0415
 
+    if config.kubeconfig is not None:
+        try:
+            check_kubeconfig(config.kubeconfig)
+        except KubeconfigError as error:
+            raise click.UsageError(f"--kubeconfig {error}") from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("uvicorn", "alembic"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -15,7 +15,7 @@ import aiohttp
 import yaml
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import load_incluster_config, load_kube_config
+from kubernetes.aio.config import list_kube_config_contexts, load_incluster_config, load_kube_config
 from kubernetes.aio.config.config_exception import ConfigException
 
 AUDIENCE = "recording-storage"
@@ -34,6 +34,10 @@ logging.getLogger("kubernetes.aio.client.rest").setLevel(logging.INFO)  # at DEB
 
 class TokenRefusedError(Exception):
     """The token proves nothing here; the message says what to do."""
+
+
+class KubeconfigError(Exception):
+    """The file names no cluster that could be asked; one line, with the file."""
 
 
 class ReviewUnavailableError(Exception):
@@ -127,13 +131,22 @@ class Cluster:
         return found
 
 
-def token_reviewer(kubeconfig: Path | None) -> TokenReviewer:
-    """The reviewer for this process: the kubeconfig's cluster, else the one around us, else none.
+def check_kubeconfig(file: Path) -> None:
+    """Raise KubeconfigError unless it can be read and names a cluster.
 
-    Raises OSError when the kubeconfig can't be read; what is wrong in it is told to whoever needs it.
+    Nobody is asked: whether the cluster answers may change from minute to minute, and is told to whoever needs it.
     """
-    if kubeconfig is not None:
-        kubeconfig.open("rb").close()
+    try:
+        file.open("rb").close()
+        list_kube_config_contexts(str(file))  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise KubeconfigError(f"{file}: {error.strerror}") from None
+    except (ConfigException, *_MALFORMED):
+        raise KubeconfigError(f"{file} is no kubeconfig with a current context and its cluster") from None
+
+
+def token_reviewer(kubeconfig: Path | None) -> TokenReviewer:
+    """The reviewer for this process: the kubeconfig's cluster, else the one around us, else none."""
     if kubeconfig is None and not os.environ.get(_IN_CLUSTER):
         return NoCluster()
     return Cluster(kubeconfig)
