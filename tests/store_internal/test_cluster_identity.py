@@ -1,10 +1,12 @@
 """Service accounts' tokens, checked by a real API server."""
 
 import os
-import time
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from recording_storage.protocol.accounts import OpenAccount, OpenedAccount
 from recording_storage.protocol.recordings import BatchResponse
 from recording_storage.protocol.sync import SyncResponse
+from recording_storage.store.changes import Changes
+from recording_storage.store.health import REGISTRY
 from recording_storage.store.internal.identity import ACCEPTED_SECONDS, Authenticator
 from recording_storage.store.internal.kube_identity import AUDIENCE
 from recording_storage.store.services.accounts import create_account
@@ -27,6 +31,7 @@ from tests.cluster.kube import Kube
 from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.store_internal.messages import SECRET, batch, enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body, opened_store, serving
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -173,18 +178,70 @@ def test_a_deleted_pods_token_is_good_for_seconds_at_most(
     account = bound_account(live, uid_of(kube, "media"))
     with live.client(token) as http:
         assert plans(sync(http)) == [account.account_sid]
-        kube.request(
-            "DELETE",
-            f"/api/v1/namespaces/media-{os.getpid()}/pods/recorder",
-            {"gracePeriodSeconds": 0},
-        )
-        deadline = time.monotonic() + 30
-        while review_token(kube, token, audience=AUDIENCE).get("authenticated"):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        delete_pod(kube, token)
         assert plans(sync(http)) == [account.account_sid]
-        clock.now += ACCEPTED_SECONDS + 1
+        clock.now += 5
         assert sync(http).status_code == 401
+
+
+def test_a_long_poll_of_a_deleted_pod_gets_nothing_more(
+    *,
+    live: Live,
+    kube: Kube,
+    tenant: Callable[..., str],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = tenant("media")
+    account = bound_account(live, uid_of(kube, "media"))
+    spool = f"/uploaders/{new_spool()}/sync"
+    waits = threading.Event()
+    wait = Changes.wait
+
+    async def noted(self: Changes, *args: Any, **kwargs: Any) -> bool:
+        waits.set()
+        return await wait(self, *args, **kwargs)
+
+    with live.client(token) as http, ThreadPoolExecutor(1) as pool:
+        known = SyncResponse.model_validate_json(http.post(spool, content=body(sync_request())).content).etag
+        monkeypatch.setattr(Changes, "wait", noted)
+        answer = pool.submit(http.post, spool, content=body(sync_request(known=known, wait_seconds=60)))
+        assert waits.wait(10)
+        delete_pod(kube, token)
+        clock.now += ACCEPTED_SECONDS
+        enable(live.store, account.account_sid, credential_sid=new_credential(live.store, account.account_sid))
+        live.store.changes.announce(account.account_sid)
+        refused = answer.result(20)
+    assert refused.status_code == 401
+    assert SECRET.get_secret_value() not in refused.text
+
+
+def delete_pod(kube: Kube, token: str) -> None:
+    """Give back when the API server itself does not believe the pod's token any more, ten seconds later."""
+    path = f"/api/v1/namespaces/media-{os.getpid()}/pods/recorder"
+    kube.request("DELETE", path, {"gracePeriodSeconds": 0})
+    eventually(
+        lambda: not review_token(kube, token, audience=AUDIENCE).get("authenticated"), what="the token is refused"
+    )
+
+
+def test_a_busy_uploader_costs_one_review_in_five_seconds(
+    live: Live, kube: Kube, tenant: Callable[..., str], clock: Clock
+) -> None:
+    token = tenant("media")
+    bound_account(live, uid_of(kube, "media"))
+    before = reviews()
+    with live.client(token) as http, ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert {answer.status_code for answer in pool.map(lambda _: sync(http), range(16))} == {200}
+        assert reviews() - before == 1
+        clock.now += 5
+        sync(http)
+        assert reviews() - before == 2
+
+
+def reviews() -> float:
+    return REGISTRY.get_sample_value("recording_storage_store_token_reviews_total", {"result": "accepted"}) or 0.0
 
 
 def test_a_namespace_made_anew_under_the_same_name_is_not_bound(

@@ -73,6 +73,25 @@ def test_a_message_has_a_limit(live_sqlite: Live, monkeypatch: pytest.MonkeyPatc
     assert problem(answer).code == "too_large"
 
 
+def test_each_request_is_logged_without_what_is_secret(live_sqlite: Live, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="recording_storage.store.access")
+    account = create_account(live_sqlite.store, friendly_name="a")
+    token = live_sqlite.account_token(account.sid)
+    with live_sqlite.client(token) as http:
+        assert http.post("/recordings:batch?token=planted", content=batch(new_spool())).status_code == 200
+    with live_sqlite.client() as http:
+        http.delete(f"/accounts/{account.sid}/settings/voice/owner?owner=planted")
+    httpx.get(f"{live_sqlite.listening.internal}/internal/v1/nothing%0Aplanted?planted", headers={"X": "planted"})
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("access")]
+    assert [(line.split()[:3], line.split()[-1]) for line in lines[:2]] == [
+        (["POST", "'/internal/v1/recordings:batch'", "200"], account.sid),
+        (["DELETE", f"'/internal/v1/accounts/{account.sid}/settings/voice/owner'", "204"], "admin"),
+    ]
+    assert lines[2].split()[1:3] == ["'/internal/v1/nothing\\nplanted'", "404"], "one line, whatever the path holds"
+    for secret in (token, live_sqlite.admin_token, "=planted"):
+        assert secret not in caplog.text
+
+
 def test_a_spool_is_named_by_its_uuid(live_sqlite: Live) -> None:
     account = create_account(live_sqlite.store, friendly_name="a")
     with live_sqlite.client(live_sqlite.account_token(account.sid)) as http:

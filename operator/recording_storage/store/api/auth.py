@@ -24,7 +24,7 @@ def get_caller(request: Request) -> Caller:
     caller = authenticate(get_store(request), user=user, password=password) if user else None
     if caller is None:
         raise StoreError(ErrorCode.UNAUTHORIZED, "Authenticate")
-    request.state.account_sid = caller.account_sid
+    request.state.caller = caller.account_sid
     return caller
 
 

@@ -62,7 +62,7 @@ class BodyLimit:
 
 
 class AccessLog:
-    """One line for each request: method, path, status, time, account. Neither query nor headers: secrets pass there."""
+    """One line for each request: method, path, status, time, caller. Neither query nor headers: secrets pass there."""
 
     def __init__(self, app: ASGIApp, *, port: str) -> None:
         """Take the application and the name of its port, for the metric."""
@@ -86,7 +86,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            account = scope["state"].get("account_sid", "-")
+            caller = scope["state"].get("caller", "-")
             duration = (time.monotonic() - started) * 1000
             # repr: a path may hold line breaks that would forge a second line.
-            access.info("%s %r %d %.1f ms %s", scope["method"], scope["path"], status, duration, account)
+            access.info("%s %r %d %.1f ms %s", scope["method"], scope["path"], status, duration, caller)

@@ -31,7 +31,9 @@ async def get_caller(request: Request) -> Caller:
     """The caller. Raises ProblemError (401, 503)."""
     authenticator = request.app.state.authenticator
     assert isinstance(authenticator, Authenticator)
-    return await authenticator.identify(request.headers.get("Authorization", ""))
+    caller = await authenticator.identify(request.headers.get("Authorization", ""))
+    request.state.caller = caller.label
+    return caller
 
 
 async def get_uploader(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:

@@ -1,5 +1,6 @@
 """Who calls the internal API, and which accounts they may ask for."""
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -24,9 +25,9 @@ from recording_storage.store.tokens import find_token, is_ours, token_hash
 
 logger = logging.getLogger(__name__)
 
-ACCEPTED_SECONDS = 10.0
-"""How long a review is believed. The API server itself believes a token for ten more: a pod that was deleted has lost
-its plan after twenty seconds."""
+ACCEPTED_SECONDS = 5.0
+"""How long a review is believed: an uploader that is busy costs one in that time. The API server itself believes a
+token for ten seconds more, so a pod that was deleted has lost its access after fifteen."""
 REFUSED_SECONDS = 2.0
 MAX_REMEMBERED = 10_000
 MAX_TOKEN = 16 * 1024
@@ -52,6 +53,13 @@ class Caller:
     @property
     def pod(self) -> str:
         return self.service_account.pod if self.service_account else ""
+
+    @property
+    def label(self) -> str:
+        """For the log."""
+        if self.service_account is not None:
+            return f"{self.namespace}/{self.pod or self.service_account.name}"
+        return "admin" if self.admin else self.account_sid or "-"
 
     def require_operator(self) -> None:
         """Raise ProblemError unless the operator's paths are open to the caller."""
@@ -83,6 +91,8 @@ class Authenticator:
         self._operator = operator_service_account
         self._clock = clock
         self._remembered: OrderedDict[str, tuple[float, ServiceAccount | str]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[ServiceAccount | str]] = {}
+        """Reviews under way: requests that an uploader sends at once share one."""
 
     async def identify(self, authorization: str) -> Caller:
         """Read an Authorization header. Raises ProblemError (401, 503)."""
@@ -110,27 +120,40 @@ class Authenticator:
         key = token_hash(token)
         until, found = self._remembered.get(key, (0.0, ""))
         if until <= self._clock():
-            try:
-                found = await self._reviewer.review(token)
-                REVIEWS.labels(result="accepted").inc()
-            except TokenRefusedError as error:
-                REVIEWS.labels(result="refused").inc()
-                found = str(error)
-            except ReviewUnavailableError as error:
-                REVIEWS.labels(result="unavailable").inc()
-                # Anybody may send a token: what is wrong with our cluster is for the log.
-                logger.warning("a service account's token can't be checked: %s", error)
-                raise unavailable(
-                    "the store can't check the token with its cluster at the moment (its log says why); try again"
-                ) from None
-            seconds = ACCEPTED_SECONDS if isinstance(found, ServiceAccount) else REFUSED_SECONDS
-            self._remembered[key] = (self._clock() + seconds, found)
-            self._remembered.move_to_end(key)
-            while len(self._remembered) > MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
+            asking = self._asking.get(key)
+            if asking is None:
+                asking = self._asking[key] = asyncio.create_task(self._ask(token))
+                asking.add_done_callback(lambda _: self._asking.pop(key, None))
+            # Shielded: whoever hangs up must not take the answer from the others.
+            found = await asyncio.shield(asking)
+            self._remember(key, found)
         if isinstance(found, str):
             raise unauthorized(found)
         return found
+
+    async def _ask(self, token: str) -> ServiceAccount | str:
+        """Whose it is, or why it is refused. Raises ProblemError (503)."""
+        try:
+            found = await self._reviewer.review(token)
+        except TokenRefusedError as error:
+            REVIEWS.labels(result="refused").inc()
+            return str(error)
+        except ReviewUnavailableError as error:
+            REVIEWS.labels(result="unavailable").inc()
+            # Anybody may send a token: what is wrong with our cluster is for the log.
+            logger.warning("a service account's token can't be checked: %s", error)
+            raise unavailable(
+                "the store can't check the token with its cluster at the moment (its log says why); try again"
+            ) from None
+        REVIEWS.labels(result="accepted").inc()
+        return found
+
+    def _remember(self, key: str, found: ServiceAccount | str) -> None:
+        seconds = ACCEPTED_SECONDS if isinstance(found, ServiceAccount) else REFUSED_SECONDS
+        self._remembered[key] = (self._clock() + seconds, found)
+        self._remembered.move_to_end(key)
+        while len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
 
 
 def permitted(session: Session, caller: Caller, wanted: Collection[str]) -> frozenset[str]:

@@ -25,7 +25,7 @@ async def sync(request: Request, store: StoreDep, caller: UploaderDep, spool_id:
     wanted = await read_message(request, SyncRequest)
     require_protocol(wanted.protocol)
     news = await exchange(store, caller, request=request, spool_id=spool_id, sync=wanted)
-    if news.plans and (await get_caller(request)) != caller:
+    if (news.plans or news.commands) and (await get_caller(request)) != caller:
         # The answer may come a minute after the question: the token has to be good still.
         raise invalid("the caller has become another one while it waited; ask again")
     return answer_with_secrets(news)
