@@ -24,6 +24,7 @@ def add_recording(store: Store, account_sid: str, **values: Any) -> str:
         "file": "track.mka" if product is Product.VIDEO else "call.wav",
         "size": 1000,
         "content_type": "audio/x-wav" if product is Product.VOICE else "video/x-matroska",
+        "type": "audio" if product is Product.VOICE else "video",
         "found_at": MOMENT,
         "created_at": MOMENT,
         "updated_at": MOMENT,

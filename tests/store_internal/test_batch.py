@@ -72,6 +72,25 @@ def test_a_report_is_entered_with_all_that_it_says(store: Store, account: NewAcc
     assert (row.spool_id, row.seq, row.deleted_at) == (SPOOL, 1, None)
 
 
+@pytest.mark.parametrize(
+    ("said", "content_type", "entered"),
+    [
+        ("", "audio/x-wav", "audio"),
+        ("", "Video/webm", "video"),
+        ("", "application/octet-stream", "data"),
+        ("audio", "video/webm", "audio"),
+    ],
+)
+def test_what_is_not_said_to_be_sound_or_picture_is_seen_from_its_content(
+    store: Store, account: NewAccount, said: str, content_type: str, entered: str
+) -> None:
+    report = recording(account.sid, type=said, content_type=content_type)
+    send(store, report)
+    row = row_of(store, report)
+    assert row is not None
+    assert row.type == entered
+
+
 def test_an_older_report_changes_nothing_and_hears_the_newest_seq(store: Store, account: NewAccount) -> None:
     newest = stored(account.sid, seq=5)
     older = newest.model_copy(update={"seq": 3, "state": RecordingState.UPLOADING, "media_url": ""})

@@ -12,14 +12,23 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    TextClause,
     TypeDecorator,
     text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+# Indexes on some of the rows only. SQLite uses one where a query has the same words, so these are for both.
 UNFINISHED = text("state IN ('found', 'held', 'parked', 'rejected', 'uploading', 'waiting') AND deleted_at IS NULL")
-"""Recordings that still need their destination. Word for word as the index on them has it, or it is not used."""
+"""Recordings that still need their destination."""
+INCOMPLETE = text("state NOT IN ('released', 'reported', 'stored')")
+"""Recordings whose media is nowhere yet, and will never be in some cases."""
+VIDEO = text("product = 'video'")
+NAMED = {
+    name: text(f"{name} != ''") for name in ("source_sid", "room_sid", "participant_sid", "call_sid", "conference_sid")
+}
+"""What recordings can be listed by; most have none of it."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -137,13 +146,17 @@ class Destination(Base):
     created_at: Mapped[datetime]
 
 
+def _partial_index(name: str, *columns: str, where: TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 class Recording(Base):
     __tablename__ = "recordings"
 
     account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
     sid: Mapped[str] = mapped_column(String(34), primary_key=True)
     product: Mapped[str] = mapped_column(String(8))
-    spool_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    spool_id: Mapped[str | None] = mapped_column(String(36))
     seq: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(16))
     """As the uploader reports it (domain RecordingState)."""
@@ -184,8 +197,13 @@ class Recording(Base):
 
     __table_args__ = (
         Index("recordings_by_time", "account_sid", "product", "created_at", "sid"),
-        Index("recordings_by_room", "account_sid", "room_sid"),
-        Index("recordings_by_call", "account_sid", "call_sid"),
+        *(
+            _partial_index(f"recordings_by_{name}", "account_sid", "product", name, "created_at", "sid", where=named)
+            for name, named in NAMED.items()
+        ),
+        _partial_index("recordings_by_type", "account_sid", "product", "type", "created_at", "sid", where=VIDEO),
+        _partial_index("recordings_incomplete", "account_sid", "product", "created_at", "sid", where=INCOMPLETE),
+        _partial_index("recordings_unfinished", "account_sid", "spool_id", "destination_id", where=UNFINISHED),
     )
 
 
@@ -218,7 +236,7 @@ class Spool(Base):
     __tablename__ = "spools"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True)
+    account_sid: Mapped[str] = mapped_column(ForeignKey("accounts.sid"), primary_key=True, index=True)
     namespace: Mapped[str] = mapped_column(String(253), default="")
     namespace_uid: Mapped[str] = mapped_column(String(64), default="")
     pod: Mapped[str] = mapped_column(String(253), default="")

@@ -212,9 +212,17 @@ def _key(report: RecordingReport) -> Key:
 
 def _values(report: RecordingReport) -> dict[str, Any]:
     values = {name: value for name, value in report.model_dump().items() if name in _COLUMNS}
+    if not report.type:
+        values["type"] = _main_type(report.content_type)
     if report.destination_id is None:
         values["media_url"] = ""  # the column is for locations outside of this store
     return values
+
+
+def _main_type(content_type: str) -> str:
+    """audio, video or data, which lists can be narrowed to; what is neither sound nor picture is data."""
+    main = content_type.partition("/")[0].lower()
+    return main if main in {"audio", "video"} else "data"
 
 
 _COLUMNS = frozenset(column.name for column in Recording.__table__.columns)

@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from recording_storage.domain.sids import is_sid
 from recording_storage.domain.states import Product
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
-from recording_storage.store.database.models import Recording
+from recording_storage.store.database.models import INCOMPLETE, NAMED, VIDEO, Recording
 from recording_storage.store.errors import ErrorCode, StoreError, not_found
 from recording_storage.store.media import MediaFolder, MediaKey
 from recording_storage.store.pages import Page, PageRequest, read_page
@@ -53,14 +54,12 @@ class Media:
 def list_recordings(
     store: Store, *, account_sid: str, product: Product, filters: Filters, request: PageRequest
 ) -> Page[Recording]:
-    query = sa.select(Recording).where(
-        Recording.account_sid == account_sid,
-        Recording.product == product,
-        Recording.deleted_at.is_(None),
-        *_conditions(filters),
+    of = _grouped(account_sid, product, filters.grouping_sids[0]) if filters.grouping_sids else Recording
+    query = sa.select(of).where(
+        of.account_sid == account_sid, of.product == product, of.deleted_at.is_(None), *_conditions(of, filters)
     )
     with store.database.read() as session:
-        return read_page(session, query, request=request, time=Recording.created_at, sid=Recording.sid)
+        return read_page(session, query, request=request, time=of.created_at, sid=of.sid)
 
 
 def get_recording(
@@ -72,7 +71,7 @@ def get_recording(
         Recording.sid == sid,
         Recording.product == product,
         Recording.deleted_at.is_(None),
-        *_conditions(filters or Filters()),
+        *_conditions(Recording, filters or Filters()),
     )
     row = None
     if is_sid(sid):
@@ -136,28 +135,43 @@ def media_folder(store: Store) -> MediaFolder:
     return MediaFolder(store.config.media, max_bytes=store.config.max_media_bytes)
 
 
-def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
+def _conditions(of: type[Recording], filters: Filters) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     equal = {
-        Recording.source_sid: filters.source_sid,
-        Recording.room_sid: filters.room_sid,
-        Recording.call_sid: filters.call_sid,
-        Recording.conference_sid: filters.conference_sid,
+        "source_sid": filters.source_sid,
+        "room_sid": filters.room_sid,
+        "call_sid": filters.call_sid,
+        "conference_sid": filters.conference_sid,
     }
-    conditions: list[sa.ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
-    conditions += [sa.or_(Recording.room_sid == sid, Recording.participant_sid == sid) for sid in filters.grouping_sids]
+    conditions: list[sa.ColumnElement[bool] | sa.TextClause] = []
+    for name, value in equal.items():
+        if value is not None:
+            conditions += [getattr(of, name) == value, NAMED[name]]
+    conditions += [sa.or_(of.room_sid == sid, of.participant_sid == sid) for sid in filters.grouping_sids]
     if filters.status is not None:
-        conditions.append(Recording.state.in_(states_of(filters.status)))
+        conditions.append(of.state.in_(states_of(filters.status)))
+        if filters.status is not VideoStatus.COMPLETED:
+            conditions.append(INCOMPLETE)
     if filters.media_type is not None:
-        conditions.append(
-            sa.or_(
-                Recording.type == filters.media_type,
-                sa.and_(Recording.type == "", Recording.content_type.like(f"{filters.media_type}/%")),
-            )
-        )
+        conditions += [of.type == filters.media_type, VIDEO]
     if filters.created_from is not None:
-        conditions.append(Recording.created_at >= filters.created_from)
+        conditions.append(of.created_at >= filters.created_from)
     if filters.created_until is not None:
-        conditions.append(Recording.created_at <= filters.created_until)
+        conditions.append(of.created_at <= filters.created_until)
     if filters.created_before is not None:
-        conditions.append(Recording.created_at < filters.created_before)
+        conditions.append(of.created_at < filters.created_before)
     return conditions
+
+
+def _grouped(account_sid: str, product: Product, sid: str) -> type[Recording]:
+    """Those of a room or of a participant, each by its own index; an OR would walk through all of the account's."""
+    of_room, of_participant = (
+        sa.select(Recording).where(
+            Recording.account_sid == account_sid,
+            Recording.product == product,
+            Recording.__table__.c[name] == sid,
+            NAMED[name],
+        )
+        for name in ("room_sid", "participant_sid")
+    )
+    both = sa.union_all(of_room, of_participant.where(Recording.room_sid != sid))
+    return aliased(Recording, both.subquery())
