@@ -51,12 +51,12 @@ class SpoolReport(Message):
 class SyncRequest(Message):
     protocol: str = PROTOCOL_VERSION
     report: SpoolReport
-    accounts: list[Sid] = Field(default_factory=list)
+    accounts: list[Sid] = Field(default_factory=list, max_length=1000)
     """Plans wanted; empty: of every account that the caller's namespace is bound to."""
     known: str = ""
     """`etag` of the last answer; the store waits until something differs from it."""
     wait_seconds: float = Field(default=0.0, ge=0.0, le=60.0)
-    acknowledged: list[str] = Field(default_factory=list)
+    acknowledged: list[str] = Field(default_factory=list, max_length=1000)
     """Commands that are journalled; they are not sent again."""
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recording_storage.domain.address import Address
 from recording_storage.store.certificates import CertificateError, CertificateFiles, keep_fresh
@@ -18,6 +20,8 @@ from recording_storage.store.config import StoreConfig
 
 GRACE_SECONDS = 5
 """How long requests may end after the signal; long-polls are cut then, their uploaders ask again."""
+HEAD_SECONDS = 30.0
+"""How long the head of a request may take to arrive."""
 _BACKLOG = 2048
 
 
@@ -52,6 +56,35 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Protocol(H11Protocol):
+    """Waits for the head of a request so long and no longer; a thousand open connections would else cost nothing."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._head_came()
+        elif self._patience is None:  # the first bytes of another request on the same connection
+            self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_came(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 class Listeners:
@@ -148,6 +181,7 @@ def _uvicorn_config(port: _Port) -> uvicorn.Config:
     logging.getLogger("uvicorn.access").disabled = True
     config = uvicorn.Config(
         port.app,
+        http=_Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

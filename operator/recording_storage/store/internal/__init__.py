@@ -11,8 +11,9 @@ The minor version is free; another major one is refused with 400 `protocol_unsup
 Requests and answers are JSON of the messages in `recording_storage.protocol`, but for media. Every answer that is no
 success is a `Problem`: {"status", "code", "message"}; it never repeats what was sent.
 
-Any path:     400 protocol_unsupported · 401 unauthorized · 404 not_found · 405 invalid · 413 too_large · 422 invalid
-              500 internal · 503 unavailable (`Retry-After`; the database or the API server can't be asked: try again)
+Any path:     400 protocol_unsupported · 401 unauthorized · 404 not_found · 405 invalid · 408 too_slow · 413 too_large
+              422 invalid · 500 internal
+              503 unavailable (`Retry-After`; the database or the API server can't be asked: try again)
 U             uploader: a bound pod's token, or an account's; the accounts are those bound to the namespace's UID
 O             operator: admin token or the service account of `--operator-service-account`; else 403 forbidden
 
@@ -21,7 +22,7 @@ U  POST   /internal/v1/uploaders/{spool_id}/sync                          SyncRe
           after `wait_seconds`; then `plans` is None and `etag` equals `known`. `plans` has each account that the caller
           may have and (if `accounts` is not empty) asked for; an account that is missing from it is not (or no longer)
           the caller's: nothing more is said of it. Commands come again with each answer until acknowledged.
-          A 422 also for a spool_id that is no UUID in lower case.
+          A 422 also for a spool_id that is no UUID in lower case; 413 beyond 1 MiB, any other message beyond 16 MiB.
 U  POST   /internal/v1/uploaders/{spool_id}/recordings:batch              BatchRequest → 200 BatchResponse
 U  POST   /internal/v1/recordings:batch                                   the same
           At most 1,000; one result for each item, in their order. An item's own status: 200, 403, 409, 422.
@@ -30,7 +31,8 @@ U  POST   /internal/v1/recordings:batch                                   the sa
           A recording that its owner has deleted is answered with 200 and the seq that was sent, and stays deleted.
 U  HEAD   /internal/v1/accounts/{AC}/recordings/{sid}/media               200 `Upload-Offset` `Upload-Complete: ?0|?1`
 U  PATCH  /internal/v1/accounts/{AC}/recordings/{sid}/media               raw bytes, header `Upload-Offset: N`
-          → 204, `Upload-Offset` after them. What arrived before a broken connection is kept: ask HEAD, go on there.
+          → 204, `Upload-Offset` after them. What arrived before a broken connection, or before a minute without a byte
+          (408), is kept: ask HEAD, go on there.
           409 conflict with the present `Upload-Offset` when it doesn't match, when another PATCH is at work, or when
           the media is complete; 413 too_large beyond the registered size; 507 storage_full.
 U  POST   /internal/v1/accounts/{AC}/recordings/{sid}/media:complete      MediaComplete → 200 MediaCompleted

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -56,10 +56,19 @@ def _fault(value: object, *, length: int | None) -> str:
             return "too large a number"
         case float() if not math.isfinite(value):
             return "not a finite number"
-        case datetime() if value.tzinfo is None:
-            return "a time without its zone"
+        case datetime() if value.tzinfo is None or not _in_calendar(value):
+            return "a time without its zone, or outside of the calendar"
         case _:
             return ""
+
+
+def _in_calendar(value: datetime) -> bool:
+    """The first and last hours of the calendar are beyond it in UTC."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _texts(report: RecordingReport) -> list[str]:

@@ -1,5 +1,7 @@
 """`…/recordings/{sid}/media`: into the store's own storage, resumable by offset."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -24,7 +26,7 @@ from recording_storage.store.internal.dependencies import (
 from recording_storage.store.internal.identity import Caller, require_permitted
 from recording_storage.store.internal.metrics import MEDIA_BYTES
 from recording_storage.store.internal.problems import ProblemError, conflict, invalid, not_found
-from recording_storage.store.internal.wire import answer, read_message
+from recording_storage.store.internal.wire import answer, read_message, too_slow
 from recording_storage.store.media import (
     Appender,
     ChecksumError,
@@ -40,6 +42,8 @@ router = APIRouter(prefix="/internal/v1/accounts/{account_sid}/recordings/{sid}"
 
 PIECE = 2**20
 """Bytes written at once: each write is a trip to another thread."""
+IDLE_SECONDS = 60.0
+"""Without a byte; a sender whose node is gone would else keep its successor out until TCP notices."""
 OFFSET = "Upload-Offset"
 
 
@@ -118,16 +122,27 @@ def media_location(product: Product, key: MediaKey) -> str:
 async def _receive(request: Request, appender: Appender) -> None:
     """Write as it arrives; when the connection breaks, what did arrive has been written."""
     piece = bytearray()
+    chunks = request.stream()
+    problem = None
     try:
-        async for chunk in request.stream():
+        while (chunk := await _next(chunks)) is not None:
             piece += chunk
             if len(piece) >= PIECE:
                 await run_in_threadpool(appender.write, bytes(piece))
                 piece.clear()
     except ClientDisconnect:
-        await run_in_threadpool(appender.write, bytes(piece))
-        raise ProblemError(400, "incomplete", "the connection broke") from None
+        problem = ProblemError(400, "incomplete", "the connection broke")
+    except TimeoutError:
+        problem = too_slow()
     await run_in_threadpool(appender.write, bytes(piece))
+    if problem is not None:
+        raise problem
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """What comes next; None at the end. Raises TimeoutError: the recording is locked, and its sender may be gone."""
+    async with asyncio.timeout(IDLE_SECONDS):
+        return await anext(chunks, None)
 
 
 def _expected(store: Store, media: MediaFolder, caller: Caller, key: MediaKey) -> Expected:

@@ -10,6 +10,7 @@ from recording_storage.store.internal.dependencies import SpoolPath, StoreDep, U
 from recording_storage.store.internal.exchange import exchange
 from recording_storage.store.internal.problems import invalid
 from recording_storage.store.internal.wire import (
+    MAX_REPORT,
     answer,
     answer_with_secrets,
     read_body,
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/internal/v1")
 
 @router.post("/uploaders/{spool_id}/sync")
 async def sync(request: Request, store: StoreDep, caller: UploaderDep, spool_id: SpoolPath) -> Response:
-    wanted = await read_message(request, SyncRequest)
+    wanted = await read_message(request, SyncRequest, limit=MAX_REPORT)
     require_protocol(wanted.protocol)
     news = await exchange(store, caller, request=request, spool_id=spool_id, sync=wanted)
     if (news.plans or news.commands) and (await get_caller(request)) != caller:

@@ -1,11 +1,14 @@
 """Messages on the wire: read with a limit, refused without repeating them, answered."""
 
+import asyncio
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import SecretStr, ValidationError
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 
 from recording_storage.protocol import accounts, plan, recordings, sync
 from recording_storage.protocol.base import PROTOCOL_VERSION, Message
@@ -15,29 +18,52 @@ M = TypeVar("M", bound=Message)
 
 MAX_BODY = 16 * 2**20
 """Bytes; a thousand recordings with every field filled are a fifth of it."""
+MAX_REPORT = 2**20
+"""Bytes of a `sync`: it is kept for each of the spool's accounts."""
+MESSAGE_SECONDS = 60.0
+"""How long a message may take to arrive."""
 PROTOCOL_HEADER = "Recording-Storage-Protocol"
 _MAX_FAULTS = 3
+_CLOSE = MappingProxyType({"Connection": "close"})
 
 
-async def read_body(request: Request) -> bytes:
-    """The request's body. Raises ProblemError (413)."""
+async def read_body(request: Request, *, limit: int | None = None) -> bytes:
+    """The request's body. Raises ProblemError (400, 408, 413), and the connection ends, whatever is still to come."""
+    limit = MAX_BODY if limit is None else limit
+    declared = request.headers.get("Content-Length", "0")
+    if not declared.isdigit() or int(declared) > limit:
+        raise _too_large(limit)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise ProblemError(413, "too_large", f"a message has at most {MAX_BODY} bytes")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+    except TimeoutError:
+        raise too_slow() from None
+    except ClientDisconnect:
+        raise ProblemError(400, "incomplete", "the connection broke") from None
     return b"".join(parts)
 
 
-async def read_message(request: Request, model: type[M]) -> M:
-    """The request's body as a message. Raises ProblemError (413, 422)."""
-    body = await read_body(request)
+async def read_message(request: Request, model: type[M], *, limit: int | None = None) -> M:
+    """The request's body as a message. Raises ProblemError (400, 408, 413, 422)."""
+    body = await read_body(request, limit=limit)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(f"{model.__name__} is not well-formed: {faults(error)}") from None
+
+
+def too_slow() -> ProblemError:
+    return ProblemError(408, "too_slow", "nothing more came for too long; send it again", headers=_CLOSE)
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(413, "too_large", f"a message has at most {limit} bytes here", headers=_CLOSE)
 
 
 def require_protocol(version: str) -> None:
