@@ -17,7 +17,7 @@ from recording_storage.store import server
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import Binding, Recording, Spool
-from recording_storage.store.internal import media_api, wire
+from recording_storage.store.internal import exchange, media_api, wire
 from recording_storage.store.internal.kube_identity import ServiceAccount, TokenRefusedError
 from recording_storage.store.services.accounts import create_account, create_api_key
 from tests.store_internal.messages import batch, enable, new_credential, new_spool, recording, sync_request
@@ -173,6 +173,19 @@ def test_a_report_that_fills_the_database_is_refused(live: Live, thief: Tenant) 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     with live.store.database.read() as session:
         assert session.get(Spool, (thief.spool_id, thief.account_sid)) is None
+
+
+def test_spools_without_end_are_refused(
+    live: Live, victim: Tenant, thief: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_SPOOLS", 3)
+    for _ in range(2):
+        thief.sync(spool_id=new_spool())
+    thief.sync()
+    refused = thief.http.post(f"/uploaders/{new_spool()}/sync", content=body(sync_request()))
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert thief.sync().plans, "those that are known go on"
+    assert victim.sync().plans, "and so do others' spools"
 
 
 def test_ten_thousand_in_a_batch_are_refused(thief: Tenant) -> None:

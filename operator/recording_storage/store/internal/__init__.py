@@ -22,7 +22,8 @@ U  POST   /internal/v1/uploaders/{spool_id}/sync                          SyncRe
           after `wait_seconds`; then `plans` is None and `etag` equals `known`. `plans` has each account that the caller
           may have and (if `accounts` is not empty) asked for; an account that is missing from it is not (or no longer)
           the caller's: nothing more is said of it. Commands come again with each answer until acknowledged.
-          A 422 also for a spool_id that is no UUID in lower case; 413 beyond 1 MiB, any other message beyond 16 MiB.
+          A 422 also for a spool_id that is no UUID in lower case; 413 beyond 1 MiB, any other message beyond 16 MiB;
+          409 conflict for a new spool of an account that has 10,000.
 U  POST   /internal/v1/uploaders/{spool_id}/recordings:batch              BatchRequest → 200 BatchResponse
 U  POST   /internal/v1/recordings:batch                                   the same
           At most 1,000; one result for each item, in their order. An item's own status: 200, 403, 409, 422.

@@ -1,8 +1,10 @@
 """`sync`: takes a spool's report, and answers as soon as there is something new for it."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -17,8 +19,11 @@ from recording_storage.store.internal.commands import acknowledge, waiting_comma
 from recording_storage.store.internal.identity import Caller, all_permitted, permitted
 from recording_storage.store.internal.metrics import WAITING
 from recording_storage.store.internal.plans import complete_plans, draft_plans, etag_of
-from recording_storage.store.internal.problems import invalid
+from recording_storage.store.internal.problems import conflict, invalid
 from recording_storage.store.internal.upsert import insert_into
+
+MAX_SPOOLS = 10_000
+"""Of an account: each has its report here, and whoever holds a token could name new ones without end."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def take_report(store: Store, caller: Caller, *, spool_id: str, sync: SyncReques
         acknowledge(session, spool_id=spool_id, accounts=accounts, ids=sync.acknowledged)
         if not accounts:
             return
+        _require_room(session, accounts, spool_id=spool_id)
         moment = now()
         insert = insert_into(session, Spool)
         columns = ("namespace", "namespace_uid", "pod", "report", "last_seen")
@@ -144,6 +150,15 @@ async def _cancelled(*tasks: "asyncio.Task[object]") -> None:
 
 def _accounts(session: Session, caller: Caller, sync: SyncRequest) -> frozenset[str]:
     return permitted(session, caller, sync.accounts) if sync.accounts else all_permitted(session, caller)
+
+
+def _require_room(session: Session, accounts: Collection[str], *, spool_id: str) -> None:
+    """Raise ProblemError (409) for one spool more than an account may have; those that it has go on reporting."""
+    known = set(session.scalars(sa.select(Spool.account_sid).where(Spool.id == spool_id)))
+    for account_sid in sorted(set(accounts) - known):
+        count = session.execute(sa.select(sa.func.count()).where(Spool.account_sid == account_sid)).scalar_one()
+        if count >= MAX_SPOOLS:
+            raise conflict(f"the account has {count} spools already; a spool keeps its id on its volume, is that lost?")
 
 
 def _for_account(report: SpoolReport, account_sid: str) -> SpoolReport:
