@@ -4,11 +4,12 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from recording_storage.uploader.faults import FAULT_POINTS
+from recording_storage.uploader.faults import FAULT_POINTS, PUT_BACK_POINTS
 from tests.uploader.spools import MIB, SpoolFolder
 
 KILLED = -signal.SIGKILL
@@ -33,9 +34,76 @@ def test_killed_at_a_named_point_the_next_start_finishes_everything(quick: Spool
     quick.check_all_stored()
 
 
+REPLACED_WHILE_RELEASED = """
+import os, sys
+from pathlib import Path
+from recording_storage.uploader import filesystem, release
+
+spool, names, way = Path(sys.argv.pop(1)), sys.argv.pop(1).split(","), sys.argv.pop(1)
+passed = release.fault_point
+if way == "by a second name":
+    filesystem._rename_exclusively = lambda *_: 22
+
+def replace(name):
+    for media in names:
+        fresh = spool / f".fresh-{media}"
+        fresh.write_bytes(f"{name} of {media}".encode())
+        os.utime(fresh, (1.7e9, 1.7e9 + len(name)))
+        if (spool / media).exists():
+            os.link(spool / media, spool.parent / f"keeps-the-inode-{name}")
+        fresh.rename(spool / media)
+
+def act(name):
+    if name == "marker-removed" or (way == "its name is taken" and name == "not-ours"):
+        replace(name)
+        names.clear() if name == "not-ours" or way != "its name is taken" else None
+    passed(name)
+
+release.fault_point = act
+from recording_storage.cli.main import main
+main()
+"""
+"""The uploader, with a recorder that replaces a file just when it is moved aside."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "point", ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "media-removed:2"]
+    ("point", "way"),
+    [
+        *[(point, "in one step") for point in PUT_BACK_POINTS if point in {"not-ours", "put-back"}],
+        *[(point, "by a second name") for point in PUT_BACK_POINTS if point != "put-back-elsewhere"],
+        *[(point, "its name is taken") for point in PUT_BACK_POINTS if point != "put-back-linked"],
+    ],
+)
+@pytest.mark.parametrize("lost", [False, True])
+def test_killed_while_a_file_that_is_not_ours_is_aside(quick: SpoolFolder, point: str, way: str, *, lost: bool) -> None:
+    content = quick.put("a.wav").read_bytes()
+    command = [sys.executable, "-c", REPLACED_WHILE_RELEASED, str(quick.root), "a.wav", way]
+    crashed = subprocess.run(
+        [*command, *quick.command("--once")[3:]],
+        env={**os.environ, "RECORDING_STORAGE_FAULT": point},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert crashed.returncode == KILLED, f"{point} was not passed: {crashed.stderr}"
+    if lost:
+        for part in (quick.root / ".recording-storage").glob("journal.db*"):
+            part.unlink()
+    finished = quick.once()
+    assert finished.returncode == 0, finished.stderr
+    wanted = {content, b"marker-removed of a.wav"}
+    if way == "its name is taken":
+        wanted.add(b"not-ours of a.wav")
+    assert sorted(map(quick.bucket.read, quick.bucket.keys())) == sorted(wanted)
+    assert quick.media() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point",
+    ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "moved-aside:2", "media-removed:2"],
 )
 def test_killed_twice_at_the_same_point(quick: SpoolFolder, point: str) -> None:
     fill(quick)
@@ -111,7 +179,8 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "point", ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced"]
+    "point",
+    ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced", "moved-aside"],
 )
 def test_a_journal_that_is_lost_is_rebuilt_with_the_same_sids(quick: SpoolFolder, point: str) -> None:
     fill(quick)

@@ -121,8 +121,10 @@ class Uploader:
                 quiet_proof=options.quiet_proof,
             ),
             clock=self.clock,
+            left_aside=self.parts.releaser.recover,
             found=self._found,
         )
+        self.parts.releaser.returning = self.intake.returning
         self.progress = Progress()
         self.engine = Engine(self.parts, intake=self.intake, progressed=self.progress.note)
         self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
@@ -201,6 +203,7 @@ class Uploader:
     def start(self) -> None:
         """Start every thread."""
         self._end_with_threads()
+        self.parts.releaser.recover_own_folder()
         self._finish_reported()
         self.intake.load()
         self.parts.source.start(self._hooks())

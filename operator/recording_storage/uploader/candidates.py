@@ -11,7 +11,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import MENDABLE, EntryError, Reason
+from recording_storage.uploader.entry import MENDABLE, EntryError, Identity, Reason
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.metadata import (
     MAX_BYTES,
@@ -254,18 +254,26 @@ class Candidates:
 
 def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *, now: float) -> bool:
     """Make an entry found again with the file as it is now; False when its metadata has to be read anew."""
+    stored = connection.execute(
+        "SELECT r.inode, r.size, r.mtime_ns FROM recordings r JOIN objects o ON o.recording_id=r.id"
+        " WHERE r.id=? AND o.stored_at IS NOT NULL",
+        (number,),
+    ).fetchone()
+    identity = file.identity
+    if stored is not None and identity.inode != stored[0] and identity[1:] != stored[1:]:
+        identity = Identity(*stored)  # what is stored was another file, which is gone: this one is no part of it
     cursor = connection.execute(
         "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, inode=?, size=?, mtime_ns=?, retry_at=NULL,"
         " error_kind=NULL, error_code=NULL, error_message=NULL"
         " WHERE id=? AND state IN ('parked', 'rejected', 'waiting') AND pinned=1",
-        (now, *file.identity, number),
+        (now, *identity, number),
     )
     if cursor.rowcount == 1:
         return True
     # its destination is held: it goes on waiting for that, as the file that it is now
     cursor = connection.execute(
         "UPDATE recordings SET inode=?, size=?, mtime_ns=? WHERE id=? AND state IN ('found', 'held')",
-        (*file.identity, number),
+        (*identity, number),
     )
     return cursor.rowcount == 1
 

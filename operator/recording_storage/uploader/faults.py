@@ -31,12 +31,15 @@ FAULT_POINTS = (
     "after-reported",
     "before-release",
     "marker-removed",
+    "moved-aside",
     "media-removed",
     "metadata-removed",
     "before-released",
     "after-released",
 )
 """Every point, in the order of a recording's life; tests go through all of them."""
+PUT_BACK_POINTS = ("not-ours", "put-back-linked", "put-back-elsewhere", "put-back")
+"""Those that are passed only when another file was moved aside than the recorded one; tests go through them, too."""
 
 _name, _, _count = os.environ.get("RECORDING_STORAGE_FAULT", "").partition(":")
 _lock = threading.Lock()
@@ -57,7 +60,7 @@ def _pass(name: str) -> None:
     del name
 
 
-if _name and _name not in FAULT_POINTS:
-    raise ValueError(f"RECORDING_STORAGE_FAULT={_name}: unknown; one of {', '.join(FAULT_POINTS)}")
+if _name and _name not in FAULT_POINTS + PUT_BACK_POINTS:
+    raise ValueError(f"RECORDING_STORAGE_FAULT={_name}: unknown; one of {', '.join(FAULT_POINTS + PUT_BACK_POINTS)}")
 fault_point = _kill if _name else _pass
-"""Called with one of FAULT_POINTS."""
+"""Called with one of FAULT_POINTS or PUT_BACK_POINTS."""

@@ -1,11 +1,14 @@
-"""What kind of file system a spool is on, and how full: by `statfs`, which the standard library doesn't have."""
+"""What the standard library doesn't have of file systems: which kind one is, how full, renaming without overwriting."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
+
+from recording_storage.uploader.faults import fault_point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +51,44 @@ def space(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return answer.f_bavail * answer.f_frsize, answer.f_blocks * answer.f_frsize
+
+
+def rename_without_overwriting(source: str, target: str) -> bool:
+    """Rename in one step, or by a second name where the file system can't; whether it has its new name.
+
+    False, and nothing has happened: the new name is taken, or can't be had without the danger of overwriting something.
+
+    Raises:
+        OSError: neither can be done.
+    """
+    code = _rename_exclusively(source, target)
+    if code in (errno.ENOSYS, errno.EINVAL):
+        return _link_and_unlink(source, target)
+    if code in (0, errno.EEXIST):
+        return code == 0
+    raise OSError(code, os.strerror(code), source)
+
+
+def _rename_exclusively(source: str, target: str) -> int:
+    """By `renameat2`, which the standard library doesn't have; the error, 0 for none."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is None:
+        return errno.ENOSYS
+    at_cwd, no_replace = -100, 1
+    if function(at_cwd, os.fsencode(source), at_cwd, os.fsencode(target), no_replace) == 0:
+        return 0
+    return ctypes.get_errno()
+
+
+def _link_and_unlink(source: str, target: str) -> bool:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):  # no second names here
+            return False
+        raise
+    fault_point("put-back-linked")
+    os.unlink(source)  # noqa: PTH108 - as the rest here
+    return True

@@ -71,6 +71,7 @@ class Intake:
         candidates: Candidates,
         rule: FinishRule,
         clock: Clock,
+        left_aside: Callable[[str, str], str | None],
         found: Callable[[], None],
     ) -> None:
         """Take the parts.
@@ -81,6 +82,7 @@ class Intake:
             candidates: turns a finished file into an entry.
             rule: when a file is finished.
             clock: for quiet times and rescans.
+            left_aside: settles what a release has left aside (see Walker).
             found: told that there is new work.
         """
         self._spool = spool
@@ -89,13 +91,15 @@ class Intake:
         self._rule = rule
         self._clock = clock
         self._found = found
-        self._walker = Walker(spool.root, folder_seen=self._watch_folder, odd=self._odd)
+        self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._odd)
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._growing: dict[str, _Growing] = {}
         self._closed: dict[str, Identity] = {}
         """What a file was when its writer was seen to close it: a late word says nothing of the next of its name."""
         self._moved: dict[str, Identity] = {}
+        self._returning: dict[str, int] = {}
+        """Inodes of files that we ourselves put back under these paths: no recorder has renamed them into place."""
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
@@ -138,10 +142,16 @@ class Intake:
         with self._lock:
             for recording in recordings:
                 path = recording.path
+                self._returning.pop(path, None)
                 if (known := self._known.get(path)) is not None and known.id == recording.id:
                     del self._known[path]
                 if path in self._closed or path in self._moved:  # it has come back already
                     self._hinted.add(path)
+
+    def returning(self, path: str, inode: int) -> None:
+        """A file is about to be put back under its name: a rename into place that proves nothing."""
+        with self._lock:
+            self._returning[path] = inode
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""
@@ -337,11 +347,13 @@ class Intake:
         if not is_media_name(media):
             return
         path = f"{folder}/{media}" if folder else media
+        if hint.gone and path not in self._growing:
+            return  # each file that is released goes so
         file = self._walker.one(path) if media == name and (hint.closed or hint.moved_in) else None
         with self._lock:
             if file is not None and hint.closed:
                 self._closed[path] = file.identity
-            if file is not None and hint.moved_in:
+            if file is not None and hint.moved_in and self._returning.pop(path, None) != file.identity.inode:
                 self._moved[path] = file.identity
             self._hinted.add(path)
         self._wake.set()

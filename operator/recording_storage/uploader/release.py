@@ -1,25 +1,32 @@
-"""The one place where files are removed from a spool."""
+"""The one place where files are removed from a spool.
+
+A file whose name others know can be replaced at any moment, even between the last look at it and its removal. So it is
+moved aside first, looked at there, and then removed; if it is not the recorded one, it gets its name back.
+"""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import rows
+from recording_storage.uploader.aside import is_same_file, leftover_of, places, put_back
 from recording_storage.uploader.entry import EntryError, Reason
 from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.metadata import SUFFIX
-from recording_storage.uploader.spool import fsync_folder
-from recording_storage.uploader.walk import MARKER, identity_of, open_media
+from recording_storage.uploader.spool import FOLDER, fsync_folder
+from recording_storage.uploader.walk import MARKER, identity_of, is_another, open_file
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from recording_storage.uploader.entry import Recording
@@ -27,6 +34,10 @@ if TYPE_CHECKING:
     from recording_storage.uploader.ports import Clock
 
 log = logging.getLogger(__name__)
+
+_TO_BE_REMOVED = frozenset({RecordingState.REPORTED, RecordingState.RELEASED, RecordingState.DELETED})
+_NO_ROOM = frozenset({errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT})
+"""What keeps a file from having a longer name."""
 
 
 class ChangedError(Exception):
@@ -41,9 +52,13 @@ class Releaser:
     """Removes files whose recordings need them no more, after proving once more that they are what they were."""
 
     def __init__(self, root: Path, *, journal: Journal, clock: Clock) -> None:
-        self._root = root
+        self._root = os.fspath(root)
         self._journal = journal
         self._clock = clock
+        self._lock = threading.Lock()
+        """Whatever is aside while nobody holds it was left there."""
+        self.returning: Callable[[str, int], None] = _ignore
+        """Told the path and the inode of a file that is about to be put back: that it comes is our own doing."""
 
     def release(self, recordings: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
         """Remove the files of `reported` recordings; those that are released, and those that are parked instead.
@@ -57,7 +72,8 @@ class Releaser:
         fault_point("before-release")
         for recording in recordings:
             try:
-                self._remove(recording, folders)
+                with self._lock:
+                    self._remove(recording, folders)
             except ChangedError as error:
                 problem = EntryError(FailureClass.FILE.value, Reason.CHANGED_AFTER_UPLOAD.value, str(error))
                 changes.append(rows.Change(recording, RecordingState.PARKED, error=problem))
@@ -86,7 +102,8 @@ class Releaser:
         folders: set[str] = set()
         for recording in recordings:
             try:
-                self._remove(recording, folders)
+                with self._lock:
+                    self._remove(recording, folders)
             except ChangedError as error:
                 log.error("%s was to be deleted and stays: %s", recording.path, error)  # noqa: TRY400 - no defect
                 if isinstance(error, CantRemoveError):
@@ -95,49 +112,151 @@ class Releaser:
         self._fsync(folders)
         return removed
 
+    def recover_own_folder(self) -> None:
+        """Settle what an earlier process left aside in the uploader's own folder; before anything else is released."""
+        for name in sorted(os.listdir(self._full(FOLDER))):  # noqa: PTH208
+            self.recover(FOLDER, name)
+
+    def recover(self, folder: str, name: str) -> str | None:
+        """Settle a file that was left aside: it is removed if that was right, or else visible again.
+
+        Args:
+            folder: where it is, relative to the spool.
+            name: its name there; one that isn't ours is left alone.
+
+        Returns:
+            The path, relative to the spool, that it has again and had not before; None when there is none.
+        """
+        leftover = leftover_of(folder, name)
+        if leftover is None:
+            return None
+        with self._lock:
+            aside = self._full(leftover.path)
+            if not os.path.lexists(aside):
+                return None  # it was being released just now
+            try:
+                found = self._journal.run(lambda connection: rows.select(connection, "r.sid = ?", (leftover.sid,)))
+                origin = leftover.origin
+                if found and leftover.path in places(found[0]):
+                    origin = found[0].path
+                    if found[0].state in _TO_BE_REMOVED and self._is_ours(aside, found[0]):
+                        os.unlink(aside)  # noqa: PTH108
+                        log.info("%s was being released when the uploader ended; it is done now", origin)
+                        return None
+                full = self._full(origin)
+                was_visible = is_same_file(aside, full)
+                back = self._put_back(aside, full)
+            except (ChangedError, OSError, JournalError) as error:
+                log.error("%s stays aside for now: %s", leftover.path, error)  # noqa: TRY400 - no defect
+                return None
+        return None if was_visible else os.path.relpath(back, self._root)
+
     def _remove(self, recording: Recording, folders: set[str]) -> None:
         """Marker, media, metadata, in this order: whatever is left by a crash can't be taken for a new recording."""
-        full = f"{os.fspath(self._root)}/{recording.path}"
-        there = self._prove(recording)
+        full = self._full(recording.path)
+        beside, elsewhere = map(self._full, places(recording))
+        finished_at = max(recording.found_at, recording.identity.mtime_ns / 1e9)
+        marker = _status(full + MARKER)  # looked at first: if the file is ours after that, so is the marker
         try:
-            if there:
-                _unlink(full + MARKER)
+            left = os.path.lexists(beside)
+            if left and is_same_file(beside, full):
+                os.unlink(beside)  # noqa: PTH108 - a crash has left it two names
+                left = False
+            if left:
+                self._end(recording, beside, full)
+            elif (status := self._look(full, recording)) is not None:
+                finished_at = max(finished_at, status.st_ctime, marker.st_ctime if marker is not None else 0.0)
+                if marker is not None and _is_as_before(full + MARKER, marker):
+                    _unlink(full + MARKER)
                 fault_point("marker-removed")
-                _unlink(full)
-                fault_point("media-removed")
-            if there or (not os.path.lexists(full) and self._is_left_over(full + SUFFIX, recording)):
-                _unlink(full + SUFFIX)
+                if (aside := _move_aside(full, beside, elsewhere)) is not None:
+                    fault_point("moved-aside")
+                    self._end(recording, aside, full)
+            self._remove_metadata(full + SUFFIX, finished_at)
             fault_point("metadata-removed")
         except OSError as error:
             raise CantRemoveError(f"it can't be removed: {error.strerror}") from error
         folders.add(os.path.dirname(full))  # noqa: PTH120 - a thousand of them
 
-    def _prove(self, recording: Recording) -> bool:
-        """Whether the file is there, the same, and unused; raises ChangedError when it is another or in use."""
+    def _end(self, recording: Recording, aside: str, full: str) -> None:
+        """Remove the file that was moved aside, or put it back where it was: now nobody can replace it any more."""
         try:
-            fd = open_media(self._root, recording.path)
-        except FileNotFoundError:
-            return False  # removed before a crash, or by somebody: what counts is stored
+            if self._look(aside, recording) is not None:
+                _unlink(aside)
+                fault_point("media-removed")
+                return
+            if not os.path.lexists(aside):
+                return
+            problem: ChangedError | None = None
+        except ChangedError as error:
+            problem = error
         except OSError as error:
+            problem = CantRemoveError(f"it can't be removed: {error.strerror}")
+        fault_point("not-ours")
+        if self._put_back(aside, full) == full and problem is not None:
+            raise problem
+
+    def _put_back(self, aside: str, full: str) -> str:
+        """Make a file visible again; the name that it has now. Raises ChangedError: it stays aside."""
+        inode = os.lstat(aside).st_ino
+        try:
+            back = put_back(aside, full, coming=lambda name: self.returning(os.path.relpath(name, self._root), inode))
+        except OSError as error:
+            message = f"it was moved aside, to {aside}, and can't be put back yet: {error.strerror}"
+            raise ChangedError(message) from error
+        fault_point("put-back")
+        if back == full:
+            log.warning("%s was moved aside and is back under its name", full)
+        else:
+            log.error("%s is taken: the file that had this name before is kept as %s, a new recording", full, back)
+        return back
+
+    def _is_ours(self, path: str, recording: Recording) -> bool:
+        try:
+            return self._look(path, recording) is not None
+        except ChangedError:
+            return False
+
+    def _look(self, path: str, recording: Recording) -> os.stat_result | None:
+        """The file's status when it is the recorded one and unused; None: it is gone, or another has its name.
+
+        Raises:
+            ChangedError: it is neither certainly the recorded one nor certainly another, or it is in use.
+        """
+        try:
+            fd = open_file(path)
+        except FileNotFoundError:
+            return None  # removed before a crash, or by somebody: what counts is stored
+        except OSError as error:
+            found = _status(path)
+            if found is not None and is_another(found, recording.identity):
+                return None
             raise ChangedError(f"it can't be looked at: {error.strerror}") from error
         try:
-            found = identity_of(os.fstat(fd))
-            if found.inode != recording.identity.inode and found[1:] != recording.identity[1:]:
-                return False  # ours was replaced: what has its name now is a recording of its own
-            if found != recording.identity:
-                raise ChangedError("the file was changed or replaced after it was stored")
-            if writers(fd) is Writers.SOME:
-                raise ChangedError("somebody has the file open for writing")
+            in_use = writers(fd) is Writers.SOME
+            status = os.fstat(fd)
         finally:
             os.close(fd)
-        return True
+        if is_another(status, recording.identity):
+            return None  # ours was replaced: what has its name now is a recording of its own
+        if identity_of(status) != recording.identity:
+            raise ChangedError("the file was changed or replaced after it was stored")
+        if in_use:
+            raise ChangedError("somebody has the file open for writing")
+        return status
 
-    def _is_left_over(self, path: str, recording: Recording) -> bool:
-        """Metadata beside a file that is gone: ours when it was there before, a coming recording's when it is newer."""
-        try:
-            return os.lstat(path).st_mtime <= recording.found_at
-        except OSError:
-            return False
+    def _remove_metadata(self, path: str, finished_at: float) -> None:
+        """Remove what the recorder had said by then; what came later was said of the next recording of the name."""
+        status = _status(path)
+        if status is None:
+            return
+        if max(status.st_mtime, status.st_ctime) <= finished_at:
+            _unlink(path)
+        else:
+            log.warning("%s came after the recording was finished: it stays, for the next one of that name", path)
+
+    def _full(self, relative: str) -> str:
+        return f"{self._root}/{relative}"
 
     def _fsync(self, folders: set[str]) -> None:
         from pathlib import Path  # noqa: PLC0415 - only here
@@ -149,6 +268,36 @@ class Releaser:
                 continue
             except OSError as error:  # the worst that may come of it is a file that is back after a power cut
                 log.warning("the folder %s can't be made durable: %s", folder, error.strerror)
+
+
+def _move_aside(full: str, beside: str, elsewhere: str) -> str | None:
+    """The name that the file has now; None when it is gone. Raises OSError: it is where it was."""
+    try:
+        os.rename(full, beside)  # noqa: PTH104 - a thousand of them
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _NO_ROOM or os.path.lexists(elsewhere):
+            raise
+        os.rename(full, elsewhere)  # noqa: PTH104
+        return elsewhere
+    return beside
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _is_as_before(path: str, before: os.stat_result) -> bool:
+    now = _status(path)
+    return now is not None and (now.st_ino, now.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+
+
+def _ignore(_path: str, _inode: int) -> None:
+    """Until somebody wants to know."""
 
 
 def _unlink(path: str) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from recording_storage.uploader.aside import SUFFIX as ASIDE
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.metadata import SUFFIX
 
@@ -46,18 +47,33 @@ def identity_of(status: os.stat_result) -> Identity:
     return Identity(status.st_ino & _MOST, status.st_size, max(-_MOST, min(status.st_mtime_ns, _MOST)))
 
 
+def is_another(status: os.stat_result, identity: Identity) -> bool:
+    """Whether it is neither the file of that identity, changed or not, nor a copy of it."""
+    found = identity_of(status)
+    return found.inode != identity.inode and found[1:] != identity[1:]
+
+
 class Walker:
     """Walks folders without ever following a link out of them."""
 
-    def __init__(self, root: Path, *, folder_seen: Callable[[str], None], odd: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        folder_seen: Callable[[str], None],
+        left_aside: Callable[[str, str], str | None],
+        odd: Callable[[str, str], None],
+    ) -> None:
         """Take the spool's root.
 
         Args:
             root: the spool.
             folder_seen: told each folder before it is read, relative, "" for the root.
+            left_aside: told folder and name of what a release has left aside; gives the path that it has again.
             odd: told each thing that is left alone, and why.
         """
         self._root = os.fspath(root)
+        self._left_aside = left_aside
         self._folder_seen = folder_seen
         self._odd = odd
 
@@ -79,6 +95,8 @@ class Walker:
             names = {entry.name for entry in found}
             for entry in found:
                 if entry.name.startswith("."):
+                    if entry.name.endswith(ASIDE):
+                        yield from self._again(folder, entry.name)
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir(follow_symlinks=False):
@@ -96,6 +114,12 @@ class Walker:
         if not self._is_regular(status.st_mode, path):
             return None
         return FoundFile(path, identity_of(status), _is_marked(full, status), os.path.lexists(full + SUFFIX))
+
+    def _again(self, folder: str, name: str) -> Iterator[FoundFile]:
+        """What a release has left aside and is a file like any other again."""
+        path = self._left_aside(folder, name)
+        if path is not None and (file := self.one(path)) is not None:
+            yield file
 
     def _file(self, entry: os.DirEntry[str], path: str, names: set[str]) -> FoundFile | None:
         try:
@@ -136,4 +160,9 @@ def _is_text(path: str) -> bool:
 
 def open_media(root: Path, path: str) -> int:
     """A descriptor for reading; never of a link, never waiting on a FIFO. Raises OSError."""
-    return os.open(f"{os.fspath(root)}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return open_file(f"{os.fspath(root)}/{path}")
+
+
+def open_file(full: str) -> int:
+    """The same by a full path."""
+    return os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

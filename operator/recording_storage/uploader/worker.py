@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
@@ -12,6 +13,7 @@ from recording_storage.uploader.lanes import LaneState
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
 from recording_storage.uploader.upload import SourceFile, upload_single
+from recording_storage.uploader.walk import is_another
 
 if TYPE_CHECKING:
     from recording_storage.uploader.lanes import Lane
@@ -68,7 +70,7 @@ class Worker:
         try:
             source = SourceFile(task, spool=self._around.spool)
         except FileProblemError as problem:
-            if problem.reason is Reason.FILE_MISSING:
+            if problem.reason is Reason.FILE_MISSING or self._was_replaced(task):
                 return stored  # somebody has put it aside: there is nothing left to release
             raise
         try:
@@ -82,6 +84,12 @@ class Worker:
                 " rename the file to have it stored as a recording of its own",
             )
         return stored
+
+    def _was_replaced(self, task: Task) -> bool:
+        try:
+            return is_another(os.lstat(self._around.spool.path(task.recording.path)), task.recording.identity)
+        except OSError:
+            return False
 
     def _to_media_store(self, task: Task) -> StoredFacts:
         if self._media is None:
