@@ -61,3 +61,14 @@ def test_the_marker_alone() -> None:
     rule = FinishRule(marker_only=True)
     assert not finished(rule)
     assert finished(rule, marker=True)
+
+
+def test_what_only_somebodys_word_can_finish_is_told_with_the_remedy() -> None:
+    for rule in (LOCAL, NETWORK, FinishRule(marker_only=True)):
+        judgement = judge(Evidence(marker=False, quiet_for=3600.0, writers=UNKNOWN), rule=rule)
+        assert judgement.unproven
+        assert "NAME.EXT.done" in judgement.why
+        assert not judge(Evidence(marker=False, quiet_for=3600.0, writers=SOME), rule=rule).unproven
+    quiet = FinishRule(settle=5.0, network=True, quiet_proof=60.0)
+    assert not judge(Evidence(marker=False, quiet_for=3600.0, writers=UNKNOWN), rule=quiet).unproven
+    assert "--quiet-proof" in judge(Evidence(marker=False, quiet_for=3600.0, writers=UNKNOWN), rule=LOCAL).why

@@ -4,12 +4,10 @@ import json
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import intake
 from recording_storage.uploader.candidates import AccountFrom
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.release import Releaser
@@ -88,18 +86,3 @@ def test_a_deleted_recording_whose_file_is_another_by_now_makes_room_for_it(quic
     assert releaser.delete([found]) == [found]
     assert path.exists()
     assert found.state is RecordingState.RELEASED
-
-
-def test_people_are_told_of_a_file_that_nothing_proves_to_be_finished(
-    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(intake, "UNPROVEN", 0.2)
-    monkeypatch.setattr(intake, "RESCAN", 0.1)
-    Path(quick.put("a.wav"))
-    with quick.running(marker_only=True):
-        for _ in range(100):
-            if "a.wav has not changed for a long time" in caplog.text:
-                break
-            threading.Event().wait(0.05)
-    assert caplog.text.count("a.wav has not changed for a long time") == 1
-    assert ".done" in caplog.text

@@ -17,7 +17,7 @@ from recording_storage.domain.states import RecordingState
 if TYPE_CHECKING:
     from rich.table import Table
 
-_STATES = [state.value for state in RecordingState]
+_STATES = [*(state.value for state in RecordingState), "unproven"]
 WATCH_EVERY = 1.0
 """Seconds."""
 
@@ -32,6 +32,9 @@ def command(spool: Path, *, as_json: bool, states: tuple[str, ...], watch: bool)
 
     JSON fields: sid, account_sid, product, file, size, state, found_at, attempts, retry_at, media_url, sha256,
     error ({kind, code, message} or null).
+
+    Files that have not changed for long and are not taken, because nothing proves that they are finished, are shown as
+    state unproven, with no sid yet, while an uploader runs.
 
     Exit codes: 0 done, 1 failed, 2 wrong use.
     """
@@ -54,10 +57,11 @@ def _print_json(access: SpoolAccess, request: Mapping[str, Any], *, watch: bool)
     while True:
         for item in access.ask(request):
             line = json.dumps(item)
-            if shown.get(item["sid"]) != line:
+            name = item["sid"] or item["file"]
+            if shown.get(name) != line:
                 click.echo(line)
                 if watch:
-                    shown[item["sid"]] = line
+                    shown[name] = line
         if not watch:
             return
         time.sleep(WATCH_EVERY)
@@ -97,14 +101,18 @@ def _table(items: Iterable[Mapping[str, Any]]) -> "Table":
             item["state"],
             item["file"],
             format_bytes(item["size"]),
-            format_age(now, item["found_at"]),
+            _age(now, item["found_at"] or item["changed_at"]),
             str(item["attempts"]),
             _next_try(now, item),
-            item["sid"],
+            item["sid"] or "",
             item["media_url"] or why,
         )
         table.add_row(*map(Text, cells))  # Text: a file's name is not markup
     return table
+
+
+def _age(now: datetime, since: str | None) -> str:
+    return format_age(now, since) if since else ""
 
 
 def _next_try(now: datetime, item: Mapping[str, Any]) -> str:

@@ -22,9 +22,10 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     """Show how a spool stands: counts and bytes by state, the oldest, free space, the store, what is wrong.
 
     JSON fields: spool, spool_id, running, standby, version, started_at, states ({state: {count, size}}), unfinished,
-    growing (files that their recorder has not finished), oldest, free_bytes, total_bytes, time_to_full (seconds or
-    null), intake_stopped, destinations, held ([{account_sid, destination_id, url, error}]), last_error, store ({mode,
-    connected, error}), revisions ({account: revision}).
+    growing (files that their recorder has not finished), unproven (those of them that may be finished for long and are
+    not taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes, total_bytes, time_to_full
+    (seconds or null), intake_stopped, destinations, held ([{account_sid, destination_id, url, error}]), last_error,
+    store ({mode, connected, error}), revisions ({account: revision}).
 
     Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
     """
@@ -34,7 +35,7 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     else:
         for line in _lines(answer):
             click.echo(line)
-    if check and answer["unfinished"]:
+    if check and (answer["unfinished"] or answer["unproven"]["count"]):
         raise WorkRemains
 
 
@@ -53,6 +54,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"oldest     {format_age(now, answer['oldest'])} unfinished"
     if answer["growing"]:
         yield f"recorder   {answer['growing']} not finished yet"
+    yield from _unproven(now, answer["unproven"])
     if answer["intake_stopped"]:
         yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"
     for held in answer["held"]:
@@ -64,6 +66,16 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{state:<10} {tally['count']:>8} {format_bytes(tally['size']):>12}"
     if not answer["states"]:
         yield "no recordings"
+
+
+def _unproven(now: datetime, unproven: Mapping[str, Any]) -> Iterator[str]:
+    if unproven["count"]:
+        age = f" for {format_age(now, unproven['oldest'])}" if unproven["oldest"] else ""
+        yield f"NOT TAKEN  {unproven['count']} files, the oldest unchanged{age}:"
+        for file in unproven["files"]:
+            yield f"           {file['file']}: {file['why']}"
+        if unproven["count"] > len(unproven["files"]):
+            yield "           … see recording-storage recordings --state unproven"
 
 
 def _store(store: Mapping[str, Any]) -> str:

@@ -37,6 +37,10 @@ class SpoolReport(Message):
     """Of the unfinished ones; released and deleted are not counted."""
     oldest: datetime | None = None
     """When the oldest unfinished recording was found."""
+    unproven: int = 0
+    """Files that are not taken although they have not changed for long: nothing proves that they are finished."""
+    oldest_unproven: datetime | None = None
+    """When the oldest of them last changed."""
     free_bytes: int | None = None
     total_bytes: int | None = None
     applied_revisions: dict[Sid, int] = Field(default_factory=dict)

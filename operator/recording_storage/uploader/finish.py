@@ -51,9 +51,18 @@ class Judgement(NamedTuple):
     why: str = ""
     settling: bool = False
     """Only time is missing."""
+    unproven: bool = False
+    """It may well be finished, and only somebody's word can tell."""
 
 
 _FINISHED = Judgement(finished=True)
+_IN_USE = "is open for writing"
+_NO_MARKER = "it waits for its marker: if it is finished, make an empty file NAME.EXT.done beside it"
+_NO_PROOF = (
+    "nothing proves that it is finished (no marker, no lease, no close was seen): if it is, make an empty file"
+    " NAME.EXT.done beside it; for good, let the recorder do so, run the uploader as the recorder's user, or start it"
+    " with --quiet-proof"
+)
 
 
 def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR0911 - a list of rules
@@ -61,20 +70,17 @@ def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR091
     if evidence.marker:
         return _FINISHED
     if rule.marker_only:
-        return Judgement(finished=False, why="waits for its .done marker")
+        waits = evidence.writers is not Writers.SOME
+        return Judgement(finished=False, why=_NO_MARKER if waits else _IN_USE, unproven=waits)
     if evidence.writers is Writers.SOME:
-        return Judgement(finished=False, look_again=max(rule.settle, 1.0), why="is open for writing")
+        return Judgement(finished=False, look_again=max(rule.settle, 1.0), why=_IN_USE)
     remaining = rule.settle - evidence.quiet_for
     if remaining > 0:
         return Judgement(finished=False, look_again=remaining, why="has not settled yet", settling=True)
     if evidence.moved_in or (not rule.network and (evidence.writers is Writers.NONE or evidence.closed)):
         return _FINISHED
     if rule.quiet_proof is None:
-        return Judgement(
-            finished=False,
-            why="nothing proves that it is finished (no marker, no lease, no close was seen): let the recorder write"
-            " NAME.EXT.done, run as its user, or set a quiet proof",
-        )
+        return Judgement(finished=False, why=_NO_PROOF, unproven=True)
     remaining = rule.quiet_proof - evidence.watched_for
     if remaining > 0:
         return Judgement(finished=False, look_again=remaining, why="has not been quiet for long enough", settling=True)

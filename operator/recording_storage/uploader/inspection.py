@@ -9,9 +9,12 @@ from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader.control import RequestError
 from recording_storage.uploader.entry import Recording
-from recording_storage.uploader.ports import StateView, Status
+from recording_storage.uploader.ports import StateView, Status, UnprovenFile
 
 PAGE = 1000
+UNPROVEN = "unproven"
+"""Shown as the state of a file that is not taken and may be finished for long."""
+_SAMPLE = 20
 _HELD = frozenset({"held", "denied"})
 
 
@@ -48,11 +51,18 @@ class Inspection:
                 raise RequestError(f"this uploader ({__version__}) doesn't know the request {other!r}")
 
     def _recordings(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        wanted = list(request.get("states") or ())
+        unproven = not wanted or UNPROVEN in wanted
+        wanted_states = [text for text in wanted if text != UNPROVEN]
         try:
-            states = frozenset(RecordingState(text) for text in request.get("states") or ())
+            states = frozenset(RecordingState(text) for text in wanted_states)
         except ValueError as error:
             raise RequestError(str(error)) from error
         after = 0
+        if unproven:
+            yield from map(_unproven_line, self.view.status().unproven)
+        if wanted and not states:
+            return
         while page := self.view.recordings(after=after, limit=PAGE, states=states):
             yield from map(line_of, page)
             after = page[-1].id
@@ -95,6 +105,11 @@ class Inspection:
             "states": {state.value: {"count": t.count, "size": t.size} for state, t in status.states.items()},
             "unfinished": sum(tally.count for state, tally in status.states.items() if state not in FINAL),
             "growing": status.unfinished,
+            "unproven": {
+                "count": len(status.unproven),
+                "oldest": _time(status.unproven[0].since) if status.unproven else None,
+                "files": [_unproven(one) for one in status.unproven[:_SAMPLE]],
+            },
             "oldest": _time(status.oldest),
             "free_bytes": free,
             "total_bytes": status.total_bytes,
@@ -142,9 +157,37 @@ def line_of(recording: Recording) -> Mapping[str, Any]:
     }
 
 
+def _unproven(file: UnprovenFile) -> Mapping[str, Any]:
+    return {"file": file.path, "size": file.size, "since": _time(file.since), "why": file.why}
+
+
+def _unproven_line(file: UnprovenFile) -> Mapping[str, Any]:
+    """In the form of `line_of`: it is no recording yet, so it has no sid."""
+    return {
+        "sid": None,
+        "account_sid": None,
+        "product": None,
+        "file": file.path,
+        "size": file.size,
+        "state": UNPROVEN,
+        "found_at": None,
+        "changed_at": _time(file.since),
+        "attempts": 0,
+        "retry_at": None,
+        "media_url": None,
+        "sha256": None,
+        "error": {"kind": "file", "code": "Unproven", "message": file.why},
+    }
+
+
 def _brief(recording: Recording) -> Mapping[str, Any]:
     return {"sid": recording.sid, "file": recording.path, "state": recording.state.value}
 
 
 def _time(posix: float | None) -> str | None:
-    return None if posix is None else datetime.fromtimestamp(posix, UTC).isoformat(timespec="milliseconds")
+    if posix is None:
+        return None
+    try:
+        return datetime.fromtimestamp(posix, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # a file's time can be any
+        return None

@@ -13,6 +13,7 @@ from recording_storage.uploader import rows
 from recording_storage.uploader.entry import MENDABLE, Identity
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.finish import Evidence, FinishRule, judge
+from recording_storage.uploader.growing import RESCAN, UNPROVEN, Growing, UnprovenTeller, unproven_files
 from recording_storage.uploader.inotify import Hint, Watch
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lease import Writers, writers
@@ -24,16 +25,12 @@ if TYPE_CHECKING:
     from recording_storage.uploader.candidates import Candidates
     from recording_storage.uploader.entry import Recording
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.ports import Clock, UnprovenFile
     from recording_storage.uploader.spool import Spool
 
 log = logging.getLogger(__name__)
 
-RESCAN = 60.0
-"""Seconds between walks over the whole spool: what finds every file, whatever the watch has missed."""
 _BATCH = 1000
-UNPROVEN = 600.0
-"""Seconds without a change after which people are told of a file that nothing proves to be finished."""
 _STOPPED_PAUSE = 2.0
 """Seconds until a journal that took nothing is tried again."""
 
@@ -45,19 +42,6 @@ class _Known:
     id: int
     identity: Identity
     mendable: bool
-
-
-@dataclass(slots=True)
-class _Growing:
-    """A file that is not finished yet."""
-
-    identity: Identity
-    since: float
-    """Monotonic: it has been seen unchanged from then on."""
-    due: float | None
-    """Monotonic: when to look again."""
-    why: str = ""
-    settling: bool = False
 
 
 class Intake:
@@ -94,7 +78,7 @@ class Intake:
         self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._odd)
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
-        self._growing: dict[str, _Growing] = {}
+        self._growing: dict[str, Growing] = {}
         self._closed: dict[str, Identity] = {}
         """What a file was when its writer was seen to close it: a late word says nothing of the next of its name."""
         self._moved: dict[str, Identity] = {}
@@ -103,6 +87,7 @@ class Intake:
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
+        self._teller = UnprovenTeller(clock=clock)
         self._told_odd: set[tuple[str, str]] = set()
         self._wake = threading.Event()
         self._closing = False
@@ -178,6 +163,12 @@ class Intake:
         with self._lock:
             return min((g.due for g in self._growing.values() if g.due is not None), default=None)
 
+    def unproven(self) -> list[UnprovenFile]:
+        """Files that have not changed for a long time and are not taken, the oldest first."""
+        with self._lock:
+            growing = dict(self._growing)
+        return unproven_files(growing, clock=self._clock)
+
     def unfinished(self) -> list[tuple[str, str]]:
         """Files that are not taken yet, and why."""
         with self._lock:
@@ -234,6 +225,7 @@ class Intake:
                 self._closed.pop(path, None)
                 self._moved.pop(path, None)
         self._go_on()
+        self._teller.tell(self.unproven())
         self.scans += 1
         self.scanned.set()
         return None
@@ -272,19 +264,19 @@ class Intake:
         since = now if changed else growing.since  # type: ignore[union-attr]
         quiet = max(now - since, self._clock.now() - file.identity.mtime_ns / 1e9)
         judgement = judge(self._evidence(file, quiet, watched=now - since), rule=self._rule)
-        if not judgement.finished and judgement.look_again is None and now - since >= UNPROVEN:
-            self._odd(file.path, f"has not changed for a long time and is not taken: {judgement.why}")
         with self._lock:
             if judgement.finished:
                 self._growing.pop(file.path, None)
                 return True
             due = None if judgement.look_again is None else now + judgement.look_again
-            self._growing[file.path] = _Growing(file.identity, since, due, judgement.why, judgement.settling)
+            self._growing[file.path] = Growing(
+                file.identity, since, due, judgement.why, judgement.settling, judgement.unproven
+            )
         return False
 
     def _evidence(self, file: FoundFile, quiet: float, *, watched: float) -> Evidence:
         who = Writers.UNKNOWN
-        if file.marker or (not self._rule.marker_only and quiet >= self._rule.settle):
+        if file.marker or quiet >= (UNPROVEN if self._rule.marker_only else self._rule.settle):
             try:
                 fd = open_media(self._spool.root, file.path)
             except PermissionError:

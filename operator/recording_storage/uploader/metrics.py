@@ -75,6 +75,10 @@ def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
         "oldest_recording_age_seconds", "Age of the oldest one that is not finished; 0: there is none.", {}, age
     )
     yield _gauge("growing_files", "Files that their recorder has not finished.", {}, status.unfinished)
+    words = "Those of them that may be finished for long and are not taken, because nothing proves it."
+    yield _gauge("unproven_files", words, {}, len(status.unproven))
+    age = max(0.0, now - status.unproven[0].since) if status.unproven else 0.0
+    yield _gauge("oldest_unproven_age_seconds", "Time since the oldest of those changed; 0: there is none.", {}, age)
 
 
 def _disk(status: Status) -> Iterable[Metric]:

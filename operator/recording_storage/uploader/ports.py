@@ -200,6 +200,19 @@ class DestinationStatus:
     """POSIX time of the next probe."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnprovenFile:
+    """A file that has not changed for a long time and is not taken: nothing proves that it is finished."""
+
+    path: str
+    size: int
+    """Bytes."""
+    since: float
+    """POSIX time of its last change."""
+    why: str
+    """For a person, with the remedy."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """The spool at a glance."""
@@ -214,6 +227,8 @@ class Status:
     """POSIX time of the finding of the oldest unfinished recording."""
     unfinished: int
     """Files that are there and not finished by their recorder yet."""
+    unproven: Sequence[UnprovenFile] = ()
+    """Those of them that may be finished for long, the oldest first. Nobody looks while no uploader runs."""
     free_bytes: int | None
     total_bytes: int | None
     intake_stopped: str

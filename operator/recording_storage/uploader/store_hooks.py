@@ -131,6 +131,8 @@ class StoreHooks:
             started_at=started,
             states={state: TallyMessage(count=t.count, size=t.size) for state, t in status.states.items()},
             oldest=None if status.oldest is None else datetime.fromtimestamp(status.oldest, UTC),
+            unproven=len(status.unproven),
+            oldest_unproven=_moment(status.unproven[0].since) if status.unproven else None,
             free_bytes=status.free_bytes,
             total_bytes=status.total_bytes,
             applied_revisions=dict(status.applied_revisions) if self._parts.plans.live else {},
@@ -139,6 +141,13 @@ class StoreHooks:
             last_error=status.intake_stopped or status.last_error,
             parked=parked,
         )
+
+
+def _moment(posix: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(posix, UTC)
+    except (ValueError, OverflowError, OSError):  # a file's time can be any
+        return None
 
 
 def _needed(connection: sqlite3.Connection) -> dict[str, list[str]]:

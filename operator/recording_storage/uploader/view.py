@@ -71,6 +71,7 @@ class EngineView:
             states=states,
             oldest=oldest,
             unfinished=self._intake.growing,
+            unproven=self._intake.unproven(),
             free_bytes=free[0] if free else None,
             total_bytes=free[1] if free else None,
             intake_stopped=self._intake.stopped,
