@@ -1,5 +1,6 @@
 """What a finished file becomes: whose it is, its sid, where it goes; or what is wrong with it."""
 
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
@@ -83,12 +84,18 @@ class Candidates:
         """Forget what an entry's file looked like; from any thread."""
         self._seen_wrong.pop(path, None)
 
+    def look_again_at_all(self) -> None:
+        """The same for every entry."""
+        self._seen_wrong.clear()
+
     def enter(self, new: list[FoundFile], *, again: list[tuple[int, FoundFile]]) -> dict[FoundFile, tuple[int, bool]]:
         """Make entries; for each file its id and whether it has to be looked at again. Raises JournalError."""
         made = [(file, self._entry(file)) for file in new]
         renewed = [(number, file, self._entry(file)) for number, file in again]
         now = self._clock.now()
         undecided: set[int] = set()
+        fresh = {file.path for file in new}
+        parked: list[rows.NewRecording] = []
 
         def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
             entered: dict[FoundFile, tuple[int, bool]] = {}
@@ -96,7 +103,11 @@ class Candidates:
             for number, file, entry in renewed:
                 if entry.error is None and _find_again(connection, number, file, now=now):
                     entered[file] = (number, False)
-                elif _forget_wrong(connection, number) or self._is_successor(connection, number, file):
+                elif (
+                    _forget_wrong(connection, number)
+                    or _forget_planless(connection, number, entry)
+                    or self._is_successor(connection, number, file)
+                ):
                     pending.append((file, entry))
                 else:
                     entered[file] = (number, True)
@@ -106,6 +117,8 @@ class Candidates:
             for (file, entry), number in zip(entries, ids, strict=True):
                 wrong = entry.error is not None and entry.error.code in MENDABLE
                 entered[file] = (number, wrong)
+                if entry.state is RecordingState.PARKED and file.path in fresh:
+                    parked.append(entry)
             return entered
 
         try:
@@ -114,9 +127,9 @@ class Candidates:
             self._forget_looks(file for _, file in again)
             raise
         self._forget_looks(file for file, (number, wrong) in entered.items() if not wrong or number in undecided)
-        for _, entry in made:
-            if entry.error is not None and entry.error.code != Reason.NO_PLAN:
-                log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
+        for entry in parked:
+            assert entry.error is not None
+            log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
         return entered
 
     def _is_successor(self, connection: sqlite3.Connection, number: int, file: FoundFile) -> bool:
@@ -247,9 +260,21 @@ class Candidates:
             f"{file.path}{SUFFIX} names the recording_sid {entry.sid}, which another file of this spool had before:"
             " give it one of its own, or leave it out"
         )
-        error = _parked(Reason.DUPLICATE_SID, message)
-        log.error("%s is parked: %s", file.path, message)
-        return rows.replaced(entry, sid=sid, state=RecordingState.PARKED, error=error)
+        # of no account, as with other wrong metadata: nobody is told of a sid that it won't have when that is mended
+        return rows.replaced(
+            entry,
+            sid=sid,
+            account_sid="",
+            state=RecordingState.PARKED,
+            pinned=False,
+            destination_id=None,
+            error=_parked(Reason.DUPLICATE_SID, message),
+        )
+
+
+_WRONG = ",".join(f"'{code}'" for code in sorted(MENDABLE - {Reason.NO_PLAN}))
+_MENDED = f"inode<>? OR size<>? OR mtime_ns<>? OR error_code IN ({_WRONG})"
+"""The file is another than it was, or it was the file that was wrong."""
 
 
 def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *, now: float) -> bool:
@@ -265,8 +290,8 @@ def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *,
     cursor = connection.execute(
         "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, inode=?, size=?, mtime_ns=?, retry_at=NULL,"
         " error_kind=NULL, error_code=NULL, error_message=NULL"
-        " WHERE id=? AND state IN ('parked', 'rejected', 'waiting') AND pinned=1",
-        (now, *identity, number),
+        f" WHERE id=? AND state IN ('parked', 'rejected', 'waiting') AND pinned=1 AND ({_MENDED})",
+        (now, *identity, number, *file.identity),
     )
     if cursor.rowcount == 1:
         return True
@@ -282,5 +307,18 @@ def _forget_wrong(connection: sqlite3.Connection, number: int) -> bool:
     """Remove an entry that nobody was told of, to enter its file anew."""
     cursor = connection.execute(
         "DELETE FROM recordings WHERE id=? AND state='parked' AND pinned=0 AND account_sid=''", (number,)
+    )
+    return cursor.rowcount == 1
+
+
+def _forget_planless(connection: sqlite3.Connection, number: int, entry: rows.NewRecording) -> bool:
+    """The same for one that waits for its account's plan, if it says something else of itself by now.
+
+    It may have named the wrong account, for which a plan never comes.
+    """
+    cursor = connection.execute(
+        "DELETE FROM recordings WHERE id=? AND state='waiting' AND pinned=0 AND error_code=? AND told_seq=0"
+        " AND (metadata<>? OR inode<>? OR size<>? OR mtime_ns<>?)",
+        (number, Reason.NO_PLAN.value, rows.metadata_text(entry.metadata), *entry.identity),
     )
     return cursor.rowcount == 1

@@ -52,7 +52,16 @@ class Reason(StrEnum):
     """The last error lasted for the whole retry window."""
 
 
-MENDABLE = frozenset({Reason.UNREADABLE, Reason.INVALID_METADATA, Reason.FILE_MISSING, Reason.CHANGED_WHILE_UPLOADING})
+MENDABLE = frozenset(
+    {
+        Reason.UNREADABLE,
+        Reason.INVALID_METADATA,
+        Reason.DUPLICATE_SID,
+        Reason.FILE_MISSING,
+        Reason.CHANGED_WHILE_UPLOADING,
+        Reason.NO_PLAN,
+    }
+)
 """Looked at again at each scan: what is mended goes on without being asked to."""
 
 

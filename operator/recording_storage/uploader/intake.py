@@ -147,6 +147,11 @@ class Intake:
             self._hinted.add(path)
         self._wake.set()
 
+    def look_again(self) -> None:
+        """Somebody has asked for a retry: read again what was found wrong, changed or not."""
+        self._candidates.look_again_at_all()
+        self.rescan()
+
     @property
     def growing(self) -> int:
         """Files that are there and not finished."""

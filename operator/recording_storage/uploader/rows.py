@@ -153,7 +153,7 @@ def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: flo
             one.state.value,
             *one.identity,
             one.content_type,
-            json.dumps(one.metadata, separators=(",", ":")) if one.metadata else "{}",
+            metadata_text(one.metadata),
             now,
             now,
             one.pinned,
@@ -180,6 +180,11 @@ def _insert_numbered(
     for group in bulk.groups(numbered):
         connection.execute(f"INSERT INTO {table} (id, {columns}) VALUES {bulk.table(group)}", bulk.flat(group))
     return [entry[0] for entry in numbered]
+
+
+def metadata_text(fields: Mapping[str, Any]) -> str:
+    """As it stands in the journal."""
+    return json.dumps(fields, separators=(",", ":")) if fields else "{}"
 
 
 def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str]:

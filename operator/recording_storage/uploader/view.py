@@ -53,6 +53,7 @@ class EngineView:
         moved = self._parts.journal.run(
             lambda connection: rows.retry(connection, sids=sids, now=now, account_sid=account_sid)
         )
+        self._intake.look_again()
         if moved:
             self._engine.retried()
             self._parts.reporter.wake()
