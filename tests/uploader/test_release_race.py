@@ -1,0 +1,106 @@
+"""A recorder that uses its names again at once, while what had them before is released: no content is ever lost."""
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from recording_storage.domain.states import Product, RecordingState
+from recording_storage.uploader import rows
+from recording_storage.uploader.clock import SystemClock
+from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.release import Releaser
+from recording_storage.uploader.spool import Spool
+from recording_storage.uploader.walk import Walker, identity_of
+
+NAMES = [f"call-{number}.wav" for number in range(4)]
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "1500"))
+
+
+class Recorder(threading.Thread):
+    """Renames a new file over a name as soon as the last one's content is stored: it loses nothing itself."""
+
+    def __init__(self, root: Path, *, stored: set[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._root = root
+        self._stored = stored
+        self.made: set[bytes] = set()
+        self.ends = threading.Event()
+
+    def run(self) -> None:
+        chance = random.Random(20260131)
+        last: dict[str, bytes] = {}
+        while not self.ends.is_set():
+            name = chance.choice(NAMES)
+            if name in last and last[name] not in self._stored:
+                time.sleep(0)  # the other thread's turn
+                continue
+            content = f"{name} {len(self.made)} ".encode() * chance.randint(1, 50)
+            fresh = self._root / f".fresh-{name}"
+            fresh.write_bytes(content)
+            for _ in range(chance.randint(0, 300)):
+                pass
+            self.made.add(content)
+            last[name] = content
+            fresh.rename(self._root / name)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_whoever_is_faster(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.make_folder()
+    journal = Journal.open(spool.folder, known_spool=False)
+    releaser = Releaser(tmp_path, journal=journal, clock=SystemClock())
+    walker = Walker(tmp_path, folder_seen=lambda _: None, left_aside=releaser.recover, odd=lambda *_: None)
+    stored: set[bytes] = set()
+    recorder = Recorder(tmp_path, stored=stored)
+    recorder.start()
+    released = 0
+    try:
+        for number in range(ROUNDS):
+            recording = store(journal, tmp_path / NAMES[number % len(NAMES)], number=number, stored=stored)
+            if recording is None:
+                continue
+            gone, _kept = releaser.release([recording])
+            released += len(gone)
+            if number % 100 == 0:
+                list(walker.walk())
+    finally:
+        recorder.ends.set()
+        recorder.join()
+    list(walker.walk())
+    journal.close()
+    left = {path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    lost = recorder.made - stored - left
+    assert not lost, f"{len(lost)} of {len(recorder.made)} are lost, {released} were released"
+    assert released > ROUNDS / 20
+    assert not list(tmp_path.glob(".*.releasing"))
+
+
+def store(journal: Journal, path: Path, *, number: int, stored: set[bytes]) -> Recording | None:
+    """As an upload does: the content of one file, whatever its name leads to afterwards."""
+    try:
+        with path.open("rb") as file:
+            identity = identity_of(os.fstat(file.fileno()))
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    sid = f"RE{number:032x}"
+    new = rows.NewRecording(
+        sid=sid,
+        account_sid="AC" + "0" * 32,
+        product=Product.VOICE,
+        path=path.name,
+        identity=identity,
+        content_type="audio/wav",
+        state=RecordingState.REPORTED,
+        pinned=True,
+    )
+    journal.run(lambda connection: rows.add(connection, [new], now=time.time()))
+    [recording] = journal.run(lambda connection: rows.select(connection, "r.sid=?", (sid,)))
+    stored.add(content)  # from now on the recorder may use the name again
+    return recording
