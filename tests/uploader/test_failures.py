@@ -41,8 +41,15 @@ def test_an_outage_is_survived(gated: SpoolFolder, door: Gate) -> None:
         assert waiting.error is not None
         assert waiting.error.kind == "transient"
         assert waiting.retry_at is not None
+        status = running.uploader.view.status()
+        assert status.last_error
+        assert status.last_error_at is not None
+        assert [(each.state, each.count) for each in running.uploader.view.reasons()] == [("waiting", 1)]
         door.open()
         running.await_states({"a.wav": "released"})
+        after = running.uploader.view.status()
+        assert (after.last_error, after.last_error_at) == ("", None)
+        assert running.uploader.view.reasons() == []
     gated.check_all_stored()
 
 

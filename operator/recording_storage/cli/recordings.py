@@ -3,23 +3,29 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from recording_storage.cli.reasons import UNPROVEN, note_of
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
-from recording_storage.cli.units import format_age, format_bytes
 from recording_storage.domain.states import RecordingState
+from recording_storage.terminal import Column, Row, format_age, format_bytes, lay_out, printable, terminal_width
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-_STATES = [*(state.value for state in RecordingState), "unproven"]
+_STATES = [*(state.value for state in RecordingState), UNPROVEN]
 WATCH_EVERY = 1.0
 """Seconds."""
+COLUMNS = (
+    Column("STATE"),
+    Column("SID"),
+    Column("SIZE", right=True, spare=1),
+    Column("AGE", right=True, spare=3),
+    Column("TRIES", right=True, spare=2),
+    Column("FILE"),
+)
 
 
 @click.command(name="recordings")
@@ -30,8 +36,11 @@ WATCH_EVERY = 1.0
 def command(spool: Path, *, as_json: bool, states: tuple[str, ...], watch: bool) -> None:
     """Show each recording: state, size, attempts, next try, why, and where it is.
 
-    JSON fields: sid, account_sid, product, file, size, state, found_at, attempts, retry_at, media_url, sha256,
-    error ({kind, code, message} or null).
+    On a terminal, what doesn't fit goes on a line below, whole; elsewhere each recording is one line.
+
+    JSON fields: sid, account_sid, product, file, size (bytes), state, sent (bytes of a large upload under way, or
+    null), found_at, changed_at, attempts, retry_at (or null), media_url (or null), sha256 (hex, or null), error
+    ({kind, code, message} or null). Times are ISO 8601, UTC.
 
     Files that have not changed for long and are not taken, because nothing proves that they are finished, are shown as
     state unproven, with no sid yet, while an uploader runs.
@@ -69,56 +78,41 @@ def _print_json(access: SpoolAccess, request: Mapping[str, Any], *, watch: bool)
 
 def _watch_table(access: SpoolAccess, request: Mapping[str, Any]) -> None:
     from rich.live import Live  # noqa: PLC0415 - takes longer to import than the rest of the command to run
+    from rich.text import Text  # noqa: PLC0415
 
-    with Live(_table(access.ask(request)), auto_refresh=False, screen=True) as live:
+    def picture() -> Text:
+        return Text("\n".join(_lines(access.ask(request))), overflow="fold")
+
+    with Live(picture(), auto_refresh=False, screen=True, vertical_overflow="ellipsis") as live:
         while True:
             time.sleep(WATCH_EVERY)
-            live.update(_table(access.ask(request)), refresh=True)
+            live.update(picture(), refresh=True)
 
 
 def _print_table(items: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - as above
-
-    table = _table(items)
-    if not table.row_count:
+    head, *lines = _lines(items)
+    if not lines:
         click.echo("no recordings")
         return
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    click.secho(head, bold=True)
+    for line in lines:
+        click.echo(line)
 
 
-def _table(items: Iterable[Mapping[str, Any]]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("STATE", "FILE", "SIZE", "AGE", "TRIES", "NEXT TRY", "SID", "WHERE OR WHY"):
-        table.add_column(name, justify="right" if name in {"SIZE", "AGE", "TRIES"} else "left", overflow="fold")
+def _lines(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     now = datetime.now(UTC)
-    for item in items:
-        error = item["error"]
-        why = f"{error['code']}: {error['message']}" if error else ""
-        cells = (
-            item["state"],
-            item["file"],
-            format_bytes(item["size"]),
-            _age(now, item["found_at"] or item["changed_at"]),
-            str(item["attempts"]),
-            _next_try(now, item),
-            item["sid"] or "",
-            item["media_url"] or why,
+    rows = [
+        Row(
+            (
+                item["state"],
+                item["sid"] or "",
+                format_bytes(item["size"]),
+                format_age(now, item["found_at"] or item["changed_at"]),
+                str(item["attempts"]),
+                printable(item["file"]),
+            ),
+            note=note_of(item, now=now),
         )
-        table.add_row(*map(Text, cells))  # Text: a file's name is not markup
-    return table
-
-
-def _age(now: datetime, since: str | None) -> str:
-    return format_age(now, since) if since else ""
-
-
-def _next_try(now: datetime, item: Mapping[str, Any]) -> str:
-    if item["state"] in {RecordingState.PARKED, RecordingState.REJECTED}:
-        return "on retry"
-    if not item["retry_at"]:
-        return ""
-    seconds = (datetime.fromisoformat(item["retry_at"]) - now).total_seconds()
-    return "now" if seconds <= 0 else f"in {seconds:.0f}s"
+        for item in items
+    ]
+    return lay_out(COLUMNS, rows, note="WHERE OR WHY", width=terminal_width())

@@ -9,9 +9,13 @@ from typing import Any
 import click
 
 from recording_storage.cli.errors import WorkRemains
+from recording_storage.cli.reasons import in_words, next_try
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
-from recording_storage.cli.units import format_age, format_bytes
 from recording_storage.domain.durations import format_duration
+from recording_storage.domain.states import ON_REQUEST, RecordingState
+from recording_storage.terminal import Column, Row, format_age, format_bytes, lay_out, printable, terminal_width
+
+_COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=True))
 
 
 @click.command(name="status")
@@ -21,11 +25,15 @@ from recording_storage.domain.durations import format_duration
 def command(spool: Path, *, as_json: bool, check: bool) -> None:
     """Show how a spool stands: counts and bytes by state, the oldest, free space, the store, what is wrong.
 
+    States are of what is not finished: released and deleted recordings are not counted.
+
     JSON fields: spool, spool_id, running, standby, version, started_at, states ({state: {count, size}}), unfinished,
-    growing (files that their recorder has not finished), unproven (those of them that may be finished for long and are
-    not taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes, total_bytes, time_to_full
-    (seconds or null), intake_stopped, destinations, held ([{account_sid, destination_id, url, error}]), last_error,
-    store ({mode, connected, error}), revisions ({account: revision}).
+    reasons ([{state, code, message, count, retry_at}]: why they are there), sent_bytes (of uploads under way), growing
+    (files that their recorder has not finished), unproven (those of them that may be finished for long and are not
+    taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes, total_bytes, time_to_full (seconds or null),
+    intake_stopped, destinations, held ([{account_sid, destination_id, url, error, probe_at}]), last_error and
+    last_error_at ("" and null once an upload has worked again), store ({mode, connected, error}), revisions ({account:
+    revision}). Sizes are bytes, times ISO 8601, UTC.
 
     Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
     """
@@ -58,14 +66,41 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["intake_stopped"]:
         yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"
     for held in answer["held"]:
-        yield f"HELD       {held['url']}: {held['error']}"
+        probe = next_try(held["probe_at"], now=now)
+        yield f"HELD       {held['url']}: {printable(held['error'])}{f' ({probe})' if probe else ''}"
     if answer["last_error"]:
-        yield f"last error {answer['last_error']}"
+        ago = f"{format_age(now, answer['last_error_at'])} ago: " if answer["last_error_at"] else ""
+        yield f"last error {ago}{printable(answer['last_error'])}"
     yield ""
-    for state, tally in answer["states"].items():
-        yield f"{state:<10} {tally['count']:>8} {format_bytes(tally['size']):>12}"
-    if not answer["states"]:
-        yield "no recordings"
+    if answer["states"]:
+        yield from _states(answer, now=now)
+    else:
+        yield "no unfinished recordings"
+
+
+def _states(answer: Mapping[str, Any], *, now: datetime) -> Iterator[str]:
+    """A line for each state that has recordings, then one for each further reason."""
+    rows = []
+    for state in RecordingState:
+        tally = answer["states"].get(state)
+        if tally is None:
+            continue
+        first, *further = _reasons(answer, state, now=now) or [""]
+        rows.append(Row((state, str(tally["count"]), format_bytes(tally["size"])), note=first))
+        rows += [Row(("", "", ""), note=reason) for reason in further]
+    yield from lay_out(_COLUMNS, rows, note="WHY", width=terminal_width())
+
+
+def _reasons(answer: Mapping[str, Any], state: RecordingState, *, now: datetime) -> list[str]:
+    if state is RecordingState.UPLOADING and answer["sent_bytes"]:
+        return [f"{format_bytes(answer['sent_bytes'])} of large ones sent"]
+    reasons = []
+    for reason in answer["reasons"]:
+        if reason["state"] == state:
+            when = "on retry" if state in ON_REQUEST else next_try(reason["retry_at"], now=now)
+            some = f"{reason['count']} of them" if reason["count"] < answer["states"][state]["count"] else ""
+            reasons.append(": ".join(filter(None, [some, when, in_words(reason)])))
+    return reasons
 
 
 def _unproven(now: datetime, unproven: Mapping[str, Any]) -> Iterator[str]:

@@ -76,6 +76,9 @@ class Engine:
         """Monotonic: when the reporter is to hear of changes that have gathered."""
         self.lanes: dict[LaneKey, Lane] = {}
         self.last_error = ""
+        """Empty once something has worked since."""
+        self.last_error_at: float | None = None
+        """POSIX time."""
         self._worker = Worker(
             Surroundings(
                 spool=parts.spool,
@@ -165,10 +168,11 @@ class Engine:
             if self._journal_pause is None:
                 log.error("%s; nothing is lost, it is tried again", error)  # noqa: TRY400 - no defect of ours
             self._journal_pause = self._clock.monotonic() + JOURNAL_PAUSE
-            self.last_error = str(error)
+            self._note_error(str(error))
             return
         if self._journal_pause is not None:
             self._journal_pause = None
+            self._works_again()
             log.info("the journal takes changes again")
         idle = self._is_idle()
         if self._tell_at is not None and (
@@ -339,17 +343,24 @@ class Engine:
             if outcome.stored is not None:
                 lane.succeeded()
                 lane.probes = 0
+                self._works_again()
                 counters.add("stored")
                 counters.add("stored_bytes", outcome.task.recording.identity.size)
             elif outcome.failure is not None:
                 counters.failed(outcome.failure.kind)
-                self.last_error = str(outcome.failure)
+                self._note_error(str(outcome.failure))
                 if outcome.failure.kind.value in ("throttled", "transient"):
                     lane.cut(now=now)
         if any(change.after is _S.FOUND for change in made):
             lane.hungry = True
         self._claims.note_retries(lane, made)
         self._tell(made)
+
+    def _note_error(self, message: str) -> None:
+        self.last_error, self.last_error_at = message, self._clock.now()
+
+    def _works_again(self) -> None:
+        self.last_error, self.last_error_at = "", None
 
     def _tell(self, made: Sequence[rows.Change]) -> None:
         for change in made:
@@ -371,13 +382,14 @@ class Engine:
         held = self._claims.hold(lane, running=self._housekeeping.running_time())
         lane.hungry, lane.retry_due = False, None
         if lane.error is not None:
-            self.last_error = lane.error.message
+            self._note_error(lane.error.message)
         if held:
             self._parts.reporter.wake()
             self._parts.source.report_soon()
 
     def release(self, lane: Lane) -> None:
         """Journal that everything that waited for the destination is tried again."""
+        self._works_again()
         count = self._claims.recovered(lane)
         if count:
             log.info("%d recordings are tried again", count)
@@ -388,5 +400,5 @@ class Engine:
         made = self._claims.end_denied(lane, [outcome.task.recording for outcome in outcomes])
         lane.hungry, lane.retry_due = False, None
         if lane.error is not None:
-            self.last_error = lane.error.message
+            self._note_error(lane.error.message)
         self._tell(made)

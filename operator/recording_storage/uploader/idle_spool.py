@@ -13,7 +13,7 @@ from recording_storage.uploader import rows
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.ports import Status
+from recording_storage.uploader.ports import StateReason, Status
 from recording_storage.uploader.spool import Spool
 
 
@@ -44,8 +44,13 @@ class IdleView:
         """See the port; committed when it returns."""
         return self._journal.run(lambda connection: rows.retry(connection, sids=sids, now=time.time()))
 
+    def reasons(self) -> Sequence[StateReason]:
+        """See the port."""
+        return self._journal.run(rows.reasons)
+
     def status(self) -> Status:
         """What the journal and the volume tell."""
+        error = self._journal.run(rows.latest_error)
         usage = shutil.disk_usage(self._spool.root)
         return Status(
             spool=str(self._spool.root),
@@ -60,7 +65,8 @@ class IdleView:
             intake_stopped="",
             destinations=(),
             applied_revisions=self._journal.run(_revisions),
-            last_error=self._journal.run(_last_error),
+            last_error=error[0] if error else "",
+            last_error_at=error[1] if error else None,
             counters={},
         )
 
@@ -94,10 +100,3 @@ def ask_idle(root: Path, request: Mapping[str, Any]) -> Iterator[Mapping[str, An
 
 def _revisions(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT account_sid, revision FROM plans"))
-
-
-def _last_error(connection: sqlite3.Connection) -> str:
-    row = connection.execute(
-        "SELECT error_code, error_message FROM recordings WHERE error_code IS NOT NULL ORDER BY changed_at DESC LIMIT 1"
-    ).fetchone()
-    return "" if row is None else f"{row[0]}: {row[1]}"

@@ -9,7 +9,7 @@ from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader.control import RequestError
 from recording_storage.uploader.entry import Recording
-from recording_storage.uploader.ports import StateView, Status, UnprovenFile
+from recording_storage.uploader.ports import StateReason, StateView, Status, UnprovenFile
 
 PAGE = 1000
 UNPROVEN = "unproven"
@@ -37,6 +37,8 @@ class Inspection:
     running: bool = True
     filling: Callable[[], float | None] = lambda: None
     """Bytes a second by which the free space shrinks; None: it doesn't, or not known yet."""
+    under_way: Callable[[], Mapping[str, tuple[int, int]]] = dict
+    """Bytes sent and all bytes of large uploads, by sid."""
 
     def answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The lines of the answer; raises RequestError."""
@@ -64,7 +66,8 @@ class Inspection:
         if wanted and not states:
             return
         while page := self.view.recordings(after=after, limit=PAGE, states=states):
-            yield from map(line_of, page)
+            under_way = self.under_way()
+            yield from (line_of(recording, sent=_sent(recording, under_way)) for recording in page)
             after = page[-1].id
 
     def _retry(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,6 +96,8 @@ class Inspection:
 
     def _status(self, status: Status) -> Mapping[str, Any]:
         link = self.link()
+        under_way = self.under_way()
+        uploading = self.view.recordings(states=[RecordingState.UPLOADING], limit=PAGE) if under_way else ()
         rate = self.filling()
         free = status.free_bytes
         return {
@@ -104,6 +109,8 @@ class Inspection:
             "started_at": _time(status.started_at) if self.running else None,
             "states": {state.value: {"count": t.count, "size": t.size} for state, t in status.states.items()},
             "unfinished": sum(tally.count for state, tally in status.states.items() if state not in FINAL),
+            "reasons": [_reason(each) for each in self.view.reasons()],
+            "sent_bytes": sum(_sent(each, under_way) or 0 for each in uploading),
             "growing": status.unfinished,
             "unproven": {
                 "count": len(status.unproven),
@@ -127,18 +134,25 @@ class Inspection:
                 for d in status.destinations
             ],
             "held": [
-                {"account_sid": d.account_sid, "destination_id": d.destination_id, "url": d.url, "error": d.error}
+                {
+                    "account_sid": d.account_sid,
+                    "destination_id": d.destination_id,
+                    "url": d.url,
+                    "error": d.error,
+                    "probe_at": _time(d.probe_at),
+                }
                 for d in status.destinations
                 if d.state in _HELD
             ],
             "last_error": status.last_error,
+            "last_error_at": _time(status.last_error_at),
             "store": {"mode": link.mode, "connected": link.connected, "error": link.error},
             "revisions": dict(status.applied_revisions),
         }
 
 
-def line_of(recording: Recording) -> Mapping[str, Any]:
-    """One object of `recordings --json`."""
+def line_of(recording: Recording, *, sent: int | None = None) -> Mapping[str, Any]:
+    """One object of `recordings --json`; `sent` bytes of it are there."""
     stored, error = recording.stored, recording.error
     return {
         "sid": recording.sid,
@@ -147,6 +161,7 @@ def line_of(recording: Recording) -> Mapping[str, Any]:
         "file": recording.path,
         "size": recording.identity.size,
         "state": recording.state.value,
+        "sent": sent,
         "found_at": _time(recording.found_at),
         "changed_at": _time(recording.changed_at),
         "attempts": recording.attempts,
@@ -174,9 +189,27 @@ def _unproven_line(file: UnprovenFile) -> Mapping[str, Any]:
         "changed_at": _time(file.since),
         "attempts": 0,
         "retry_at": None,
+        "sent": None,
         "media_url": None,
         "sha256": None,
         "error": {"kind": "file", "code": "Unproven", "message": file.why},
+    }
+
+
+def _sent(recording: Recording, under_way: Mapping[str, tuple[int, int]]) -> int | None:
+    """Bytes; None where it is not told: a small file goes in one request."""
+    if recording.state is not RecordingState.UPLOADING or recording.sid not in under_way:
+        return None
+    return under_way[recording.sid][0]
+
+
+def _reason(reason: StateReason) -> Mapping[str, Any]:
+    return {
+        "state": reason.state.value,
+        "code": reason.error.code,
+        "message": reason.error.message,
+        "count": reason.count,
+        "retry_at": _time(reason.retry_at),
     }
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from recording_storage.protocol.plan import AccountPlan
     from recording_storage.protocol.sync import Command, SpoolReport
     from recording_storage.s3.types import Body, OpenUpload, Part, StoredObject
-    from recording_storage.uploader.entry import Recording, Tally
+    from recording_storage.uploader.entry import EntryError, Recording, Tally
 
 
 class Clock(Protocol):
@@ -184,6 +184,21 @@ class StateView(Protocol):
 
     def status(self) -> Status: ...
 
+    def reasons(self) -> Sequence[StateReason]:
+        """Why unfinished recordings are where they are, the most frequent first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateReason:
+    """What some recordings of one state have in common."""
+
+    state: RecordingState
+    error: EntryError
+    """The latest of them."""
+    count: int
+    retry_at: float | None
+    """POSIX time of the first try that is due."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationStatus:
@@ -236,5 +251,8 @@ class Status:
     destinations: Sequence[DestinationStatus]
     applied_revisions: Mapping[str, int]
     last_error: str
+    """Empty once an upload or a probe has worked again: what is still in trouble says so itself (`reasons`)."""
     counters: Mapping[str, float]
     """Since the start: stored, stored_bytes, released, failures, retries, parked, rejected, deleted, scans."""
+    last_error_at: float | None = None
+    """POSIX time."""

@@ -129,7 +129,9 @@ def _take(lock: SpoolLock, *, options: Options, stop: threading.Event) -> bool:
 
 def _control(uploader: Uploader) -> ControlServer | None:
     filling = FillingRate()
-    inspection = Inspection(uploader.view, link=uploader.link_state, filling=filling.rate)
+    inspection = Inspection(
+        uploader.view, link=uploader.link_state, filling=filling.rate, under_way=uploader.progress.under_way
+    )
     uploader.engine.on_space(lambda free: filling.note(at=uploader.clock.monotonic(), free_bytes=free))
     server = ControlServer(uploader.parts.spool.folder, handler=inspection.answer)
     return server if server.start() else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.ports import StateReason
     from recording_storage.uploader.spool import Spool
 
 
@@ -59,6 +60,10 @@ class EngineView:
             self._parts.reporter.wake()
         return moved
 
+    def reasons(self) -> Sequence[StateReason]:
+        """See the port."""
+        return self._parts.journal.run(rows.reasons)
+
     def status(self) -> Status:
         """See the port."""
         parts = self._parts
@@ -79,6 +84,7 @@ class EngineView:
             destinations=[self._destination(lane) for lane in list(self._engine.lanes.values())],
             applied_revisions=parts.plans.revisions(),
             last_error=self._engine.last_error,
+            last_error_at=self._engine.last_error_at,
             counters={**parts.counters.values(), "scans": self._intake.scans},
         )
 
@@ -113,6 +119,10 @@ class StandbyView:
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
         """None that are ours."""
         del sids
+        return []
+
+    def reasons(self) -> Sequence[StateReason]:
+        """None that are ours."""
         return []
 
     def status(self) -> Status:

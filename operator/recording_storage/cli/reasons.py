@@ -1,0 +1,55 @@
+"""Where a recording is, or why not: one sentence for each state."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from recording_storage.domain.durations import format_duration
+from recording_storage.domain.states import ON_REQUEST, RecordingState
+from recording_storage.terminal import format_bytes, printable
+
+_S = RecordingState
+UNPROVEN = "unproven"
+"""Stands where a state does, for a file that is not taken though it may be finished for long."""
+
+
+def note_of(item: Mapping[str, Any], *, now: datetime) -> str:  # noqa: PLR0911 - one for each state
+    """`item` is one object of `recordings --json`."""
+    if item["state"] == UNPROVEN:
+        return f"not taken: {item['error']['message']}"
+    state = RecordingState(item["state"])
+    url = item["media_url"] or ""
+    error = in_words(item["error"]) if item["error"] else ""
+    if state in ON_REQUEST:
+        stored = f" (stored at {url})" if url else ""
+        return f"on retry: {error}{stored}" if error else f"on retry{stored}"
+    if state is _S.WAITING:
+        return ": ".join(filter(None, [next_try(item["retry_at"], now=now), error]))
+    if state is _S.HELD:
+        return ": ".join(filter(None, ["until its destination works again", error]))
+    if state is _S.UPLOADING:
+        return _sent(item["sent"], item["size"])
+    if state is _S.STORED:
+        return f"{url} (not reported yet)"
+    if state is _S.REPORTED:
+        return f"{url} (the local file goes next)"
+    return url or error
+
+
+def next_try(retry_at: str | None, *, now: datetime) -> str:
+    """`retry_at` is an ISO time; None: it waits for an event, which its error names."""
+    if retry_at is None:
+        return ""
+    seconds = round((datetime.fromisoformat(retry_at) - now).total_seconds())
+    return "next try now" if seconds <= 0 else f"next try in {format_duration(seconds)}"
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """Code and message."""
+    return printable(f"{error['code']}: {error['message']}")
+
+
+def _sent(sent: int | None, size: int) -> str:
+    if sent is None:
+        return "on its way"
+    return f"{sent * 100 // max(size, 1)} % sent, {format_bytes(sent)} of {format_bytes(size)}"
