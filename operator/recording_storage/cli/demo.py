@@ -8,6 +8,7 @@ from types import FrameType
 import click
 
 from recording_storage.cli.errors import Failure
+from recording_storage.demo.outcome import Outcome
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -31,38 +32,66 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     "--dir",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Working folder to keep (default: a temporary one that goes at the end).",
+    help="Working folder to keep, new or empty (default: a temporary one that goes at the end).",
 )
 def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path | None, folder: Path | None) -> None:
     """Run everything on this machine, and watch recordings arrive.
 
     A real Kubernetes API server, the settings store, an S3 server, the operator, an uploader on a spool folder, and a
     recorder that writes into it. Nothing listens on anything but 127.0.0.1. Ctrl-C stops all that was started.
+
+    With --json, standard output has one object as its last line: ok, settings_ready, seconds, recordings ([{sid, file,
+    state, media_url, size, sha256, verified}]) and, unless all went well, error.
+
+    Exit codes: 0 done, also when Ctrl-C ends it after the summary; 1 failed; 2 wrong use; 130 stopped before.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    outcome = Outcome()
+    try:
+        _run(outcome, once=once, as_json=as_json, media=media, kubeconfig=kubeconfig, folder=folder)
+    except KeyboardInterrupt:
+        if outcome.complete:
+            return
+        _tell(outcome, error="stopped before the end", as_json=as_json)
+        raise click.exceptions.Exit(130) from None
+    except Failure as error:
+        _tell(outcome, error=error.message, as_json=as_json)
+        raise
+
+
+def _run(
+    outcome: Outcome, *, once: bool, as_json: bool, media: Path | None, kubeconfig: Path | None, folder: Path | None
+) -> None:
+    """All of it; `outcome` is told as soon as it is complete. Raises Failure."""
+    kubeconfig = kubeconfig or _kubeconfig_of_environment()
     try:
         from recording_storage.demo.run import Demo, DemoError, Options  # noqa: PLC0415 - heavy, and optional parts
     except ModuleNotFoundError as error:
         raise Failure(f"the demo needs the package {error.name}: pip install 'recording-storage[demo]'") from None
-    kubeconfig = kubeconfig or _kubeconfig_of_environment()
-    if folder is not None:
-        _make(folder)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    demo = Demo(Options(media=media, kubeconfig=kubeconfig, folder=folder, as_json=as_json))
     try:
-        outcome = demo.run()
-        if as_json:
-            click.echo(outcome.as_json())
-        if not once:
-            demo.stay()
+        demo = Demo(Options(media=media, kubeconfig=kubeconfig, folder=folder, as_json=as_json), outcome=outcome)
+        try:
+            demo.run()
+            if as_json:
+                click.echo(outcome.as_json())
+            if not once:
+                demo.stay()
+        except DemoError as error:
+            demo.say(error.details)
+            raise
+        finally:
+            demo.close()
     except DemoError as error:
         raise Failure(str(error)) from None
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(0 if not once else 130) from None
-    finally:
-        demo.close()
     if not outcome.ok:
-        raise Failure("not every recording arrived as it was recorded; see above")
+        raise Failure(outcome.error)
+
+
+def _tell(outcome: Outcome, *, error: str, as_json: bool) -> None:
+    if as_json and not outcome.complete:
+        outcome.error = error
+        click.echo(outcome.as_json())
 
 
 def _kubeconfig_of_environment() -> Path | None:
@@ -73,10 +102,3 @@ def _kubeconfig_of_environment() -> Path | None:
     if not kubeconfig.is_file():
         raise Failure(f"KUBECONFIG names {given!r}, which is no file: unset it, or give --kubeconfig FILE")
     return kubeconfig
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failure(f"--dir {folder}: {error.strerror}") from None

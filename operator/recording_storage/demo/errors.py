@@ -1,2 +1,7 @@
 class DemoError(Exception):
-    """The demo can't go on; the message is one or a few lines for the person who runs it."""
+    """The demo can't go on; the message is one line for the person who runs it."""
+
+    def __init__(self, message: str, *, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+        """Further lines: the end of a log."""

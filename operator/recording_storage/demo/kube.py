@@ -10,15 +10,19 @@ from typing import Any
 import urllib3
 import yaml
 from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from recording_storage.demo.errors import DemoError
 
 FIELD_MANAGER = "kubectl"
 """The same as `kubectl apply --server-side`, so that a person can go on with kubectl without a conflict."""
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 GROUP_VERSION = "recordingstorage.dev/v1alpha1"
 AUDIENCE = "recording-storage"
+_TIMEOUT = 15.0
+"""Seconds for a request."""
+_RETRIES = urllib3.Retry(total=5, connect=0, read=0, other=0, allowed_methods=None)
+"""Only where the API server asks for it (429 and 503 with Retry-After): it does while it takes in new definitions."""
 TOKEN_SECONDS = 24 * 3600
 _PLURALS = {
     "Namespace": "namespaces",
@@ -43,31 +47,43 @@ def load(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
+class RefusedError(DemoError):
+    """The API server's own words."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Kube:
+    """All of it raises DemoError: RefusedError where the API server answers, and says no."""
+
     def __init__(self, kubeconfig: Path) -> None:
         try:
-            self._api: client.ApiClient = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+            configuration = client.Configuration()
+            configuration.retries = _RETRIES
+            # The client writes certificates and keys into files, which must not outlive a demo that is killed.
+            keys = kubeconfig.parent / "keys"
+            keys.mkdir(mode=0o700, exist_ok=True)
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), client_configuration=configuration, temp_file_path=str(keys)
+            )
+            self._api = client.ApiClient(configuration)
         except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
             # The last three: what the client raises for a file that is something else.
             raise DemoError(f"the kubeconfig {kubeconfig} can't be used: {error}") from None
 
     def check(self) -> None:
         """Raise DemoError where no API server answers."""
-        try:
-            self._call("GET", "/version")
-        except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise DemoError(f"no Kubernetes API server answers at {self._api.configuration.host}: {reason}") from None
+        self._call("GET", "/version")
 
     def apply(self, manifest: Manifest, *, namespace: str | None = None) -> dict[str, Any]:
-        """Server-side apply. Raises DemoError with the API server's own words."""
+        """What `kubectl apply` does, so that a person can go on with it, and take back what was applied."""
         path = self._path(manifest, namespace)
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
-        try:
-            return self._call("PATCH", path, body=manifest, query=query, content_type="application/apply-patch+yaml")
-        except ApiException as error:
-            name = f"{manifest['kind']}/{manifest['metadata']['name']}"
-            raise DemoError(f"the API server refuses {name}: {_message(error)}") from None
+        return self._call(
+            "PATCH", path, body=_remembered(manifest), query=query, content_type="application/apply-patch+yaml"
+        )
 
     def apply_crds(self, folder: Path) -> None:
         definitions = [document for path in sorted(folder.glob("*.yaml")) for document in load(path)]
@@ -106,7 +122,7 @@ class Kube:
     def has_namespace(self, name: str) -> bool:
         try:
             self._call("GET", f"/api/v1/namespaces/{name}")
-        except ApiException as error:
+        except RefusedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
@@ -150,10 +166,16 @@ class Kube:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = self._api.call_api(*request)
-        text: bytes = response.read() or b""  # type: ignore[no-untyped-call]
+        host = self._api.configuration.host
+        try:
+            response = self._api.call_api(*request, _request_timeout=_TIMEOUT)
+            text: bytes = response.read() or b""  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise DemoError(f"no Kubernetes API server answers at {host}: {reason}") from None
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise ApiException(status=response.status, reason=response.reason, body=text.decode(errors="replace"))
+            message = _message(text) or f"{response.status} {response.reason}"
+            raise RefusedError(f"the API server at {host} refuses {path}: {message}", status=response.status)
         answer: dict[str, Any] = json.loads(text)
         return answer
 
@@ -176,8 +198,21 @@ def condition(resource: Manifest, kind: str) -> dict[str, Any]:
     return {}
 
 
-def _message(error: ApiException) -> str:
+def _remembered(manifest: Manifest) -> Manifest:
+    """With the annotation by which a plain `kubectl apply` knows what is to go; not of secrets, nor of what is large.
+
+    The API server keeps it up to date in server-side applies of the field manager `kubectl`.
+    """
+    if not manifest["apiVersion"].startswith("recordingstorage.dev/"):
+        return manifest
+    written = {**manifest, "metadata": {"annotations": {}, **manifest["metadata"]}}
+    annotations = {LAST_APPLIED: json.dumps(written, separators=(",", ":")) + "\n"}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
+
+
+def _message(body: bytes) -> str:
+    """The API server's own words; empty where it has none."""
     try:
-        return str(json.loads(error.body or "")["message"])
+        return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"{error.status} {error.reason}"
+        return ""

@@ -5,11 +5,11 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from recording_storage.demo.errors import DemoError
+from recording_storage.demo.folder import Folder
 from recording_storage.demo.supervisor import Part, Supervisor
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -17,40 +17,14 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 COMMAND = (sys.executable, "-m", "recording_storage.cli.main")
 
 
-@dataclass(frozen=True)
-class Folder:
-    """The demo's working folder."""
-
-    root: Path
-
-    @property
-    def spool(self) -> Path:
-        return self.root / "spool"
-
-    @property
-    def shut_file(self) -> Path:
-        return self.root / "s3-is-down"
-
-    @property
-    def operator_token(self) -> Path:
-        return self.root / "operator.token"
-
-    @property
-    def uploader_token(self) -> Path:
-        return self.root / "uploader.token"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.root / "kubeconfig"
+def require_checkout() -> None:
+    """Raise DemoError where the package is installed without the samples that the demo is about."""
+    if not (CHECKOUT / "tests" / "cluster" / "__main__.py").is_file():
+        raise DemoError("the demo runs from a checkout of the project, and this is an installed package: git clone it")
 
 
 def start_cluster(supervisor: Supervisor, *, tell: Callable[[str], None]) -> Part:
     """A kube-apiserver and etcd of our own; the first time they are built, which it tells."""
-    if not (CHECKOUT / "tests" / "cluster" / "__main__.py").is_file():
-        raise DemoError(
-            "the demo's own Kubernetes comes with a checkout of the project, and this is an installed package: "
-            "give it a cluster with --kubeconfig FILE (or KUBECONFIG)"
-        )
     command = [sys.executable, "-m", "tests.cluster", "serve", "--json"]
     return supervisor.start("cluster", command, cwd=CHECKOUT, tell=tell, pipe_output=True)
 
@@ -79,7 +53,6 @@ def start_store(supervisor: Supervisor, *, folder: Folder, ports: tuple[int, int
         *("--internal-listen", f"127.0.0.1:{ports[1]}"),
         *("--database", f"sqlite:///{folder.root / 'store.db'}"),
         *("--master-key-file", str(folder.root / "master.key")),
-        "--create-master-key",
         "--create-master-key",
         *("--media", str(folder.root / "media")),
         *("--allow-endpoint", allow),

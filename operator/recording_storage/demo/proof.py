@@ -1,34 +1,17 @@
 """At the end: is every recording in the bucket, byte for byte?"""
 
 import hashlib
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from recording_storage.demo.outcome import Proof
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mypy_boto3_s3 import S3Client
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One recording of the summary; its fields are the summary's contract."""
-
-    sid: str
-    file: str
-    state: str
-    media_url: str
-    size: int
-    sha256: str
-    """Hex, of what the recorder wrote."""
-    verified: bool
-    """The object was fetched and has that SHA-256."""
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def prove(

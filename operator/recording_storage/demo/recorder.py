@@ -13,6 +13,10 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+from recording_storage.terminal import printable
+from recording_storage.uploader.metadata import SUFFIX
+from recording_storage.uploader.walk import is_media_name
+
 RATE = 8000
 """Samples a second, as on a telephone line."""
 CHUNK = 64 * 1024
@@ -31,6 +35,8 @@ class Take:
     content: Callable[[], Iterator[bytes]]
     note: str
     metadata: dict[str, object] = field(default_factory=dict)
+    beside: Path | None = None
+    """A person's own metadata file, if there is one."""
     rename: bool = False
     """Written under a `.part` name, then renamed into place."""
     done_marker: bool = False
@@ -70,10 +76,30 @@ def _own(media: Path) -> list[Take]:
             name=str(Path("media") / path.relative_to(media)),
             content=partial(_copy, path),
             note="your file, written slowly, then closed",
+            beside=path.with_name(path.name + SUFFIX),
         )
-        for path in sorted(media.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        for path in own_files(media)
     ]
+
+
+def own_files(media: Path) -> list[Path]:
+    """Those that an uploader would take for recordings, by their names."""
+    return [path for path in sorted(media.rglob("*")) if path.is_file() and _is_recording(path.relative_to(media))]
+
+
+def left_out(media: Path) -> list[Path]:
+    """Files with other names, but for the metadata beside a recording."""
+    taken = own_files(media)
+    known = {*taken, *(path.with_name(path.name + SUFFIX) for path in taken)}
+    return [path for path in sorted(media.rglob("*")) if path.is_file() and path not in known]
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return is_media_name(path.name) and not any(part.startswith(".") for part in path.parts)
 
 
 @dataclass
@@ -84,12 +110,17 @@ class Recorder:
     takes: list[Take]
     say: Callable[[str], None]
     written: dict[str, tuple[str, int]] = field(default_factory=dict)
-    recording: str = ""
+    error: str = ""
+    """Why it could not go on; empty while all is well."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._play, name="recorder", daemon=True)
         self._thread.start()
+
+    def join(self) -> None:
+        """Wait until it has played everything, or can't go on."""
+        self._thread.join()
 
     def stop(self) -> None:
         self._stop.set()
@@ -103,16 +134,20 @@ class Recorder:
         for take in self.takes:
             if self._stop.is_set():
                 return
-            self.recording = take.name
-            self.say(f"recorder: {take.name} ({take.note})")
-            self.written[take.name] = self._write(take)
-        self.recording = ""
+            self.say(f"recorder: {printable(take.name)} ({take.note})")
+            try:
+                self.written[take.name] = self._write(take)
+            except OSError as error:
+                self.error = f"the recorder can't write {printable(take.name)}: {error.strerror} ({error.filename})"
+                return
 
     def _write(self, take: Take) -> tuple[str, int]:
         target = self.spool / take.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if take.metadata:
-            _write_whole(target.with_name(f"{target.name}.recording.json"), json.dumps(take.metadata).encode())
+            _write_whole(target.with_name(f"{target.name}{SUFFIX}"), json.dumps(take.metadata).encode())
+        elif take.beside is not None and take.beside.is_file():
+            _write_whole(target.with_name(f"{target.name}{SUFFIX}"), take.beside.read_bytes())
         path = target.with_name(f"{target.name}.part") if take.rename else target
         digest, size = hashlib.sha256(), 0
         with path.open("wb") as file:

@@ -1,33 +1,45 @@
 """The demo from its first process to its last word."""
 
-import json
+import contextlib
 import shutil
+import signal
 import sys
-import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from recording_storage.demo import parts
 from recording_storage.demo.errors import DemoError
+from recording_storage.demo.folder import open_folder, remove_leftovers
 from recording_storage.demo.kube import Kube, condition, wait_until
-from recording_storage.demo.proof import Proof, prove
-from recording_storage.demo.recorder import Recorder, takes
+from recording_storage.demo.kubeconfig import copy_kubeconfig
+from recording_storage.demo.outcome import Outcome, Proof
+from recording_storage.demo.proof import prove
+from recording_storage.demo.recorder import Recorder, left_out, own_files, takes
 from recording_storage.demo.s3 import Customer, free_port, port_of
 from recording_storage.demo.samples import (
+    EXAMPLES,
     KINDS,
     NAMESPACE,
     OPERATOR,
+    SETTINGS,
+    SHORT_WINDOW,
     apply_samples,
     bucket_and_prefix,
+    bucket_url,
     prepare_cluster,
-    settings_sample,
-    write_short_window,
+    with_port,
 )
 from recording_storage.demo.supervisor import Supervisor
 from recording_storage.demo.tokens import Tokens
-from recording_storage.demo.view import Scene, View, open_view, size_in_words
+from recording_storage.demo.view import Scene, View, open_view
+from recording_storage.domain.states import FINAL, ON_REQUEST
+from recording_storage.terminal import Column, Row, format_bytes, lay_out, printable
 from recording_storage.uploader.control import ControlError, NobodyListensError, ask
 
 READY_WITHIN = 120.0
@@ -46,34 +58,13 @@ class Options:
     as_json: bool = False
 
 
-@dataclass(frozen=True)
-class Outcome:
-    ok: bool
-    settings_ready: bool
-    seconds: float
-    proofs: list[Proof]
-
-    def as_json(self) -> str:
-        return json.dumps(
-            {
-                "ok": self.ok,
-                "settings_ready": self.settings_ready,
-                "seconds": round(self.seconds, 1),
-                "recordings": [proof.as_dict() for proof in self.proofs],
-            }
-        )
-
-
 class Demo:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, outcome: Outcome) -> None:
+        """Take a folder; nothing is started yet. `outcome` is filled as the demo goes on. Raises DemoError."""
+        parts.require_checkout()
         self._options = options
+        self._outcome = outcome
         self._began = time.monotonic()
-        self._temporary = options.folder is None
-        root = options.folder or Path(tempfile.mkdtemp(prefix="recording-storage-demo-"))
-        self._folder = parts.Folder(root.resolve())
-        self._folder.spool.mkdir(parents=True, exist_ok=True)
-        self._folder.shut_file.unlink(missing_ok=True)
-        self._supervisor = Supervisor(self._folder.root)
         self._view: View = open_view(quiet=options.as_json)
         self._scene = Scene()
         self._kube: Kube | None = None
@@ -81,29 +72,48 @@ class Demo:
         self._recorder: Recorder | None = None
         self._prepared = False
         self._looked_at_cluster = 0.0
+        try:
+            for left in remove_leftovers():
+                self._view.say(f"removed {left}, which a demo that was killed had left")
+            self._folder = open_folder(options.folder)
+        except BaseException:
+            self._view.close()
+            raise
+        self._supervisor = Supervisor(self._folder.root, lock=self._folder.lock)
+        self._settings = EXAMPLES
 
-    def run(self) -> Outcome:
+    def run(self) -> None:
         """Everything, up to the summary. Raises DemoError with what went wrong."""
-        settings = settings_sample()
-        url = settings["spec"]["awsStorage"]["url"]
-        port = free_port(port_of(url))
-        if port != port_of(url):
+        try:
+            self._run()
+        except OSError as error:
+            raise DemoError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}") from None
+        except (ClientError, BotoCoreError) as error:
+            raise DemoError(f"the demo's S3 server refuses its administrator: {error}") from None
+        finally:
+            self._outcome.seconds = time.monotonic() - self._began
+
+    def _run(self) -> None:
+        wanted = port_of(bucket_url())
+        port = free_port(wanted)
+        self._settings = with_port(port, folder=self._folder.root / "examples")
+        if port != wanted:
             self._view.say(
-                f"port {port_of(url)} is taken: the bucket is at port {port}, the sample's URL is changed to it"
+                f"port {wanted} is taken: the bucket is at port {port}, and {self._settings} names it instead of "
+                "docs/examples"
             )
-            settings["spec"]["awsStorage"]["url"] = url = url.replace(f":{port_of(url)}/", f":{port}/")
+        if self._options.media:
+            self._tell_of(self._options.media)
         self._step("starting an API server and an S3 server")
         cluster = None if self._options.kubeconfig else parts.start_cluster(self._supervisor, tell=self._view.say)
         s3 = parts.start_s3(self._supervisor, port=port, folder=self._folder)
         kubeconfig = self._options.kubeconfig or parts.cluster_kubeconfig(cluster, alive=self._tick)  # type: ignore[arg-type]
-        shutil.copyfile(kubeconfig, self._folder.kubeconfig)
-        self._folder.kubeconfig.chmod(0o600)
+        copy_kubeconfig(kubeconfig, self._folder.kubeconfig, namespace=NAMESPACE)
         kube = self._kube = Kube(self._folder.kubeconfig)
         kube.check()
         if self._options.kubeconfig:
             self._ask_for_room(kube)
-        prepare_cluster(kube)
-        self._prepared = True
+        self._prepare(kube)
         self._tokens = Tokens(kube, operator=self._folder.operator_token, uploader=self._folder.uploader_token)
         self._tokens.start()
         self._step("starting the store, the operator and the uploader")
@@ -114,13 +124,29 @@ class Demo:
         parts.start_uploader(self._supervisor, folder=self._folder, internal_port=ports[1])
         customer = Customer(s3.address)
         customer.wait_ready(deadline=time.monotonic() + 60, alive=self._tick)
-        bucket, prefix = bucket_and_prefix(url)
+        bucket, prefix = bucket_and_prefix(bucket_url(self._settings))
         keys = customer.prepare(bucket=bucket, prefix=prefix)
         self._step("applying docs/examples: account, key pair, credential, settings")
-        apply_samples(kube, keys=keys, settings=settings)
-        write_short_window(self._folder.root / "short-window.yaml", settings=settings)
+        apply_samples(kube, keys=keys, settings=self._settings)
         self._wait_ready()
-        return self._record(customer, bucket=bucket)
+        self._record(customer, bucket=bucket)
+        self._outcome.complete = True
+
+    def _tell_of(self, media: Path) -> None:
+        if not own_files(media):
+            self._view.say(f"{media} has no recordings")
+        if others := left_out(media):
+            self._view.say(
+                f"left out, because an uploader leaves them alone (hidden, .tmp, .part, .done, .recording.json, or a "
+                f"name that is no UTF-8): {', '.join(printable(path.name) for path in others[:5])}"
+                f"{f' and {len(others) - 5} more' if len(others) > 5 else ''}"  # noqa: PLR2004 - as many as are named
+            )
+
+    def _prepare(self, kube: Kube) -> None:
+        try:
+            prepare_cluster(kube)
+        finally:
+            self._prepared = True  # even half of it is to be removed
 
     def stay(self) -> None:
         """Keep everything running and the view alive until the person has seen enough (KeyboardInterrupt)."""
@@ -130,10 +156,18 @@ class Demo:
             self._tick()
             time.sleep(0.2)
 
+    def say(self, lines: str) -> None:
+        """To the person, besides the picture; nothing, where that is empty."""
+        if lines:
+            self._view.say(lines)
+
     def close(self) -> None:
-        """Stop all that was started and remove what was temporary; safe to call at any moment."""
-        self._view.close()
-        self._view.say("stopping everything that was started")
+        """Stop all that was started and remove what was temporary; safe at any moment, and not to be interrupted."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # the terminal may be gone: that must not keep anything running
+            self._view.close()
+            self._view.say("stopping everything that was started")
         if self._recorder is not None:
             self._recorder.stop()
         if self._tokens is not None:
@@ -141,10 +175,12 @@ class Demo:
         try:
             if self._options.kubeconfig and self._prepared and self._kube is not None:
                 self._kube.delete_namespace(NAMESPACE)
+        except DemoError as error:
+            with contextlib.suppress(OSError):
+                self._view.say(f"the namespace {NAMESPACE} is still there: {error}")
         finally:
             self._supervisor.stop()
-            if self._temporary:
-                shutil.rmtree(self._folder.root, ignore_errors=True)
+            self._folder.close()
 
     def _ask_for_room(self, kube: Kube) -> None:
         """In somebody's own cluster: say what is put there, and touch nothing that was there before."""
@@ -165,16 +201,22 @@ class Demo:
             between=self._tick,
             failure=f"not everything is Ready after {READY_WITHIN:.0f} s; why is in the messages above",
         )
+        self._outcome.settings_ready = True
         self._view.say(f"settings Ready after {time.monotonic() - self._began:.1f} s")
 
-    def _record(self, customer: Customer, *, bucket: str) -> Outcome:
+    def _record(self, customer: Customer, *, bucket: str) -> None:
         self._step("recording")
         recorder = self._recorder = Recorder(
             spool=self._folder.spool, takes=takes(self._options.media), say=self._view.say
         )
         recorder.start()
+        while not recorder.finished:
+            if recorder.error:
+                raise DemoError(recorder.error)
+            self._tick()
+            time.sleep(0.1)
         wait_until(
-            lambda: recorder.finished and self._settled(recorder),
+            lambda: self._settled(recorder),
             seconds=RELEASED_WITHIN,
             between=self._tick,
             failure=f"not every recording is released after {RELEASED_WITHIN:.0f} s; why is in the messages above",
@@ -182,18 +224,20 @@ class Demo:
         self._step("comparing each object in the bucket with what was recorded")
         proofs = prove(self._scene.recordings, written=recorder.written, s3=customer.s3(), bucket=bucket)
         left = [name for name in recorder.written if (self._folder.spool / name).exists()]
-        ok = len(proofs) == len(recorder.written) and all(each.verified for each in proofs) and not left
-        for proof in proofs:
-            mark = "the same bytes" if proof.verified else "NOT the same bytes"
-            words = f"{proof.file} ({size_in_words(proof.size)}) is {proof.state} at {proof.media_url}"
-            self._view.say(f"{words}: {mark}, SHA-256 {proof.sha256[:16]}…")
-        words = f"all {len(proofs)} recordings are in the bucket, byte for byte, and gone from the spool"
-        self._view.say(words if ok else "not every recording has arrived as it was recorded: see above")
-        return Outcome(ok=ok, settings_ready=True, seconds=time.monotonic() - self._began, proofs=proofs)
+        complete = len(proofs) == len(recorder.written)
+        self._outcome.recordings = proofs
+        self._outcome.ok = complete and all(each.verified for each in proofs) and not left
+        for line in _table_of(proofs, width=self._view.width):
+            self._view.say(line)
+        if self._outcome.ok:
+            self._view.say(f"all {len(proofs)} recordings are in the bucket, byte for byte, and gone from the spool")
+        else:
+            self._outcome.error = "not every recording arrived as it was recorded; see above"
 
     def _settled(self, recorder: Recorder) -> bool:
+        """Nothing moves by itself any more."""
         states = {each["file"]: each["state"] for each in self._scene.recordings}
-        return all(states.get(name) == "released" for name in recorder.written)
+        return all(states.get(name) in FINAL | ON_REQUEST for name in recorder.written)
 
     def _step(self, step: str) -> None:
         self._scene.step = step
@@ -219,33 +263,47 @@ class Demo:
             return self._scene.recordings
 
     def _next_steps(self) -> list[str]:
-        command = Path(sys.executable).with_name("recording-storage")
-        spool, shut = self._folder.spool, self._folder.shut_file
-        short, kubeconfig = self._folder.root / "short-window.yaml", self._folder.kubeconfig
-        if kubectl := shutil.which("kubectl"):
-            apply = f"{Path(kubectl).name} --kubeconfig {kubeconfig} -n {NAMESPACE} apply --server-side -f {short}"
-            look = [f"    kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get recordings"]
-        else:
-            apply = f"{sys.executable} -m recording_storage.demo.apply --kubeconfig {kubeconfig} -n {NAMESPACE} {short}"
-            look = []
+        kubectl = "kubectl" if shutil.which("kubectl") else "python -m recording_storage.demo.kubectl"
+        apply = f"{kubectl} apply -f {quote(str(self._settings))}"
         return [
             "",
             "What to try next, in another terminal, while this one goes on:",
+            f"    cd {quote(str(self._folder.root))}",
+            f"    export KUBECONFIG=$PWD/kubeconfig PATH={quote(str(Path(sys.executable).parent))}:$PATH",
+            f"    {kubectl} get recordings",
             "  a retry window of 20 s instead of two hours, so that you can wait for it:",
-            f"    {apply}",
+            f"    {apply}/{SHORT_WINDOW}",
             "  the bucket's server goes away, and a recording arrives:",
-            f"    touch {shut}",
-            f"    cp {parts.CHECKOUT / 'README.md'} {spool}/another-call.txt",
-            "  it waits, says why and when it tries again; after the window it is parked, not lost:",
-            f"    {command} recordings --spool {spool}",
+            f"    touch {self._folder.shut_file.name}",
+            f"    cp {quote(str(parts.CHECKOUT / 'README.md'))} spool/another-call.txt",
+            "  within seconds it waits, says why and when it tries again; after the window it is parked, not lost:",
+            "    recording-storage recordings --spool spool --state waiting --state parked",
             "  the server comes back, and you ask for a retry:",
-            f"    rm {shut}",
-            f"    {command} retry --spool {spool}",
+            f"    rm {self._folder.shut_file.name}",
+            "    recording-storage retry --spool spool",
             "  and at a glance:",
-            f"    {command} status --spool {spool}",
-            *look,
+            "    recording-storage status --spool spool",
+            "  two hours again:",
+            f"    {apply}/{SETTINGS}",
             "",
         ]
+
+
+def _table_of(proofs: Sequence[Proof], *, width: int | None) -> Iterator[str]:
+    columns = (Column("FILE"), Column("SIZE", right=True, spare=1), Column("STATE"), Column("COMPARED"))
+    rows = [
+        Row(
+            (
+                printable(proof.file),
+                format_bytes(proof.size),
+                proof.state,
+                f"SHA-256 {proof.sha256[:12]}… {'the same' if proof.verified else 'NOT THE SAME'}",
+            ),
+            note=proof.media_url,
+        )
+        for proof in proofs
+    ]
+    return lay_out(columns, rows, note="WHERE IT IS", width=width)
 
 
 def _ready(resource: dict[str, Any]) -> bool:
@@ -253,4 +311,4 @@ def _ready(resource: dict[str, Any]) -> bool:
     return ready.get("status") == "True" and ready.get("observedGeneration") == resource["metadata"]["generation"]
 
 
-__all__ = ["Demo", "DemoError", "Options", "Outcome"]
+__all__ = ["Demo", "DemoError", "Options"]

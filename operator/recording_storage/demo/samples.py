@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recording_storage.demo.kube import Kube, load
 from recording_storage.demo.parts import CHECKOUT
-from recording_storage.demo.s3 import Keys
+from recording_storage.demo.s3 import Keys, port_of
 
 EXAMPLES = CHECKOUT / "docs" / "examples"
 NAMESPACE = "recording-demo"
@@ -15,17 +13,31 @@ OPERATOR = "recording-storage-operator"
 RECORDER = "recorder"
 """ServiceAccounts, and the pods that their tokens are bound to."""
 KINDS = ("RecordingAccount", "AwsCredential", "PublicKey", "RecordingSettings")
-_SHORT_WINDOW = "20s"
+SETTINGS, SHORT_WINDOW = "settings.yaml", "short-window.yaml"
 
 
-def settings_sample() -> dict[str, Any]:
-    return load(EXAMPLES / "settings.yaml")[0]
+def bucket_url(folder: Path = EXAMPLES) -> str:
+    """The one that the sample of the settings names."""
+    (settings,) = load(folder / SETTINGS)
+    return str(settings["spec"]["awsStorage"]["url"])
 
 
 def bucket_and_prefix(url: str) -> tuple[str, str]:
     """Of the sample's path-style URL."""
     bucket, _, prefix = url.split("://", 1)[1].split("/", 1)[1].partition("/")
     return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
+
+
+def with_port(port: int, *, folder: Path) -> Path:
+    """Where the settings for that port are: the samples themselves, or copies in `folder` that name it instead."""
+    url = bucket_url()
+    if port == port_of(url):
+        return EXAMPLES
+    folder.mkdir()
+    for name in (SETTINGS, SHORT_WINDOW):
+        text = (EXAMPLES / name).read_text()
+        (folder / name).write_text(text.replace(f":{port_of(url)}/", f":{port}/"))
+    return folder
 
 
 def prepare_cluster(kube: Kube) -> None:
@@ -47,18 +59,11 @@ def _placeholder(service_account: str) -> dict[str, Any]:
     }
 
 
-def apply_samples(kube: Kube, *, keys: Keys, settings: dict[str, Any]) -> None:
-    """The Secret with the demo's own key pair, then the README's resources as they stand."""
+def apply_samples(kube: Kube, *, keys: Keys, settings: Path) -> None:
+    """The Secret with the demo's own key pair, then the README's resources; `settings` is the folder of that one."""
     (secret,) = load(EXAMPLES / "aws-secret.yaml")
     secret["stringData"] = {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}
     kube.apply(secret, namespace=NAMESPACE)
-    for name in ("account.yaml", "credential.yaml"):
-        for manifest in load(EXAMPLES / name):
+    for path in (EXAMPLES / "account.yaml", EXAMPLES / "credential.yaml", settings / SETTINGS):
+        for manifest in load(path):
             kube.apply(manifest, namespace=NAMESPACE)
-    kube.apply(settings, namespace=NAMESPACE)
-
-
-def write_short_window(path: Path, *, settings: dict[str, Any]) -> None:
-    """The same settings with a retry window that a person can wait for."""
-    spec = {**settings["spec"], "upload": {**settings["spec"].get("upload", {}), "retryWindow": _SHORT_WINDOW}}
-    path.write_text(yaml.safe_dump({**settings, "spec": spec}, sort_keys=False))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,22 +25,34 @@ class Part:
     process: subprocess.Popen[bytes]
     log: Path
     address: str = ""
+    reader: threading.Thread | None = None
+    """Passes its standard error on."""
 
     @property
     def running(self) -> bool:
         return self.process.poll() is None
 
-    def tail(self) -> str:
+    def ended(self, code: int) -> DemoError:
+        """Its last line is its reason; where that came with a traceback, there is more to see."""
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        return "\n".join(f"  {line}" for line in lines) or "  (it has said nothing)"
+        why = lines[-1].strip() if lines else "it has said nothing"
+        details = "\n".join(f"  {line}" for line in lines) if any("Traceback" in line for line in lines) else ""
+        return DemoError(f"the {self.name} has ended with code {code}: {why}", details=details)
 
 
 class Supervisor:
-    """Children get a session of their own, so that a Ctrl-C reaches the demo alone and it can stop them in order."""
+    """Children get a session of their own, so that a Ctrl-C reaches the demo alone and it can stop them in order.
 
-    def __init__(self, folder: Path) -> None:
+    What they leave in their temporary folder goes with the demo's, even if they are killed.
+    """
+
+    def __init__(self, folder: Path, *, lock: int) -> None:
+        """`lock` is a file descriptor that each child gets: what it locks is in use until the last has ended."""
+        self._lock = lock
         self._logs = folder / "logs"
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._temporary = folder / "tmp"
+        for each in (self._logs, self._temporary):
+            each.mkdir(parents=True, exist_ok=True)
         self.parts: list[Part] = []
 
     def start(
@@ -48,7 +60,6 @@ class Supervisor:
         name: str,
         command: Sequence[str],
         *,
-        env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         tell: Callable[[str], None] | None = None,
         pipe_output: bool = False,
@@ -66,22 +77,26 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if pipe_output else sink,
                 stderr=errors,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(self._temporary)},
                 cwd=cwd,
                 start_new_session=True,
+                pass_fds=(self._lock,),
             )
-        if tell and process.stderr is not None:
-            threading.Thread(target=_pass_on, args=(process.stderr, log, tell), daemon=True).start()
         part = Part(name=name, process=process, log=log)
+        if tell and process.stderr is not None:
+            part.reader = threading.Thread(target=_pass_on, args=(process.stderr, log, tell), daemon=True)
+            part.reader.start()
         self.parts.append(part)
         return part
 
     def require_running(self) -> None:
-        """Raise DemoError with the end of its log when a part has ended by itself."""
+        """Raise DemoError with its last words when a part has ended by itself."""
         for part in self.parts:
             code = part.process.poll()
             if code is not None:
-                raise DemoError(f"the {part.name} has ended with code {code}; the end of {part.log}:\n{part.tail()}")
+                if part.reader is not None:
+                    part.reader.join(timeout=2)  # its last words may still be on their way into the log
+                raise part.ended(code)
 
     def stop(self) -> None:
         """Ask each to end, last started first; kill what does not within its grace."""

@@ -1,17 +1,19 @@
 """What the person sees while the demo runs: parts, resources with their conditions, recordings on their way."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from recording_storage.demo.kube import condition
+from recording_storage.terminal import Column, Row, format_bytes, lay_out, printable
 
 _COLOURS = {
     "released": "green",
@@ -24,11 +26,19 @@ _COLOURS = {
     "parked": "red",
     "rejected": "red",
     "deleted": "red",
+    "True": "green",
+    "False": "red",
+    "Unknown": "yellow",
 }
-
-
-_FRAME_LINES = 12
-"""Of the picture, besides a line for each resource and recording; messages may fold."""
+"""Of states and of conditions."""
+_RESOURCE_COLUMNS = (Column("RESOURCE"), Column("READY"), Column("REASON", spare=1))
+_RECORDING_COLUMNS = (
+    Column("STATE"),
+    Column("SID"),
+    Column("SIZE", right=True, spare=1),
+    Column("TRIES", right=True, spare=2),
+    Column("FILE"),
+)
 
 
 @dataclass
@@ -44,6 +54,10 @@ class Scene:
 
 
 class View(Protocol):
+    @property
+    def width(self) -> int | None:
+        """In cells; None: no terminal."""
+
     def show(self, scene: Scene) -> None: ...
     def say(self, line: str) -> None: ...
     def close(self) -> None: ...
@@ -51,6 +65,8 @@ class View(Protocol):
 
 class LineView:
     """For a pipe or a log: each change once, on standard error."""
+
+    width = None
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -66,7 +82,7 @@ class LineView:
             self._tell(name, f"{name}: {words.strip()}")
         for recording in scene.recordings:
             why = f": {error}" if (error := _why(recording)) else ""
-            self._tell(recording["sid"], f"{recording['file']}: {recording['state']}{why}")
+            self._tell(recording["sid"], f"{printable(recording['file'])}: {recording['state']}{why}")
 
     def say(self, line: str) -> None:
         sys.stderr.write(f"[{time.monotonic() - self._started:5.1f}s] {line}\n")
@@ -86,20 +102,15 @@ class LiveView:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+        self.width: int | None = self._console.width
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
     def show(self, scene: Scene) -> None:
-        room = self._console.height - len(scene.resources) - _FRAME_LINES
-        self._live.update(
-            Group(
-                Text(scene.step, style="bold"),
-                _parts(scene.parts),
-                _resources(scene.resources),
-                _recordings(_most_telling(scene.recordings, room=max(room, 1))),
-            ),
-            refresh=True,
-        )
+        width, height = self._console.size
+        above = [Text(scene.step, style="bold"), _parts(scene.parts), *_resources(scene.resources, width=width)]
+        room = height - 1 - sum(_height(line, width) for line in above)
+        self._live.update(Group(*above, *_recordings(scene.recordings, width=width, room=room)), refresh=True)
 
     def say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)  # commands are to be pasted
@@ -117,62 +128,70 @@ def _parts(parts: Sequence[tuple[str, int, str]]) -> Text:
     return Text("   ".join(f"{name} {address or pid}" for name, pid, address in parts), style="dim")
 
 
-def _resources(resources: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title="Resources", title_justify="left", expand=True, box=None)
-    for column in ("resource", "ready", "reason", "message"):
-        table.add_column(column, overflow="fold", ratio=3 if column == "message" else None)
+def _resources(resources: Sequence[Mapping[str, Any]], *, width: int) -> list[Text]:
+    rows = []
     for resource in resources:
         ready = condition(resource, "Ready")
-        status = ready.get("status", "Unknown")
-        colour = {"True": "green", "False": "red"}.get(status, "yellow")
-        table.add_row(
+        cells = (
             f"{resource['kind']}/{resource['metadata']['name']}",
-            Text(status, style=colour),
+            ready.get("status", "Unknown"),
             ready.get("reason", ""),
-            ready.get("message", ""),
         )
-    return table
+        rows.append(Row(cells, note=printable(ready.get("message", ""))))
+    return _table(_RESOURCE_COLUMNS, rows, note="MESSAGE", width=width) if rows else []
 
 
-def _most_telling(recordings: Sequence[dict[str, Any]], *, room: int) -> Sequence[dict[str, Any]]:
+def _recordings(recordings: Sequence[Mapping[str, Any]], *, width: int, room: int) -> list[Text]:
     """As many as fit: what is not released yet goes last, where the eye is; of the released ones the newest."""
-    unfinished = [each for each in recordings if each["state"] != "released"]
-    released = [each for each in recordings if each["state"] == "released"]
-    left = max(room - len(unfinished), 0)
-    return [*released[len(released) - left :], *unfinished][-room:]
-
-
-def _recordings(recordings: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title="Recordings", title_justify="left", expand=True, box=None)
-    for column in ("file", "state", "size", "tries", "where it is, or why not"):
-        justify = "right" if column in {"size", "tries"} else "left"
-        table.add_column(column, overflow="fold", justify=justify)  # type: ignore[arg-type]
-    for recording in recordings:
-        state = recording["state"]
-        table.add_row(
-            recording["file"],
-            Text(state, style=_COLOURS.get(state, "")),
-            size_in_words(recording.get("size") or 0),
-            str(recording.get("attempts") or 0),
-            _why(recording) or recording.get("media_url") or "",
+    ordered = sorted(recordings, key=lambda each: each["state"] != "released")  # stable: else in the order of finding
+    rows = [
+        Row(
+            (
+                each["state"],
+                each["sid"],
+                format_bytes(each["size"]),
+                str(each["attempts"]),
+                printable(each["file"]),
+            ),
+            note=_why(each),
         )
-    return table
+        for each in ordered
+    ]
+    rows = rows[-max(room, 1) :]
+    while rows:
+        lines = _table(_RECORDING_COLUMNS, rows, note="WHY NOT YET", width=width)
+        if len(rows) == 1 or sum(_height(line, width) for line in lines) < room:
+            return [Text(), *lines]
+        rows = rows[1:]
+    return []
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row], *, note: str, width: int) -> list[Text]:
+    head, *lines = lay_out(columns, rows, note=note, width=width)
+    return [Text(head, style="dim"), *map(_coloured, lines)]
+
+
+def _coloured(line: str) -> Text:
+    """The first word that has a colour, in it."""
+    text = Text(line)
+    for word in line.split()[:2]:
+        if colour := _COLOURS.get(word):
+            start = line.index(word)
+            text.stylize(colour, start, start + len(word))
+            break
+    return text
+
+
+def _height(line: Text, width: int) -> int:
+    return max(1, math.ceil(line.cell_len / width))
 
 
 def _why(recording: Mapping[str, Any]) -> str:
     """The error and when it is tried again; empty when all is well."""
-    error = recording.get("error")
+    error = recording["error"]
     if not error:
         return ""
-    words = error if isinstance(error, str) else f"{error.get('code', '')}: {error.get('message', '')}"
-    retry_at = recording.get("retry_at")
-    return f"{words} (next try {retry_at})" if retry_at else words
-
-
-def size_in_words(size: int) -> str:
-    amount, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":  # noqa: PLR2004
-            break
-        amount /= 1024
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    words = printable(f"{error['code']}: {error['message']}")
+    if retry_at := recording["retry_at"]:
+        return f"{words} (next try at {datetime.fromisoformat(retry_at).astimezone():%H:%M:%S})"
+    return words
