@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from recording_storage.demo.errors import DemoError
-from recording_storage.demo.folder import open_folder, remove_leftovers
+from recording_storage.demo.folder import open_folder, remove_leftovers, require_space
 from recording_storage.demo.kubeconfig import copy_kubeconfig
 from recording_storage.demo.recorder import Recorder, left_out, own_files, takes
 from recording_storage.demo.samples import EXAMPLES, SETTINGS, SHORT_WINDOW, bucket_url, with_port
@@ -78,6 +78,12 @@ def test_a_folder_of_the_persons_own_has_to_be_empty_and_stays(tmp_path: Path) -
     assert [each.name for each in (tmp_path / "mine").iterdir()] == ["spool"]
     with pytest.raises(DemoError, match="something in it"):
         open_folder(tmp_path / "mine")
+
+
+def test_a_volume_that_is_too_full_is_told_before_anything_starts(tmp_path: Path) -> None:
+    require_space(tmp_path, media=0, needed=1)
+    with pytest.raises(DemoError, match=r"free, the demo needs 1024.0 TiB: .*TMPDIR"):
+        require_space(tmp_path, media=1 << 49, needed=0)
 
 
 def test_a_person_s_files_are_those_that_an_uploader_takes(tmp_path: Path) -> None:

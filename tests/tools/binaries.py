@@ -45,10 +45,14 @@ def build(name: str) -> Path:
     tool = TOOLS[name]
     what = f"{tool.name} {tool.version}"
     go = _go(tool)
-    with locked(cache_dir() / "tools" / f".{tool.name}.lock", what=what):
-        if here := in_cache(tool):
-            return here
-        return _build(tool, go=go, what=f"building {what}")
+    try:
+        with locked(cache_dir() / "tools" / f".{tool.name}.lock", what=what):
+            if here := in_cache(tool):
+                return here
+            return _build(tool, go=go, what=f"building {what}")
+    except OSError as error:
+        where = f"{what} can't be built in {cache_dir()}"
+        raise ToolMissing(f"{where}: {error.strerror}; XDG_CACHE_HOME names another folder") from error
 
 
 def _build(tool: Tool, *, go: str, what: str) -> Path:

@@ -84,6 +84,13 @@ def test_a_build_that_fails_says_why_in_one_line(empty: Path) -> None:
         binaries.find("s5cmd")
 
 
+def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ToolMissing, match=r"can't be built in .*XDG_CACHE_HOME"):
+        binaries.build("etcd")
+
+
 def test_children_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time; from tests.tools.children import Children; p = pathlib.Path(sys.argv[1]);"

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recording_storage.demo.errors import DemoError
+from recording_storage.terminal import format_bytes
 
 PREFIX = "recording-storage-demo-"
 _LOCK = ".lock"
+NEEDED = 300 << 20
+"""Bytes: etcd's log takes half of it at once."""
 
 
 @dataclass
@@ -72,6 +75,22 @@ def open_folder(chosen: Path | None) -> Folder:
         where = f"--dir {chosen}" if chosen else f"no working folder below {tempfile.gettempdir()}"
         raise DemoError(f"{where}: {error.strerror}") from None
     return folder
+
+
+def require_space(root: Path, *, media: int, needed: int = NEEDED) -> None:
+    """Raise DemoError where the volume is too full: what runs there would only say so in words of its own.
+
+    Args:
+        root: the demo's folder.
+        media: bytes of the person's own files; they are kept in the spool and by the S3 server.
+        needed: bytes besides.
+    """
+    free, wanted = shutil.disk_usage(root).free, needed + 2 * media
+    if free < wanted:
+        raise DemoError(
+            f"{root.parent} has {format_bytes(free)} free, the demo needs {format_bytes(wanted)}: "
+            "--dir, or TMPDIR, names another folder"
+        )
 
 
 def remove_leftovers() -> list[Path]:

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from recording_storage.demo import parts
 from recording_storage.demo.errors import DemoError
-from recording_storage.demo.folder import open_folder, remove_leftovers
+from recording_storage.demo.folder import open_folder, remove_leftovers, require_space
 from recording_storage.demo.kube import Kube, condition, wait_until
 from recording_storage.demo.kubeconfig import copy_kubeconfig
 from recording_storage.demo.outcome import Outcome, Proof
@@ -94,6 +94,8 @@ class Demo:
             self._outcome.seconds = time.monotonic() - self._began
 
     def _run(self) -> None:
+        media = own_files(self._options.media) if self._options.media else []
+        require_space(self._folder.root, media=sum(path.stat().st_size for path in media))
         wanted = port_of(bucket_url())
         port = free_port(wanted)
         self._settings = with_port(port, folder=self._folder.root / "examples")
