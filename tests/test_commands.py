@@ -306,6 +306,18 @@ def test_every_command_has_help_and_refuses_an_unknown_option(path: tuple[str, .
     assert "--wrong" in _line(refused.stderr)
 
 
+@pytest.mark.parametrize("path", [(), *((name,) for name in COMMANDS if name != "store")], ids=" ".join)
+def test_help_tells_the_exit_codes_and_what_each_option_wants(path: tuple[str, ...]) -> None:
+    """The store's are those of every command."""
+    assert "Exit codes" in CliRunner().invoke(main, [*path, "--help"]).stdout
+    with click.Context(main) as context:
+        command = main.get_command(context, path[0]) if path else main
+    assert command is not None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_wrong_use_ends_in_one_clear_line(case: Case, places: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @click.command("demo")
 @click.option("--once", is_flag=True, help="Stop after the summary instead of staying until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="One summary object as the last line of standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one summary object as the last line of standard output.")
 @click.option(
     "--media",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

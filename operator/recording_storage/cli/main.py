@@ -62,7 +62,12 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="recording-storage")
 def main() -> None:
-    """Carry call and video recordings into the customer's own S3 bucket, and never lose one."""
+    """Carry call and video recordings into the customer's own S3 bucket, and never lose one.
+
+    To see all of it at work on this machine: recording-storage demo. COMMAND --help says what each wants.
+
+    Exit codes of every command: 0 done, 1 failed, 2 wrong use, 3 work remains, 130 stopped by Ctrl-C.
+    """
 
 
 if __name__ == "__main__":

@@ -31,21 +31,38 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command(short_help="Reconcile the custom resources with the settings store.")
 @click.option("--kubeconfig", type=_FILE, help="Default: the pod's service account, else KUBECONFIG or ~/.kube/config.")
 @click.option(
-    "--namespace", "namespaces", multiple=True, metavar="N", help="Watch this one; may be repeated. Default: all."
+    "--namespace", "namespaces", multiple=True, metavar="N", help="Watch this namespace; repeatable. Default: all."
 )
-@click.option("--store-url", metavar="URL", callback=_url, help="The bundled store's public API.")
-@click.option("--internal-url", metavar="URL", callback=_url, help="The bundled store's internal API.")
-@click.option("--ca-file", type=_FILE, help="Certificates (PEM) by which the bundled store is recognised.")
+@click.option("--store-url", metavar="URL", callback=_url, help="The bundled store's public API, https://HOST[:PORT].")
+@click.option(
+    "--internal-url", metavar="URL", callback=_url, help="The bundled store's internal API, https://HOST[:PORT]."
+)
+@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the bundled store by. Default: the system's.")
 @click.option("--token-file", type=_FILE, help="The operator's token for the internal API; read anew for each call.")
 @click.option(
-    "--metrics-listen", metavar="HOST:PORT", type=ListenAddress(), help="Serve /metrics, /healthz and /readyz here."
+    "--metrics-listen",
+    metavar="HOST:PORT",
+    type=ListenAddress(),
+    help="Serve /metrics, /healthz and /readyz here. Default: not at all.",
 )
 @click.option(
-    "--lease-namespace", metavar="N", default="", help="Of the Lease and the hash key. Default: the pod's own."
+    "--lease-namespace",
+    metavar="N",
+    default="",
+    help="Where the Lease and the key for names at hosted stores are. Default: the pod's own, else default.",
 )
-@click.option("--leader-election/--no-leader-election", default=True, show_default=True, help="Only the leader works.")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--leader-election/--no-leader-election",
+    default=True,
+    show_default=True,
+    help="Of several replicas only the leader works; off: only for one that is sure to be alone.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is told on standard error, and what is worse.",
 )
 def command(  # noqa: PLR0917 - click passes them by name
     kubeconfig: Path | None,
@@ -63,6 +80,8 @@ def command(  # noqa: PLR0917 - click passes them by name
     """Reconcile RecordingAccount, AwsCredential, PublicKey and RecordingSettings with the settings store.
 
     Without --store-url and --internal-url only accounts at a hosted service are served. Ends on SIGTERM and SIGINT.
+
+    Exit codes: 0 ended as asked, 1 failed (no cluster, no rights), 2 wrong use.
     """
     from recording_storage.controller.main import Options, StartError, run  # noqa: PLC0415 - imports kopf: slow for --help
 

@@ -30,9 +30,11 @@ COLUMNS = (
 
 @click.command(name="recordings")
 @spool_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each recording.")
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these; repeatable.")
-@click.option("--watch", is_flag=True, help="Stay, and show changes until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each recording.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(_STATES), help="Only recordings in this state; repeatable."
+)
+@click.option("--watch", is_flag=True, help="Stay and show changes, looking once a second, until Ctrl-C.")
 def command(spool: Path, *, as_json: bool, states: tuple[str, ...], watch: bool) -> None:
     """Show each recording: state, size, attempts, next try, why, and where it is.
 

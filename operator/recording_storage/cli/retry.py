@@ -11,12 +11,14 @@ from recording_storage.domain.sids import is_sid
 @click.command(name="retry")
 @spool_option
 @click.argument("sids", metavar="[SID]...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: retried, unmoved, unknown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(spool: Path, sids: tuple[str, ...], *, as_json: bool) -> None:
     """Try again what is parked or rejected: the given recordings, or all.
 
-    A given one that waits for its next try is tried at once. It is durable when the command returns, whether an
+    What waits for its next try, or is held, is tried at once. The wish is durable when the command returns, whether an
     uploader runs or not.
+
+    JSON fields: running (an uploader is), retried and unmoved ([{sid, file, state}]), unknown (sids).
 
     Exit codes: 0 done, also when there was nothing to retry; 1 failed; 2 a SID that this spool doesn't know (then
     nothing is retried).

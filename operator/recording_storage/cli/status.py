@@ -20,20 +20,20 @@ _COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=T
 
 @click.command(name="status")
 @spool_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--check", is_flag=True, help="Exit with 3 while a recording is not at its destination yet.")
 def command(spool: Path, *, as_json: bool, check: bool) -> None:
     """Show how a spool stands: counts and bytes by state, the oldest, free space, the store, what is wrong.
 
     States are of what is not finished: released and deleted recordings are not counted.
 
-    JSON fields: spool, spool_id, running, standby, version, started_at, states ({state: {count, size}}), unfinished,
-    reasons ([{state, code, message, count, retry_at}]: why they are there), sent_bytes (of uploads under way), growing
-    (files that their recorder has not finished), unproven (those of them that may be finished for long and are not
-    taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes, total_bytes, time_to_full (seconds or null),
-    intake_stopped, destinations, held ([{account_sid, destination_id, url, error, probe_at}]), last_error and
-    last_error_at ("" and null once an upload has worked again), store ({mode, connected, error}), revisions ({account:
-    revision}). Sizes are bytes, times ISO 8601, UTC.
+    JSON fields: spool, spool_id, running, standby, version, started_at, states ({state: {count, size}}),
+    unfinished, reasons ([{state, code, message, count, retry_at}]: why they are there), sent_bytes (of uploads
+    under way), growing (files that their recorder has not finished), unproven (those of them that may be finished
+    for long and are not taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes,
+    total_bytes, time_to_full (seconds or null), intake_stopped, destinations, held ([{account_sid, destination_id,
+    url, error, probe_at}]), last_error and last_error_at ("" and null once an upload has worked again), store
+    ({mode, connected, error}), revisions ({account: revision}). Sizes are bytes, times ISO 8601, UTC.
 
     Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
     """

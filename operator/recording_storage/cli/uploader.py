@@ -49,13 +49,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder that the recorder writes to.",
 )
-@click.option("--store", "store_url", default="", help="URL of the settings store's internal API.")
+@click.option(
+    "--store", "store_url", metavar="URL", default="", help="The settings store's internal API, https://HOST[:PORT]."
+)
 @click.option("--token-file", type=_FILE, help="Bearer token for the store; read anew for every request.")
 @click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by; default: the system's.")
-@click.option("--config", type=_FILE, help="Run alone, with this YAML file instead of a store.")
+@click.option("--config", type=_FILE, help="Run alone, with this YAML file instead of a store (docs/uploader.yaml).")
 @click.option("--once", is_flag=True, help="Work through what is there, then exit: 0 all done, 3 work remains.")
-@click.option("--grace", type=Duration(), default="25s", show_default=True, help="For uploads to end after SIGTERM.")
-@click.option("--settle", type=Duration(), help="Time without a change before a file counts as finished. [5s]")
+@click.option(
+    "--grace", type=Duration(), default="25s", show_default=True, help="Time for uploads to end after SIGTERM."
+)
+@click.option(
+    "--settle",
+    type=Duration(),
+    help="Time without a change before a file counts as finished.  [default: the --config file's, else 5s]",
+)
 @click.option(
     "--completion",
     type=click.Choice(["Auto", "Marker"], case_sensitive=False),
@@ -66,22 +74,43 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--quiet-proof",
     type=Duration(),
-    help="Take a file for finished after this time without a change, where nothing better is to be had.",
+    help="Take a file for finished after this time without a change, where nothing better is to be had.  "
+    "[default: never]",
 )
-@click.option("--account", "account_sid", default="", help="Account of recordings whose metadata names none.")
+@click.option(
+    "--account",
+    "account_sid",
+    metavar="AC…",
+    default="",
+    help="Account of recordings whose metadata names none.  [default: the only one that the store knows here]",
+)
 @click.option(
     "--account-from",
     type=click.Choice(["Spool", "Metadata", "TopDirectory"], case_sensitive=False),
     default="Spool",
     show_default=True,
-    help="Who says whose a recording is.",
+    help="Who says whose a recording is. Spool: its metadata, else --account; Metadata: that alone; TopDirectory: "
+    "the name of its top folder, an account's sid.",
 )
 @click.option(
-    "--metrics-listen", type=ListenAddress(), metavar="HOST:PORT", help="Serve /metrics, /healthz and /readyz there."
+    "--metrics-listen",
+    type=ListenAddress(),
+    metavar="HOST:PORT",
+    help="Serve /metrics, /healthz and /readyz there.  [default: not at all]",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of the lines on standard error.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is told there, and what is worse.",
 )
 def command(  # noqa: PLR0917 - click passes options by name
     spool: Path,
@@ -103,6 +132,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     """Carry finished recordings from a spool to their bucket.
 
     Settings come from a store (--store with --token-file), or, to run alone, from a file (--config).
+
+    A DURATION is written 500ms, 25s, 2m or 1h30m; a bare number is seconds.
+
+    Exit codes: 0 ended as asked, with --once: all done; 1 failed; 2 wrong use; with --once 3: work remains.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every package's metadata
     gc.disable()  # what the imports make stays: looking for garbage in it costs a tenth of the start

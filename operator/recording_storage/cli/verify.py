@@ -24,8 +24,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(name="verify")
-@click.option("--config", type=_FILE, help="Configuration of an uploader that runs alone.")
-@click.option("--settings", metavar="NAME", help="A RecordingSettings in the cluster.")
+@click.option("--config", type=_FILE, help="Configuration of an uploader that runs alone (docs/uploader.yaml).")
+@click.option(
+    "--settings", metavar="NAME", help="A RecordingSettings in the cluster, with its AwsCredential and Secret."
+)
 @click.option("--namespace", metavar="N", default="", help="With --settings; default: the context's own.")
 @click.option("--kubeconfig", type=_FILE, help="With --settings; default: the pod's service account, else the user's.")
 @click.option(
@@ -34,7 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="URL",
     multiple=True,
     callback=_endpoints,
-    help="With --settings: an S3-compatible endpoint that the store allows, too; may be repeated.",
+    help="With --settings: an S3-compatible endpoint that the store allows, too; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
