@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from recording_storage.cli import recordings, status
 from recording_storage.cli.main import main
+from recording_storage.cli.reasons import note_of
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.terminal import Column, Row, cells_of, lay_out
 from recording_storage.uploader import rows
@@ -129,6 +131,18 @@ def test_where_nothing_has_to_fit_a_recording_is_one_line(spool: Path, monkeypat
 def test_each_state_says_where_or_why(spool: Path, state: RecordingState, words: str) -> None:
     (line,) = [line for line in printed("recordings", "--spool", spool) if line.startswith(state)]
     assert line.endswith(words)
+
+
+def test_what_goes_on_once_it_is_mended_asks_for_no_retry() -> None:
+    item = {"state": "parked", "media_url": None, "error": {"code": "InvalidMetadata", "message": "a.json: no JSON"}}
+    assert note_of(item, now=datetime.now(UTC)) == "once it is mended: InvalidMetadata: a.json: no JSON"
+
+
+def test_what_is_stored_and_parked_says_both() -> None:
+    error = {"code": "ChangedAfterUpload", "message": "it was written to"}
+    item = {"state": "parked", "media_url": "https://b/k", "error": error}
+    words = "on retry: ChangedAfterUpload: it was written to (stored at https://b/k)"
+    assert note_of(item, now=datetime.now(UTC)) == words
 
 
 def test_status_says_why_beside_each_state(spool: Path, width: int | None) -> None:

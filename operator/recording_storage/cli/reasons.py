@@ -7,6 +7,7 @@ from typing import Any
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import ON_REQUEST, RecordingState
 from recording_storage.terminal import format_bytes, printable
+from recording_storage.uploader.entry import MENDABLE
 
 _S = RecordingState
 UNPROVEN = "unproven"
@@ -22,7 +23,7 @@ def note_of(item: Mapping[str, Any], *, now: datetime) -> str:  # noqa: PLR0911 
     error = in_words(item["error"]) if item["error"] else ""
     if state in ON_REQUEST:
         stored = f" (stored at {url})" if url else ""
-        return f"on retry: {error}{stored}" if error else f"on retry{stored}"
+        return ": ".join(filter(None, [next_move(item["error"]), error])) + stored
     if state is _S.WAITING:
         return ": ".join(filter(None, [next_try(item["retry_at"], now=now), error]))
     if state is _S.HELD:
@@ -34,6 +35,11 @@ def note_of(item: Mapping[str, Any], *, now: datetime) -> str:  # noqa: PLR0911 
     if state is _S.REPORTED:
         return f"{url} (the local file goes next)"
     return url or error
+
+
+def next_move(error: Mapping[str, Any] | None) -> str:
+    """Of what is parked or rejected: some of it goes on without a retry."""
+    return "once it is mended" if error and error["code"] in MENDABLE else "on retry"
 
 
 def next_try(retry_at: str | None, *, now: datetime) -> str:

@@ -29,8 +29,8 @@ class SpoolAccess:
     """Asks one question after the other."""
 
     def __init__(self, spool: Path) -> None:
-        self._spool = spool
-        self._folder = spool / FOLDER
+        self._spool = spool.resolve()
+        self._folder = self._spool / FOLDER
         if not self._folder.is_dir():
             raise Failure(f"{spool} is no spool: no uploader has run there yet")
 

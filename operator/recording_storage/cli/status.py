@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from recording_storage.cli.errors import WorkRemains
-from recording_storage.cli.reasons import in_words, next_try
+from recording_storage.cli.reasons import in_words, next_move, next_try
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import ON_REQUEST, RecordingState
@@ -97,7 +97,7 @@ def _reasons(answer: Mapping[str, Any], state: RecordingState, *, now: datetime)
     reasons = []
     for reason in answer["reasons"]:
         if reason["state"] == state:
-            when = "on retry" if state in ON_REQUEST else next_try(reason["retry_at"], now=now)
+            when = next_move(reason) if state in ON_REQUEST else next_try(reason["retry_at"], now=now)
             some = f"{reason['count']} of them" if reason["count"] < answer["states"][state]["count"] else ""
             reasons.append(": ".join(filter(None, [some, when, in_words(reason)])))
     return reasons
