@@ -180,12 +180,14 @@ class Kube:
         return answer
 
 
-def wait_until(look: Callable[[], bool], *, seconds: float, between: Callable[[], None], failure: str) -> None:
+def wait_until(
+    look: Callable[[], bool], *, seconds: float, between: Callable[[], None], failure: Callable[[], str]
+) -> None:
     """Look again until it is so; `between` draws the view and raises when a part has ended."""
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:
-            raise DemoError(failure)
+            raise DemoError(failure())
         between()
         time.sleep(0.1)
 

@@ -201,7 +201,7 @@ class Demo:
             lambda: bool(self._scene.resources) and all(_ready(each) for each in self._scene.resources),
             seconds=READY_WITHIN,
             between=self._tick,
-            failure=f"not everything is Ready after {READY_WITHIN:.0f} s; why is in the messages above",
+            failure=lambda: f"not Ready after {READY_WITHIN:.0f} s: {self._unready()}",
         )
         self._outcome.settings_ready = True
         self._view.say(f"settings Ready after {time.monotonic() - self._began:.1f} s")
@@ -221,7 +221,7 @@ class Demo:
             lambda: self._settled(recorder),
             seconds=RELEASED_WITHIN,
             between=self._tick,
-            failure=f"not every recording is released after {RELEASED_WITHIN:.0f} s; why is in the messages above",
+            failure=lambda: f"not released after {RELEASED_WITHIN:.0f} s: {self._unreleased(recorder)}",
         )
         self._step("comparing each object in the bucket with what was recorded")
         proofs = prove(self._scene.recordings, written=recorder.written, s3=customer.s3(), bucket=bucket)
@@ -235,6 +235,19 @@ class Demo:
             self._view.say(f"all {len(proofs)} recordings are in the bucket, byte for byte, and gone from the spool")
         else:
             self._outcome.error = "not every recording arrived as it was recorded; see above"
+
+    def _unready(self) -> str:
+        """The picture goes with the demo: its last words have to say it."""
+        return "; ".join(
+            f"{each['kind']}/{each['metadata']['name']} ({condition(each, 'Ready').get('message') or 'no word yet'})"
+            for each in self._scene.resources
+            if not _ready(each)
+        )
+
+    def _unreleased(self, recorder: Recorder) -> str:
+        states = {each["file"]: each["state"] for each in self._scene.recordings}
+        left = [name for name in recorder.written if states.get(name) != "released"]
+        return "; ".join(f"{printable(name)} ({states.get(name, 'not taken yet')})" for name in left)
 
     def _settled(self, recorder: Recorder) -> bool:
         """Nothing moves by itself any more."""
