@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import time
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.object_key import KeyTemplateError
 from recording_storage.uploader import claims, doctor
-from recording_storage.uploader.lanes import LaneState
+from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
@@ -40,19 +41,8 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    subject = doctor.Doctor(parts, scheduler=Scheduler(), claims=None)  # type: ignore[arg-type]
-    lane = SimpleNamespace(
-        limbo=[],
-        state=LaneState.OK,
-        destination_id="d",
-        account_sid="a",
-        url="u",
-        fresh_credential=False,
-        drop_client=lambda: None,
-        hungry=False,
-        error=None,
-        terms=None,
-    )
+    subject = doctor.Doctor(parts, scheduler=Scheduler(), claims=None, outages=None)  # type: ignore[arg-type]
+    lane = Lane(("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=threading.Semaphore())  # type: ignore[arg-type,return-value]
     task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
     subject.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
     denied = Outcome(task, failure=S3Failure(FailureClass.FATAL, code="AccessDenied", message="x"))

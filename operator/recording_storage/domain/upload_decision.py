@@ -50,6 +50,8 @@ class FailureFacts:
     """In a row, this one included."""
     failing_for: float
     """Seconds of uploader running time since the first of them."""
+    recovered_for: float | None = None
+    """Seconds of it since the destination came back from being held; None: it was not held."""
     retry_after: float | None = None
     """Seconds that the server asked for."""
     fresh_credential: bool = False
@@ -69,7 +71,7 @@ class Decision:
 
 
 _PARK = Decision(step=NextStep.PARK)
-_HOLD = Decision(step=NextStep.HOLD)
+_WINDOW_PASSED = Decision(step=NextStep.PARK, window_passed=True)
 
 
 def decide(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
@@ -79,13 +81,20 @@ def decide(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[floa
             # a digest that failed comes here only after the file was read again MAX_REREADS times
             return _PARK
         case FailureClass.HOLD | FailureClass.REGION | FailureClass.UNSUPPORTED:
-            return _HOLD
+            return _hold(facts, policy=policy)
         case FailureClass.CREDENTIAL:
-            return _HOLD if facts.fresh_credential else Decision(step=NextStep.REFRESH_CREDENTIAL)
+            return _hold(facts, policy=policy) if facts.fresh_credential else Decision(step=NextStep.REFRESH_CREDENTIAL)
         case FailureClass.FATAL:
             return _fatal(facts, policy=policy)
         case _:
             return _wait(facts, policy=policy, uniform=uniform)
+
+
+def _hold(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
+    """Hold the destination, but not again and again for a recording whose time is over."""
+    if 0 < facts.failing_for >= policy.retry_window:
+        return _WINDOW_PASSED
+    return Decision(step=NextStep.HOLD)
 
 
 def _fatal(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
@@ -99,9 +108,12 @@ def _fatal(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
 
 
 def _wait(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
-    if facts.failing_for >= policy.retry_window:
-        return Decision(step=NextStep.PARK, window_passed=True)
+    failing_for = facts.failing_for
+    if facts.recovered_for is not None:  # what it was held for is over; for what passes, it gets its window anew
+        failing_for = min(failing_for, facts.recovered_for)
+    if failing_for >= policy.retry_window:
+        return _WINDOW_PASSED
     delay = full_jitter(facts.failures, uniform=uniform)
     # the last try of a window is made at its end, not one backoff after it
-    delay = min(delay, max(policy.retry_window - facts.failing_for, 0.0))
+    delay = min(delay, max(policy.retry_window - failing_for, 0.0))
     return Decision(step=NextStep.WAIT, delay=max(delay, facts.retry_after or 0.0))

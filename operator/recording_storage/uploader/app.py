@@ -20,6 +20,7 @@ from recording_storage.uploader.filesystem import network_file_system
 from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.intake import Intake
 from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
@@ -286,11 +287,14 @@ class Uploader:
         if _S.WAITING not in states:
             return False
         query = (
-            f"SELECT count(*) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND retry_at IS NOT NULL"
-            " AND failures <= ?"
+            f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting'"
+            " AND retry_at IS NOT NULL AND failures <= ?"
         )
-        count = self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchone())
-        return bool(count[0])
+        waiting = set(self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchall()))
+        lanes = list(self.engine.lanes.values())
+        return bool(
+            waiting - {lane.key for lane in lanes if lane.state is LaneState.FAILING and lane.probes >= ONCE_RETRIES}
+        )
 
     def close(self) -> bool:
         """End in order: intake, uploads within the grace period, reports, journal; whether nothing is left."""

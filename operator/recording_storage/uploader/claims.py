@@ -130,7 +130,12 @@ class Claims:
 
         def work(connection: sqlite3.Connection) -> tuple[list[Task], int]:
             found = rows.claim(
-                connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=limit
+                connection,
+                account_sid=lane.account_sid,
+                destination_id=lane.destination_id,
+                now=now,
+                limit=limit,
+                least_tried=lane.is_doubted,
             )
             claimed: list[tuple[Recording, str]] = []
             for recording in found:
@@ -188,13 +193,24 @@ class Claims:
 
     def hold(self, lane: Lane, *, running: float) -> int:
         """Hold all that is due or waiting for the destination; its retry window runs from now, or goes on."""
-        if lane.error is not None and lane.error.code == Reason.NO_PLAN:  # nothing is wrong with the destination
-            return self._move(lane, (_S.FOUND,), _S.WAITING, running=running, error=lane.error)
-        return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=running, error=lane.error)
+        code = lane.error.code if lane.error is not None else ""
+        if code == Reason.NO_PLAN:  # nothing is wrong with the destination
+            return self._move(lane, (_S.FOUND,), _S.WAITING, error=lane.error)
+        counted = None if code in group_moves.NOT_COUNTED else running
+        return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=counted, error=lane.error)
 
     def recovered(self, lane: Lane) -> int:
-        """Have all that waited for the destination tried again."""
-        return self._move(lane, (_S.HELD, _S.WAITING), _S.FOUND, running=0.0, error=None)
+        """Have all that waited for the destination tried again; their retry window goes on."""
+        return self._move(lane, (_S.HELD, _S.WAITING), _S.FOUND)
+
+    def has_more_than(self, lane: Lane, few: int) -> bool:
+        """Whether more recordings than that are on their way to the destination."""
+        query = (
+            f"SELECT count(*) FROM (SELECT 1 FROM recordings WHERE {rows.OPEN_SQL} AND state IN ('found', 'uploading',"
+            " 'waiting') AND account_sid=? AND destination_id IS ? AND pinned=1 LIMIT ?)"
+        )
+        values = (*lane.key, few + 1)
+        return bool(self._journal.run(lambda connection: connection.execute(query, values).fetchone()[0]) > few)
 
     def end_denied(self, lane: Lane, limbo: Collection[Recording]) -> list[rows.Change]:
         """End everything that is there for a destination whose denial is confirmed, as its policy says."""
@@ -304,21 +320,13 @@ class Claims:
         before: Collection[RecordingState],
         after: RecordingState,
         *,
-        running: float,
-        error: EntryError | None,
+        running: float | None = None,
+        error: EntryError | None = None,
     ) -> int:
         now = self._clock.now()
         return self._journal.run(
             lambda connection: group_moves.move_lane(
-                connection,
-                account_sid=lane.account_sid,
-                destination_id=lane.destination_id,
-                before=before,
-                after=after,
-                now=now,
-                running=running,
-                error=error,
-                keep_failing_since=after is _S.HELD,
+                connection, lane.key, before=before, after=after, now=now, running=running, error=error
             )
         )
 

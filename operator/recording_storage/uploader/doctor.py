@@ -15,18 +15,22 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
-from recording_storage.uploader.entry import EntryError, Reason
+from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.lanes import LaneState
+from recording_storage.uploader.lane_state import LaneState
+from recording_storage.uploader.lanes import MAX_CONCURRENCY, TROUBLE_AFTER
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
 from recording_storage.uploader.sweep import sweep
+from recording_storage.uploader.usability import reason, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.claims import Claims
+    from recording_storage.uploader.entry import EntryError
     from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.outages import Outages
     from recording_storage.uploader.parts import Parts
     from recording_storage.uploader.plans import DestinationTerms
 
@@ -34,10 +38,16 @@ log = logging.getLogger(__name__)
 
 FIRST_PROBE, MOST_PROBE = 5.0, 300.0
 """Seconds, of which at least half are waited before a held destination is probed; doubled with each probe in vain."""
+MOST_WHILE_FAILING = 60.0
+"""Seconds after which a failing destination is probed at the latest: trouble that passes ends without anybody's doing,
+and what waits goes on within a minute of that."""
+FEW = MAX_CONCURRENCY
+"""Recordings that find out by themselves whether a failing destination works again: they make no queue there."""
 LATELY = 30.0
 """Seconds for which a confirmed denial is not confirmed again."""
 LOOK_UP = 15.0
 """Seconds that a fresh look-up of a credential may take."""
+_PASSES = frozenset({FailureClass.TRANSIENT.value, FailureClass.THROTTLED.value})
 _WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
 
 
@@ -63,11 +73,12 @@ class Scheduler(Protocol):
 class Doctor:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Scheduler, claims: Claims) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Scheduler, claims: Claims, outages: Outages) -> None:
         self._parts = parts
         self._clock = parts.clock
         self._scheduler = scheduler
         self._claims = claims
+        self._outages = outages
         self.asking = 0
         """Questions under way."""
 
@@ -77,11 +88,11 @@ class Doctor:
             return True
         if lane.destination_id is None:
             if self._parts.media is None:
-                self.hold(lane, _reason(Reason.NO_CREDENTIAL, "there is no media storage without a settings store"))
+                self.hold(lane, reason(Reason.NO_CREDENTIAL, "there is no media storage without a settings store"))
                 return False
             return True
         terms = self._parts.plans.terms(lane.account_sid, lane.destination_id)
-        if (error := _unusable(terms, live=self._parts.plans.live)) is not None:
+        if (error := unusable(terms, live=self._parts.plans.live)) is not None:
             self.hold(lane, error)
             return False
         assert terms is not None
@@ -107,10 +118,12 @@ class Doctor:
         if lane.state is not LaneState.CHECKING:
             lane.drop_client()
         if lane.state is LaneState.HELD:
-            if lane.error is not None and lane.error.code == Reason.NO_PLAN and _unusable(terms, live=True) is None:
+            if lane.error is not None and lane.error.code == Reason.NO_PLAN and unusable(terms, live=True) is None:
                 self._recovered(lane)
             else:
                 lane.probes, lane.probe_at = 0, self._clock.monotonic()
+        elif lane.state is LaneState.FAILING:
+            lane.probe_at = self._clock.monotonic()
         elif lane.state is LaneState.DENIED:
             lane.confirmed_at = None
 
@@ -127,70 +140,117 @@ class Doctor:
         """Hold the destination with all its recordings. Raises JournalError."""
         if lane.state is not LaneState.HELD or lane.error != error:
             level = logging.INFO if error.code == Reason.NO_PLAN else logging.ERROR
-            log.log(level, "%s is held: %s", lane.url or lane.destination_id or "media storage", error.message)
+            log.log(level, "%s is held: %s", _name(lane), error.message)
         fresh = lane.state is not LaneState.HELD
-        lane.state, lane.error = LaneState.HELD, error
+        lane.become(LaneState.HELD, error=error)
         if fresh:
             self._schedule_probe(lane)
         self._scheduler.hold(lane)
 
+    def look_at(self, lane: Lane) -> None:
+        """Do what is due: probe it, or judge whether it is at fault. Raises JournalError."""
+        if lane.probe_at is not None and self._clock.monotonic() >= lane.probe_at:
+            self.probe(lane)
+        if lane.suspicion is not None:
+            self._judge(lane, lane.suspicion)
+
+    def _judge(self, lane: Lane, failure: S3Failure) -> None:
+        """After failures in a row: more than a few recordings don't find out for themselves, it is probed for them.
+
+        Nothing more is sent there until it answers.
+        """
+        if lane.state is LaneState.OK and self._claims.has_more_than(lane, FEW):
+            log.warning("%s fails, it is probed until it answers: %s", _name(lane), failure)
+            lane.become(LaneState.FAILING, error=error_of(failure))
+            lane.hungry = True
+            self._schedule_probe(lane)
+        lane.suspicion = None
+
     def probe(self, lane: Lane) -> None:
-        """Ask whether a held destination works again."""
+        """Ask whether a destination works again."""
         lane.probe_at = None
+        asked, look_up = self._clock.monotonic(), lane.state is LaneState.HELD
         if lane.destination_id is None:
-            self._recovered(lane)  # only a recording can tell
+            self._probed(lane, None, asked=asked)  # only a recording can tell
             return
 
         def ask() -> Callable[[], None]:
-            self._parts.source.refresh(timeout=LOOK_UP)  # what was wrong may have been mended there
+            if look_up:
+                self._parts.source.refresh(timeout=LOOK_UP)  # what was wrong may have been mended there
             terms = self._terms(lane)
-            error = _unusable(terms, live=self._parts.plans.live)
-            if error is not None or terms is None:
-                return lambda: self._in_vain(lane, error)
-            failure = self._verify(terms)
-            if failure is None:
-                return lambda: self._recovered(lane)
-            return lambda: self._in_vain(lane, error_of(failure))
+            error = unusable(terms, live=self._parts.plans.live)
+            if error is None and terms is not None and (failure := self._verify(terms)) is not None:
+                error = error_of(failure)
+            return lambda: self._probed(lane, error, asked=asked)
 
         self._ask(lane, ask)
 
+    def _probed(self, lane: Lane, error: EntryError | None, *, asked: float) -> None:
+        if lane.state is LaneState.HELD:
+            if error is None:
+                self._recovered(lane)
+            else:
+                self._in_vain(lane, error)
+        elif lane.state is LaneState.FAILING:
+            if error is None or error.kind not in _PASSES:
+                self._answers(lane)  # a refusal is an answer, too: recordings find out what it means for them
+            else:
+                self._still_failing(lane, error, asked=asked)
+
     def _recovered(self, lane: Lane) -> None:
-        if lane.state is not LaneState.HELD:
-            return
-        log.info("%s works again", lane.url or lane.destination_id or "media storage")
+        log.info("%s works again", _name(lane))
         self._scheduler.release(lane)
         lane.drop_client()
+        lane.become(LaneState.OK)
+        lane.answered = True
         # Probed more slowly should it be held again before anything was stored: the probe does not see what is wrong.
-        lane.state, lane.error, lane.probes = LaneState.OK, None, lane.probes + 1
+        lane.probes += 1
         lane.fresh_credential = False
         lane.hungry = True
 
-    def _in_vain(self, lane: Lane, error: EntryError | None) -> None:
-        if lane.state is not LaneState.HELD:
-            return
-        if error is not None and error != lane.error:
-            log.error("%s is still held: %s", lane.url or lane.destination_id, error.message)
-            lane.error = error
+    def _in_vain(self, lane: Lane, error: EntryError) -> None:
+        if error != lane.error:
+            log.error("%s is still held: %s", _name(lane), error.message)
+            lane.become(LaneState.HELD, error=error)
+        lane.answered = False
         lane.probes += 1
         self._schedule_probe(lane)
+
+    def _answers(self, lane: Lane) -> None:
+        log.info("%s answers again", _name(lane))
+        self._outages.resume(lane)
+        lane.become(LaneState.OK)
+        lane.probes += 1  # as above
+        lane.failures = TROUBLE_AFTER - 1  # should a recording say otherwise, it is believed at once
+        lane.hungry = True
+
+    def _still_failing(self, lane: Lane, error: EntryError, *, asked: float) -> None:
+        lane.become(LaneState.FAILING, error=error)
+        window_ends = self._outages.give_up(lane, asked=asked)
+        lane.probes += 1
+        self._schedule_probe(lane)
+        if window_ends is not None:
+            lane.probe_by(window_ends)
 
     def _schedule_probe(self, lane: Lane) -> None:
         if lane.error is not None and lane.error.code in _WAITS_FOR_PLAN:
             lane.probe_at = None  # only another plan can mend it
             return
-        first, most = FIRST_PROBE / 2, MOST_PROBE / 2
-        steady = min(most, first * 2.0 ** min(lane.probes, 30))
-        jitter = full_jitter(lane.probes + 1, uniform=random.uniform, first=first, most=most)
-        lane.probe_at = self._clock.monotonic() + steady + jitter
+        failures = lane.probes + 1
+        if lane.state is LaneState.FAILING:
+            delay = full_jitter(failures, uniform=random.uniform, most=MOST_WHILE_FAILING)
+        else:
+            first, most = FIRST_PROBE / 2, MOST_PROBE / 2
+            delay = min(most, first * 2.0 ** min(lane.probes, 30))
+            delay += full_jitter(failures, uniform=random.uniform, first=first, most=most)
+        lane.probe_at = self._clock.monotonic() + delay
 
     # A refused credential.
 
     def refresh(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
         """Look the credential up afresh; the recordings wait for what comes of it."""
-        lane.limbo += outcomes
-        if lane.state is LaneState.CHECKING:
+        if not self._check(lane, outcomes):
             return
-        lane.state = LaneState.CHECKING
 
         def ask() -> Callable[[], None]:
             self._parts.source.refresh(timeout=LOOK_UP)
@@ -198,7 +258,21 @@ class Doctor:
 
         self._ask(lane, ask)
 
+    def _check(self, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
+        """Have these wait for an answer; False: it is asked already, or the destination is held anyway."""
+        if lane.state is LaneState.HELD:
+            self._settle_untried(lane, outcomes)
+            return False
+        lane.limbo += outcomes
+        if lane.state is LaneState.CHECKING:
+            return False
+        lane.become(LaneState.CHECKING)
+        return True
+
     def _refreshed(self, lane: Lane) -> None:
+        if lane.state is not LaneState.CHECKING:  # held meanwhile
+            self._settle_untried(lane, lane.limbo)
+            return
         terms = self._terms(lane)
         limbo = list(lane.limbo)
         refused = {id(outcome.credential): outcome.credential for outcome in limbo}.values()
@@ -208,7 +282,7 @@ class Doctor:
             outcomes = [Outcome(outcome.task) for outcome in limbo]
         else:
             outcomes = list(limbo)
-        lane.state = LaneState.OK
+        lane.become(LaneState.OK)
         lane.drop_client()
         self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
 
@@ -216,10 +290,8 @@ class Doctor:
 
     def confirm(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
         """Have the verify sequence say whether the destination denies everything; the recordings wait for it."""
-        lane.limbo += outcomes
-        if lane.state is LaneState.CHECKING:
+        if not self._check(lane, outcomes):
             return
-        lane.state = LaneState.CHECKING
 
         def ask() -> Callable[[], None]:
             terms = self._terms(lane)
@@ -234,24 +306,31 @@ class Doctor:
         self._ask(lane, ask)
 
     def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationTerms | None) -> None:
+        if lane.state is not LaneState.CHECKING:  # held meanwhile
+            self._settle_untried(lane, lane.limbo)
+            return
         limbo = list(lane.limbo)
         if failure is not None and self._terms(lane) != asked:  # another credential has come meanwhile: it is tried
-            lane.state, lane.error = LaneState.OK, None
+            lane.become(LaneState.OK)
             lane.drop_client()
-            self._settle(lane, [Outcome(one.task) for one in limbo], confirmation=Confirmation.PENDING)
+            self._settle_untried(lane, limbo)
         elif failure is not None and failure.kind is FailureClass.FATAL:
-            lane.state, lane.error = LaneState.DENIED, error_of(failure)
+            lane.become(LaneState.DENIED, error=error_of(failure))
             lane.confirmed_at = self._clock.monotonic()
             self._scheduler.end_denied(lane, limbo)
             lane.limbo = []
             lane.hungry = True
         elif failure is None:
-            lane.state, lane.error = LaneState.OK, None
+            lane.become(LaneState.OK)
             self._settle(lane, limbo, confirmation=Confirmation.PASSED)
         else:
-            lane.state, lane.error = LaneState.OK, None
+            lane.become(LaneState.OK)
             outcomes = [Outcome(one.task, one.credential, failure=failure) for one in limbo]
             self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
+
+    def _settle_untried(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
+        untried = [Outcome(one.task) for one in outcomes]
+        self._settle(lane, untried, confirmation=Confirmation.PENDING)
 
     def _settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Settle all that was in limbo; settling may put some of it there again, for another question."""
@@ -304,25 +383,9 @@ class Doctor:
         self.asking -= 1
 
 
+def _name(lane: Lane) -> str:
+    return lane.url or lane.destination_id or "media storage"
+
+
 def _nothing() -> None:
     """An answer that changes nothing."""
-
-
-def _reason(code: Reason, message: str) -> EntryError:
-    return EntryError(FailureClass.HOLD.value, code.value, message)
-
-
-def _unusable(terms: DestinationTerms | None, *, live: bool) -> EntryError | None:
-    """Why nothing may be sent under these terms."""
-    if not live and (terms is None or terms.credential is None):
-        return _reason(Reason.NO_PLAN, "the settings store has not given its credential yet; it waits for that")
-    if terms is None:
-        return _reason(Reason.NO_CREDENTIAL, "the plan does not name this destination any more")
-    if terms.encryption is not None:
-        return _reason(
-            Reason.ENCRYPTION_UNAVAILABLE,
-            "the destination wants encryption, which this version does not have; nothing is sent in clear instead",
-        )
-    if terms.credential is None:
-        return _reason(Reason.NO_CREDENTIAL, "there is no credential for this destination: create one and enable it")
-    return None

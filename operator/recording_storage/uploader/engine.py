@@ -17,7 +17,9 @@ from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.housekeeping import Housekeeping
 from recording_storage.uploader.journal import JournalDamagedError, JournalError
-from recording_storage.uploader.lanes import Lane, LaneKey, LaneState
+from recording_storage.uploader.lane_state import LaneState
+from recording_storage.uploader.lanes import Lane, LaneKey
+from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.upload import Surroundings
@@ -91,8 +93,9 @@ class Engine:
         )
         self._settlement = Settlement(plans=parts.plans, clock=parts.clock)
         self._claims = Claims(journal=parts.journal, plans=parts.plans, clock=parts.clock)
-        self._doctor = Doctor(parts, scheduler=self, claims=self._claims)
         self._housekeeping = Housekeeping(parts)
+        self._outages = Outages(parts, running_time=self._housekeeping.running_time)
+        self._doctor = Doctor(parts, scheduler=self, claims=self._claims, outages=self._outages)
         self.idle = threading.Event()
         """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
 
@@ -132,7 +135,8 @@ class Engine:
         for key, held in self._claims.recover():
             lane = self.lane(key)
             if held is not None:
-                lane.state, lane.error, lane.probe_at = LaneState.HELD, held, self._clock.monotonic()
+                lane.become(LaneState.HELD, error=held)
+                lane.probe_at = self._clock.monotonic()
         gather_until: float | None = None
         while not self._finished():
             timeout = self._timeout()
@@ -207,7 +211,7 @@ class Engine:
         if self._give_up_at is not None:
             due.append(self._give_up_at - now)
         for lane in self.lanes.values():
-            if lane.probe_at is not None:
+            if lane.probe_at is not None and not self._stopping:
                 due.append(lane.probe_at - now)
             if lane.retry_due is not None and lane.state is LaneState.OK:
                 due.append(lane.retry_due - self._clock.now())
@@ -229,8 +233,7 @@ class Engine:
         self._stopping = True
         self._give_up_at = self._clock.monotonic() + grace
         for lane in self.lanes.values():
-            for task in lane.drain():
-                self._unsettled.setdefault(lane, []).append(Outcome(task))
+            self._take_back(lane)
 
     def _finished(self) -> bool:
         if not self._stopping:
@@ -257,8 +260,10 @@ class Engine:
     def _forgive(self) -> None:
         """A retry is a real try, even where the last word of a destination was no."""
         for lane in self.lanes.values():
-            if lane.state is LaneState.DENIED:
-                lane.state, lane.error, lane.confirmed_at = LaneState.OK, None, None
+            if lane.state in {LaneState.DENIED, LaneState.FAILING}:
+                self._outages.resume(lane)
+                lane.become(LaneState.OK)
+                lane.confirmed_at, lane.failures = None, 0
             elif lane.state is LaneState.HELD and lane.destination_id is not None:
                 lane.probe_at = self._clock.monotonic()
         self._all_hungry()
@@ -274,14 +279,18 @@ class Engine:
     # Giving work. Everything from here on raises JournalError.
 
     def _serve(self, lane: Lane) -> None:
-        if lane.probe_at is not None and self._clock.monotonic() >= lane.probe_at and not self._stopping:
-            self._doctor.probe(lane)
+        if self._stopping:
+            return
+        self._doctor.look_at(lane)
         if lane.retry_due is not None and self._clock.now() >= lane.retry_due:
             lane.hungry, lane.retry_due = True, None
-        if not lane.hungry or self._stopping or lane.state is LaneState.CHECKING:
+        if not lane.hungry or lane.state is LaneState.CHECKING:
             return
         if lane.state is LaneState.HELD:
             self.hold(lane)
+        elif lane.state is LaneState.FAILING:
+            self._take_back(lane)
+            self._outages.wait_out(lane)
         elif lane.state is LaneState.DENIED:
             if self._doctor.confirmed_lately(lane):
                 self.end_denied(lane, [])
@@ -289,11 +298,16 @@ class Engine:
                 self._doctor.confirm(lane, [])
             else:
                 lane.hungry = False
-        elif lane.queued < LOW and self._doctor.connect(lane):
-            tasks = self._claims.claim(lane, limit=CLAIM)
+        elif lane.queued < LOW and not (lane.is_doubted and lane.busy) and self._doctor.connect(lane):
+            tasks = self._claims.claim(lane, limit=lane.concurrency if lane.is_doubted else CLAIM)
             fault_point("claimed")
             self._parts.counters.add("retries", sum(1 for task in tasks if task.recording.failures))
             lane.put(tasks)
+
+    def _take_back(self, lane: Lane) -> None:
+        """What is queued there and has not begun."""
+        for task in lane.drain():
+            self._done(lane, Outcome(task))
 
     def _done(self, lane: Lane, outcome: Outcome) -> None:
         self.idle.clear()
@@ -342,11 +356,11 @@ class Engine:
         for outcome in outcomes:
             if outcome.stored is not None:
                 lane.succeeded()
-                lane.probes = 0
                 self._works_again()
                 counters.add("stored")
                 counters.add("stored_bytes", outcome.task.recording.identity.size)
             elif outcome.failure is not None:
+                lane.failed(outcome.failure)
                 counters.failed(outcome.failure.kind)
                 self._note_error(str(outcome.failure))
                 if outcome.failure.kind.value in ("throttled", "transient"):
@@ -391,6 +405,7 @@ class Engine:
         """Journal that everything that waited for the destination is tried again."""
         self._works_again()
         count = self._claims.recovered(lane)
+        lane.recovered_at = self._housekeeping.running_time()
         if count:
             log.info("%d recordings are tried again", count)
             self._parts.reporter.wake()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
+from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.rows import OPEN_SQL, error_columns
 
 if TYPE_CHECKING:
@@ -13,61 +14,108 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.lanes import LaneKey
+
+_LANE = "account_sid=? AND destination_id IS ? AND pinned=1"
+WINDOW_PASSED = "the retry window has passed; "
+"""How the message of what is parked for that begins; why it failed follows."""
+NOT_COUNTED = (Reason.ENCRYPTION_UNAVAILABLE.value, Reason.NO_CREDENTIAL.value, Reason.NO_PLAN.value)
+"""Held for these, a recording waits without limit, and its window does not begin: nothing has been tried."""
 
 
 def move_lane(
     connection: sqlite3.Connection,
+    lane: LaneKey,
     *,
-    account_sid: str,
-    destination_id: str | None,
     before: Collection[RecordingState],
     after: RecordingState,
     now: float,
-    running: float,
+    running: float | None = None,
     error: EntryError | None = None,
-    keep_failing_since: bool = True,
 ) -> int:
-    """Move every recording of a destination that is in one of the states `before`; how many."""
+    """Move every recording of a destination that is in one of the states `before`; how many.
+
+    With `running`, the uploader's running time, the retry window of those that had no failure yet begins now.
+    """
     for state in before:
         require_move(state, after)
     marks = ",".join("?" * len(before))
-    since = "coalesce(failing_since, ?)" if keep_failing_since else "nullif(?, ?)"
-    since_values = (running,) if keep_failing_since else (running, running)
     cursor = connection.execute(
-        f"UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL, failing_since={since},"
-        f" error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND account_sid=? AND destination_id IS ? AND pinned=1",
+        "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL,"
+        " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
+        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}",
         (
             after.value,
             now,
-            *since_values,
+            running,
             *error_columns(error),
             *[state.value for state in before],
-            account_sid,
-            destination_id,
+            *lane,
         ),
     )
     return cursor.rowcount
 
 
+def wait_out(
+    connection: sqlite3.Connection, lane: LaneKey, *, now: float, running: float, retry_at: float, error: EntryError
+) -> list[tuple[str, float]]:
+    """Have what is due for a failing destination wait: that it can't be tried is its failure, if it had none before.
+
+    Returns product and failing_since (running time) of each.
+    """
+    require_move(RecordingState.FOUND, RecordingState.WAITING)
+    return connection.execute(
+        "UPDATE recordings SET state='waiting', seq=seq+1, changed_at=?, retry_at=?, failures=max(failures, 1),"
+        " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
+        f" WHERE {OPEN_SQL} AND state='found' AND {_LANE} RETURNING product, failing_since",
+        (now, retry_at, running, *error_columns(error), *lane),
+    ).fetchall()
+
+
+def resume(connection: sqlite3.Connection, lane: LaneKey, *, now: float) -> int:
+    """Make due what waits for its next try at a destination; how many that changes."""
+    return connection.execute(
+        f"UPDATE recordings SET retry_at=? WHERE {OPEN_SQL} AND state='waiting' AND {_LANE} AND retry_at > ?",
+        (now, *lane, now),
+    ).rowcount
+
+
 def park_expired(
     connection: sqlite3.Connection,
+    lane: LaneKey,
     *,
-    account_sid: str,
+    state: RecordingState,
     product: Product,
     began_before: float,
-    exempt: Collection[str],
     now: float,
+    error: EntryError | None = None,
 ) -> int:
-    """Park what is held since before `began_before` (running time); the error says so and stays what it was."""
-    marks = ",".join("?" * len(exempt))
+    """Park what is in `state`, `held` or `waiting`, and fails since before `began_before` (running time); how many.
+
+    Their error becomes `error`, or stays, and says that the window has passed. Never what was not tried because
+    something is missing (NOT_COUNTED), nor what waits for something else than time.
+    """
+    require_move(state, RecordingState.PARKED)
+    marks = ",".join("?" * len(NOT_COUNTED))
+    waits = " AND retry_at IS NOT NULL" if state is RecordingState.WAITING else ""
+    kind, code, message = error_columns(error)
     cursor = connection.execute(
-        "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL"
-        f" WHERE {OPEN_SQL} AND state = 'held' AND account_sid=? AND product=? AND failing_since <= ?"
-        f" AND coalesce(error_code, '') NOT IN ({marks})",
-        (now, account_sid, product.value, began_before, *exempt),
+        "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=coalesce(?,"
+        " error_kind), error_code=coalesce(?, error_code), error_message=? || coalesce(?, error_message)"
+        f" WHERE {OPEN_SQL} AND state=? AND {_LANE} AND product=? AND failing_since <= ?"
+        f" AND coalesce(error_code, '') NOT IN ({marks}){waits}",
+        (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_COUNTED),
     )
     return cursor.rowcount
+
+
+def failing_longest(connection: sqlite3.Connection, lane: LaneKey) -> list[tuple[str, float]]:
+    """Each product's earliest failing_since (running time) among what waits for its next try at a destination."""
+    return connection.execute(
+        f"SELECT product, min(failing_since) FROM recordings WHERE {OPEN_SQL} AND state='waiting' AND {_LANE}"
+        " AND retry_at IS NOT NULL AND failing_since IS NOT NULL GROUP BY product",
+        lane,
+    ).fetchall()
 
 
 def mend_retry_times(connection: sqlite3.Connection, *, now: float) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.states import Product
+from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import group_moves
-from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.filesystem import space
+from recording_storage.uploader.outages import park_expired
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,8 +28,6 @@ KEEP_UNTOLD = 30 * 24 * 3600.0
 """The same for those that the store has not heard the end of."""
 LOW_SPACE = ((0.03, logging.CRITICAL), (0.10, logging.WARNING))
 """Free share of the volume, and how loudly it is told."""
-_NOT_COUNTED = (Reason.ENCRYPTION_UNAVAILABLE.value, Reason.NO_CREDENTIAL.value)
-"""Held for these, a recording waits without limit: nothing has been tried."""
 
 
 class Housekeeping:
@@ -73,12 +71,23 @@ class Housekeeping:
         self.next_at = now + EVERY
         running = self.running_time()
         lanes = list(lanes)
-        accounts = {lane.account_sid for lane in lanes}
 
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
             _save_running_time(connection, str(running))
-            parked = sum(self._expire(connection, account, running) for account in accounts)
-            return parked, group_moves.mend_retry_times(connection, now=self._clock.now())
+            moment = self._clock.now()
+            parked = sum(
+                park_expired(
+                    connection,
+                    lane,
+                    plans=self._parts.plans,
+                    state=RecordingState.HELD,
+                    running=running,
+                    now=moment,
+                )
+                for lane in lanes
+                if not lane.answered
+            )
+            return parked, group_moves.mend_retry_times(connection, now=moment)
 
         parked, mended = self._parts.journal.run(work)
         if mended:
@@ -94,19 +103,6 @@ class Housekeeping:
             moment = self._clock.now()
             self._parts.journal.run(lambda connection: _purge(connection, moment))
         self._look_at_space()
-
-    def _expire(self, connection: sqlite3.Connection, account: str, running: float) -> int:
-        return sum(
-            group_moves.park_expired(
-                connection,
-                account_sid=account,
-                product=product,
-                began_before=running - self._parts.plans.policy(account, product).retry_window,
-                exempt=_NOT_COUNTED,
-                now=self._clock.now(),
-            )
-            for product in Product
-        )
 
     def _look_at_space(self) -> None:
         found = space(self._parts.spool.root)

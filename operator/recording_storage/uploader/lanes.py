@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.failures import FailureClass
+from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.multipart import PartPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.domain.failures import S3Failure
     from recording_storage.uploader.entry import EntryError
     from recording_storage.uploader.outcome import Outcome, Task
     from recording_storage.uploader.plans import DestinationTerms
@@ -25,18 +27,14 @@ MAX_CONCURRENCY = 8
 """Recordings that are sent to one destination at a time."""
 _IDLE = 5.0
 """Seconds until a worker without work ends."""
+TROUBLE_AFTER = 3
+"""Failures in a row, of the kind that passes, after which a destination counts as failing."""
+_NO_WORD = frozenset({FailureClass.THROTTLED, FailureClass.MULTIPART_LOST, FailureClass.LOCAL_FULL})
+"""Failures that say neither that a destination works nor that it doesn't."""
+DEFECT = "Defect"
+"""The code of a failure that is the uploader's own."""
 LaneKey = tuple[str, str | None]
 """Account sid and destination id; None is the store's own media storage."""
-
-
-class LaneState(StrEnum):
-    OK = "ok"
-    CHECKING = "checking"
-    """A fresh credential is looked up, or the verify sequence runs, before anything else is sent."""
-    HELD = "held"
-    """It can't work until somebody mends something; probed slowly."""
-    DENIED = "denied"
-    """It refuses access, and the verify sequence has confirmed that."""
 
 
 class Lane:
@@ -60,7 +58,9 @@ class Lane:
         """
         self.key = key
         self.state = LaneState.OK
+        """Moved by `become` alone."""
         self.error: EntryError | None = None
+        """Why it is in that state."""
         self.terms: DestinationTerms | None = None
         self.store: ObjectStore | None = None
         self.location: BucketLocation | None = None
@@ -75,7 +75,15 @@ class Lane:
         self.probe_at: float | None = None
         """Monotonic."""
         self.probes = 0
-        """In a row that failed."""
+        """In a row since something was stored: those that failed, and those that promised too much."""
+        self.failures = 0
+        """In a row, of the kind that passes, since the destination last did or refused what was asked."""
+        self.suspicion: S3Failure | None = None
+        """One of them for which it is still to be judged whether the destination is at fault."""
+        self.answered = False
+        """Its last probe passed although nothing could be stored: time proves nothing then, only a recording does."""
+        self.recovered_at: float | None = None
+        """Uploader running time, in seconds, when it last came back from being held."""
         self.confirmed_at: float | None = None
         """Monotonic: when the verify sequence last confirmed the denial."""
         self.limbo: list[Outcome] = []
@@ -116,6 +124,23 @@ class Lane:
         with self._condition:
             return len(self._queue) + self._active
 
+    @property
+    def is_doubted(self) -> bool:
+        """Nothing was stored since it was last probed: a few recordings are tried before all of them."""
+        return self.probes > 0
+
+    def become(self, state: LaneState, *, error: EntryError | None = None) -> None:
+        """Move it. Raises IllegalLaneMoveError."""
+        require_lane_move(self.state, state)
+        self.state, self.error = state, error
+        if state not in PROBED:
+            self.probe_at = None
+
+    def probe_by(self, moment: float) -> None:
+        """Probe it no later than then (monotonic), unless it is asked just now."""
+        if self.probe_at is not None:
+            self.probe_at = min(self.probe_at, moment)
+
     def put(self, tasks: Sequence[Task]) -> None:
         with self._condition:
             self._queue.extend(tasks)
@@ -132,9 +157,21 @@ class Lane:
             return left
 
     def succeeded(self) -> None:
-        """A little more at a time, until something objects."""
+        """It works: a little more at a time, until something objects."""
+        self.failures = self.probes = 0
+        self.suspicion, self.answered = None, False
+        if self.state is LaneState.FAILING:
+            self.probe_by(0.0)  # one that was under way has found out
         if self._limit < MAX_CONCURRENCY:
             self._limit = min(MAX_CONCURRENCY, self._limit + 1.0 / self._limit)
+
+    def failed(self, failure: S3Failure) -> None:
+        """Note what a failure says of the destination."""
+        if failure.kind is FailureClass.TRANSIENT:
+            self.failures += failure.code != DEFECT
+            self.suspicion = failure if self.failures >= TROUBLE_AFTER else None
+        elif failure.kind not in _NO_WORD:
+            self.failures = 0
 
     def cut(self, *, now: float) -> None:
         """Half as much at a time; failures of one moment count once. `now` is monotonic."""

@@ -208,7 +208,7 @@ class DestinationStatus:
     destination_id: str | None
     url: str
     state: str
-    """ok, held, denied, throttled, waiting (transient failures)."""
+    """A `LaneState`; `throttled` when it works, and fewer uploads at a time are made there."""
     concurrency: int
     error: str = ""
     probe_at: float | None = None

@@ -12,6 +12,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation, Decision, FailureFacts, NextStep, decide
 from recording_storage.uploader import rows
 from recording_storage.uploader.entry import EntryError, Reason
+from recording_storage.uploader.group_moves import WINDOW_PASSED
 from recording_storage.uploader.rows import AttemptOutcome
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Settlement:
                 kind=failure.kind,
                 failures=recording.failures + 1,
                 failing_for=running - since,
+                recovered_for=None if lane.recovered_at is None else running - lane.recovered_at,
                 retry_after=failure.retry_after,
                 fresh_credential=lane.fresh_credential,
                 confirmation=confirmation,
@@ -125,7 +127,7 @@ class Settlement:
             retry_at = self._clock.now() + decision.delay
         error = error_of(failure)
         if decision.window_passed:
-            error = EntryError(error.kind, error.code, f"the retry window has passed; {error.message}")
+            error = EntryError(error.kind, error.code, WINDOW_PASSED + error.message)
         return rows.Change(
             recording,
             after,

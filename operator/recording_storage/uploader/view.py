@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.filesystem import space
-from recording_storage.uploader.lanes import MAX_CONCURRENCY, LaneState
+from recording_storage.uploader.lane_state import LaneState
+from recording_storage.uploader.lanes import MAX_CONCURRENCY
 from recording_storage.uploader.ports import DestinationStatus, Status
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from recording_storage.domain.states import RecordingState
     from recording_storage.uploader.engine import Engine
     from recording_storage.uploader.entry import Recording
     from recording_storage.uploader.intake import Intake
-    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.lanes import Lane, LaneKey
     from recording_storage.uploader.parts import Parts
     from recording_storage.uploader.ports import StateReason
     from recording_storage.uploader.spool import Spool
@@ -46,7 +48,17 @@ class EngineView:
                     parameters = [*parameters, *values]
             return rows.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
 
-        return self._parts.journal.run(read)
+        found = self._parts.journal.run(read)
+        failing = {lane.key: lane for lane in list(self._engine.lanes.values()) if lane.state is LaneState.FAILING}
+        return [self._at_the_next_probe(one, failing) for one in found] if failing else found
+
+    def _at_the_next_probe(self, one: Recording, failing: Mapping[LaneKey, Lane]) -> Recording:
+        """What waits for a destination that is probed is not tried before that; the journal isn't told each time."""
+        lane = failing.get((one.account_sid, one.destination_id))
+        if lane is None or one.state is not RecordingState.WAITING or one.retry_at is None:
+            return one
+        clock = self._parts.clock
+        return replace(one, retry_at=clock.now() + max((lane.probe_at or 0.0) - clock.monotonic(), 0.0))
 
     def retry(self, sids: Collection[str] | None, *, account_sid: str = "") -> Sequence[str]:
         """See the port; `account_sid` keeps to one account's."""

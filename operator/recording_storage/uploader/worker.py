@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.lanes import LaneState
+from recording_storage.uploader.lane_state import LaneState
+from recording_storage.uploader.lanes import DEFECT
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
 from recording_storage.uploader.upload import SourceFile, upload_single
@@ -114,7 +115,7 @@ def _defect(error: Exception) -> S3Failure:
     """What nobody foresaw is tried again like any other trouble: the recording must not hang in `uploading`."""
     return S3Failure(
         FailureClass.TRANSIENT,
-        code="Defect",
+        code=DEFECT,
         message=f"{type(error).__name__} in the uploader, see its log",
         uncertain=True,
     )

@@ -1,0 +1,100 @@
+"""What becomes of recordings while their destination fails: they wait, for their retry window and not longer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.states import Product, RecordingState
+from recording_storage.uploader import group_moves
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.plans import PlanBook
+
+log = logging.getLogger(__name__)
+
+
+class Outages:
+    """Moves a failing destination's recordings by one statement; used by the scheduler's thread.
+
+    Every call raises JournalError.
+    """
+
+    def __init__(self, parts: Parts, *, running_time: Callable[[], float]) -> None:
+        self._parts = parts
+        self._clock = parts.clock
+        self._running_time = running_time
+
+    def wait_out(self, lane: Lane) -> None:
+        """Have what is due wait; the destination is probed no later than the first of these would be parked."""
+        assert lane.error is not None
+        now, running, error = self._clock.now(), self._running_time(), lane.error
+        monotonic = self._clock.monotonic()
+        retry_at = now + max((lane.probe_at or 0.0) - monotonic, 0.0)
+        moved = self._parts.journal.run(
+            lambda connection: group_moves.wait_out(
+                connection, lane.key, now=now, running=running, retry_at=retry_at, error=error
+            )
+        )
+        lane.hungry, lane.retry_due = False, None
+        if moved:
+            self._tell()
+            lane.probe_by(monotonic + self._first_end(lane, moved) - running)
+
+    def resume(self, lane: Lane) -> None:
+        """Have what waits for its next try be due."""
+        now = self._clock.now()
+        self._parts.journal.run(lambda connection: group_moves.resume(connection, lane.key, now=now))
+
+    def give_up(self, lane: Lane, *, asked: float) -> float | None:
+        """Park what had no time left when the destination was asked in vain (monotonic).
+
+        Returns when the next one has none left (monotonic); None: nothing waits.
+        """
+        now, plans = self._clock.now(), self._parts.plans
+        ahead = self._running_time() - self._clock.monotonic()
+
+        def work(connection: sqlite3.Connection) -> tuple[int, list[tuple[str, float]]]:
+            parked = park_expired(
+                connection, lane, plans=plans, state=RecordingState.WAITING, running=asked + ahead, now=now
+            )
+            return parked, group_moves.failing_longest(connection, lane.key)
+
+        parked, left = self._parts.journal.run(work)
+        if parked:
+            log.error("%d recordings are parked: their destination failed for the whole retry window", parked)
+            self._parts.counters.add("parked", parked)
+            self._tell()
+        return self._first_end(lane, left) - ahead if left else None
+
+    def _first_end(self, lane: Lane, failing: Iterable[tuple[str, float]]) -> float:
+        """When the first retry window ends, in running time; of pairs of product and failing_since."""
+        windows = {p.value: self._parts.plans.policy(lane.account_sid, p).retry_window for p in Product}
+        return min(since + windows[product] for product, since in failing)
+
+    def _tell(self) -> None:
+        self._parts.reporter.wake()
+        self._parts.source.report_soon()
+
+
+def park_expired(
+    connection: sqlite3.Connection, lane: Lane, *, plans: PlanBook, state: RecordingState, running: float, now: float
+) -> int:
+    """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction."""
+    return sum(
+        group_moves.park_expired(
+            connection,
+            lane.key,
+            state=state,
+            product=product,
+            began_before=running - plans.policy(lane.account_sid, product).retry_window,
+            now=now,
+            error=lane.error if state is RecordingState.WAITING else None,
+        )
+        for product in Product
+    )

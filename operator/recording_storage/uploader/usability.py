@@ -1,0 +1,32 @@
+"""Whether anything may be sent under a destination's terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.failures import FailureClass
+from recording_storage.uploader.entry import EntryError, Reason
+
+if TYPE_CHECKING:
+    from recording_storage.uploader.plans import DestinationTerms
+
+
+def reason(code: Reason, message: str) -> EntryError:
+    """Why a destination is held."""
+    return EntryError(FailureClass.HOLD.value, code.value, message)
+
+
+def unusable(terms: DestinationTerms | None, *, live: bool) -> EntryError | None:
+    """Why nothing may be sent under these terms."""
+    if not live and (terms is None or terms.credential is None):
+        return reason(Reason.NO_PLAN, "the settings store has not given its credential yet; it waits for that")
+    if terms is None:
+        return reason(Reason.NO_CREDENTIAL, "the plan does not name this destination any more")
+    if terms.encryption is not None:
+        return reason(
+            Reason.ENCRYPTION_UNAVAILABLE,
+            "the destination wants encryption, which this version does not have; nothing is sent in clear instead",
+        )
+    if terms.credential is None:
+        return reason(Reason.NO_CREDENTIAL, "there is no credential for this destination: create one and enable it")
+    return None
