@@ -65,3 +65,18 @@ def test_a_server_that_names_a_time_is_given_it() -> None:
 def test_the_last_try_is_made_when_the_window_ends() -> None:
     facts = FailureFacts(kind=FailureClass.TRANSIENT, failures=30, failing_for=7190.0)
     assert decide(facts, policy=UploadPolicy(), uniform=lambda _, high: high).delay == 10.0
+
+
+@pytest.mark.parametrize("kind", [FailureClass.HOLD, FailureClass.REGION, FailureClass.UNSUPPORTED])
+def test_a_hold_that_comes_again_after_the_window_parks_that_recording(kind: FailureClass) -> None:
+    assert step(kind) is NextStep.HOLD
+    assert step(kind, failures=50, failing_for=7199.0) is NextStep.HOLD
+    assert step(kind, failures=50, failing_for=7200.0) is NextStep.PARK
+    assert step(kind, failures=50, failing_for=7200.0, recovered_for=1.0) is NextStep.PARK, "it counts from the first"
+
+
+def test_what_passes_right_after_a_hold_gets_a_window_of_its_own() -> None:
+    transient = FailureClass.TRANSIENT
+    assert step(transient, failing_for=3 * 3600.0, recovered_for=1.0) is NextStep.WAIT
+    assert step(transient, failing_for=6 * 3600.0, recovered_for=7200.0) is NextStep.PARK
+    assert step(transient, failing_for=1.0, recovered_for=9000.0) is NextStep.WAIT

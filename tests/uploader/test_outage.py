@@ -154,6 +154,24 @@ def test_a_probe_that_promises_too_much_leads_to_a_few_tries_now_and_then(gated:
     gated.check_all_stored()
 
 
+def test_a_probe_that_promises_too_much_delays_the_end_of_no_window(gated: SpoolFolder, door: Gate) -> None:
+    door.answer(r"^PUT .*\.wav", 500, code="InternalError", times=10**6)
+    names = put_many(gated, count=3 * MAX_CONCURRENCY)
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        await_failing(running, names)
+        for _ in range(11):
+            probed(running, clock, after=600)
+            await_failing(running, names)
+        clock.advance(601)
+        found = running.await_states(dict.fromkeys(names, "parked"))
+        for name in names:
+            error = found[name].error
+            assert error is not None
+            assert error.code == "InternalError"
+            assert error.message.startswith("the retry window has passed; ")
+
+
 def test_recordings_that_are_at_fault_themselves_do_not_stand_in_the_way(gated: SpoolFolder, door: Gate) -> None:
     door.answer(r"^PUT .*/REbad", 500, code="InternalError", times=10**6)
     bad = [f"bad-{number:03}.wav" for number in range(3 * MAX_CONCURRENCY)]

@@ -164,6 +164,8 @@ class Doctor:
             lane.become(LaneState.FAILING, error=error_of(failure))
             lane.hungry = True
             self._schedule_probe(lane)
+            if lane.is_doubted:  # the probe has promised too much: these were the last tries of the first windows
+                self._give_up(lane, asked=self._clock.monotonic())
         lane.suspicion = None
 
     def probe(self, lane: Lane) -> None:
@@ -226,9 +228,13 @@ class Doctor:
 
     def _still_failing(self, lane: Lane, error: EntryError, *, asked: float) -> None:
         lane.become(LaneState.FAILING, error=error)
-        window_ends = self._outages.give_up(lane, asked=asked)
         lane.probes += 1
         self._schedule_probe(lane)
+        self._give_up(lane, asked=asked)
+
+    def _give_up(self, lane: Lane, *, asked: float) -> None:
+        """Park those whose time was over when it was `asked`; it is asked again when the next one's is."""
+        window_ends = self._outages.give_up(lane, asked=asked)
         if window_ends is not None:
             lane.probe_by(window_ends)
 

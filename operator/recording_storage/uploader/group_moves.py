@@ -89,21 +89,24 @@ def park_expired(
     began_before: float,
     now: float,
     error: EntryError | None = None,
+    tried: bool = False,
 ) -> int:
     """Park what is in `state`, `held` or `waiting`, and fails since before `began_before` (running time); how many.
 
     Their error becomes `error`, or stays, and says that the window has passed. Never what was not tried because
-    something is missing (NOT_COUNTED), nor what waits for something else than time.
+    something is missing (NOT_COUNTED), nor what waits for something else than time; with `tried`, only what has failed
+    by itself.
     """
     require_move(state, RecordingState.PARKED)
     marks = ",".join("?" * len(NOT_COUNTED))
-    waits = " AND retry_at IS NOT NULL" if state is RecordingState.WAITING else ""
+    more = " AND retry_at IS NOT NULL" if state is RecordingState.WAITING else ""
+    more += " AND failures > 0" if tried else ""
     kind, code, message = error_columns(error)
     cursor = connection.execute(
         "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=coalesce(?,"
         " error_kind), error_code=coalesce(?, error_code), error_message=? || coalesce(?, error_message)"
         f" WHERE {OPEN_SQL} AND state=? AND {_LANE} AND product=? AND failing_since <= ?"
-        f" AND coalesce(error_code, '') NOT IN ({marks}){waits}",
+        f" AND coalesce(error_code, '') NOT IN ({marks}){more}",
         (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_COUNTED),
     )
     return cursor.rowcount

@@ -85,7 +85,6 @@ class Housekeeping:
                     now=moment,
                 )
                 for lane in lanes
-                if not lane.answered
             )
             return parked, group_moves.mend_retry_times(connection, now=moment)
 

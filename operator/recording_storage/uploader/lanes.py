@@ -81,7 +81,7 @@ class Lane:
         self.suspicion: S3Failure | None = None
         """One of them for which it is still to be judged whether the destination is at fault."""
         self.answered = False
-        """Its last probe passed although nothing could be stored: time proves nothing then, only a recording does."""
+        """Its last probe passed although nothing could be stored since: what that means, only a recording can tell."""
         self.recovered_at: float | None = None
         """Uploader running time, in seconds, when it last came back from being held."""
         self.confirmed_at: float | None = None

@@ -85,7 +85,10 @@ class Outages:
 def park_expired(
     connection: sqlite3.Connection, lane: Lane, *, plans: PlanBook, state: RecordingState, running: float, now: float
 ) -> int:
-    """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction."""
+    """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction.
+
+    Where the destination is held although its probe passed, each recording has a real try before.
+    """
     return sum(
         group_moves.park_expired(
             connection,
@@ -95,6 +98,7 @@ def park_expired(
             began_before=running - plans.policy(lane.account_sid, product).retry_window,
             now=now,
             error=lane.error if state is RecordingState.WAITING else None,
+            tried=lane.answered,
         )
         for product in Product
     )

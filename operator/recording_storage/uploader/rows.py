@@ -208,22 +208,22 @@ def claim(
 ) -> list[Recording]:
     """Recordings of a destination whose turn it is, oldest first; nothing is moved yet.
 
-    `least_tried`: the least tried and smallest first instead, so that some which are at fault don't stand in the way of
-    the others; that looks at all of them.
+    `least_tried`: the least tried first instead, so that some which are at fault don't stand in the way of the others;
+    that looks at all of them.
     """
     lane = "r.account_sid = ? AND r.destination_id IS ? AND r.pinned = 1"
     found = select(
         connection,
         f"r.{OPEN_SQL} AND r.state = 'found' AND {lane}",
         (account_sid, destination_id),
-        tail=f"ORDER BY {'r.attempts, r.size' if least_tried else 'r.id'} LIMIT {int(limit)}",
+        tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.id'} LIMIT {int(limit)}",
     )
     if len(found) < limit:
         found += select(
             connection,
             f"r.{OPEN_SQL} AND r.state = 'waiting' AND {lane} AND r.retry_at <= ?",
             (account_sid, destination_id, now),
-            tail=f"ORDER BY {'r.attempts, r.size' if least_tried else 'r.retry_at'} LIMIT {int(limit) - len(found)}",
+            tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.retry_at'} LIMIT {int(limit) - len(found)}",
         )
     return found
 

@@ -1,0 +1,168 @@
+"""A destination that is held again and again, though the verify sequence finds nothing wrong."""
+
+import threading
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.uploader.doctor import MOST_PROBE, Doctor
+from recording_storage.uploader.entry import EntryError
+from recording_storage.uploader.lane_state import LANE_MOVES, IllegalLaneMoveError, LaneState
+from recording_storage.uploader.lanes import Lane
+from recording_storage.uploader.outcome import Outcome, Task
+from tests.s3.gate import Gate
+from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.uploader.test_outage import await_that, probed
+
+PAUSE = MOST_PROBE + 1
+QUOTA = r"^PUT .*\.wav"
+
+
+def nearly_the_window(running: Running, clock: FakeClock, names: Sequence[str]) -> None:
+    """1 h 50 min of the two hours pass, with the destination held; it is probed many times."""
+    for _ in range(22):
+        probed(running, clock, after=PAUSE)
+        running.await_states(dict.fromkeys(names, "held"))
+
+
+@pytest.mark.slow
+def test_a_quota_that_the_probe_does_not_see_parks_when_the_window_has_passed(gated: SpoolFolder, door: Gate) -> None:
+    door.answer(QUOTA, 403, code="QuotaExceeded", times=10**6)
+    names = [f"{number:03}.wav" for number in range(20)]
+    for name in names:
+        gated.put(name)
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        running.await_states(dict.fromkeys(names, "held"))
+        nearly_the_window(running, clock, names)
+        probed(running, clock, after=PAUSE)
+        gated.put("late.wav")
+        running.uploader.intake.rescan()
+        running.await_states({"late.wav": "held"})
+        probed(running, clock, after=PAUSE)
+        found = running.await_states({**dict.fromkeys(names, "parked"), "late.wav": "held"})
+        for name in names:
+            assert found[name].failures, "each had a real try"
+            error = found[name].error
+            assert error is not None
+            assert error.code == "QuotaExceeded"
+            assert error.message.startswith("the retry window has passed; ")
+        door.clear()
+        clock.advance(PAUSE)
+        running.await_states({"late.wav": "released"})
+        running.uploader.view.retry(None)
+        running.await_states(dict.fromkeys(names, "released"))
+    gated.check_all_stored()
+
+
+@pytest.mark.slow
+def test_one_network_error_after_a_long_hold_parks_nothing(gated: SpoolFolder, door: Gate) -> None:
+    missing = door.answer(r"^", 404, code="NoSuchBucket", times=10**6)
+    gated.put("a.wav")
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        running.await_states({"a.wav": "held"})
+        nearly_the_window(running, clock, ["a.wav"])
+        missing.times = 0
+        door.answer(QUOTA, 500, code="InternalError", times=10**6)
+        clock.advance(PAUSE)
+        running.await_states({"a.wav": "waiting"})
+        for _ in range(3):
+            tried = running.recordings()["a.wav"].attempts
+            clock.advance(301)
+            assert running.await_attempt("a.wav", after=tried).state == "waiting"
+        door.clear()
+        clock.advance(301)
+        running.await_states({"a.wav": "released"})
+
+
+@pytest.mark.slow
+def test_what_is_parked_for_being_held_says_so(gated: SpoolFolder, door: Gate) -> None:
+    door.answer(r"^", 404, code="NoSuchBucket", times=10**6)
+    gated.put("a.wav")
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        running.await_states({"a.wav": "held"})
+        nearly_the_window(running, clock, ["a.wav"])
+        clock.advance(2 * PAUSE)
+        error = running.await_states({"a.wav": "parked"})["a.wav"].error
+    assert error is not None
+    assert error.code == "NoSuchBucket"
+    assert error.message.startswith("the retry window has passed; ")
+
+
+class Desk:
+    """The scheduler, as far as a doctor knows it."""
+
+    def __init__(self) -> None:
+        self.posted: list[Any] = []
+        self.settled: list[Outcome] = []
+
+    def post(self, work: Any) -> None:
+        self.posted.append(work)
+
+    def settle(self, _lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Any) -> None:
+        assert confirmation
+        self.settled += outcomes
+
+    def hold(self, _lane: Lane) -> None:
+        """Nothing is journalled here."""
+
+
+def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
+    parts = SimpleNamespace(
+        clock=FakeClock(),
+        source=SimpleNamespace(refresh=lambda **_: True),
+        plans=SimpleNamespace(terms=lambda *_: None, live=True),
+    )
+    doctor = Doctor(parts, scheduler=desk, claims=None, outages=None)  # type: ignore[arg-type]
+    lane = Lane(("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=threading.Semaphore())  # type: ignore[arg-type,return-value]
+    return doctor, lane
+
+
+def refused() -> Outcome:
+    task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
+    return Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))
+
+
+GONE = EntryError("hold", "NoSuchBucket", "there is no bucket")
+
+
+def test_a_refused_key_does_not_end_a_hold() -> None:
+    """What was under way when the destination was held would leave it neither held nor probed."""
+    desk = Desk()
+    doctor, lane = doctor_at(desk)
+    doctor.hold(lane, GONE)
+    doctor.refresh(lane, [refused()])
+    assert lane.state is LaneState.HELD
+    assert lane.probe_at is not None
+    assert [outcome.failure for outcome in desk.settled] == [None], "given back, to be held like the others"
+
+
+def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
+    desk = Desk()
+    doctor, lane = doctor_at(desk)
+    doctor.refresh(lane, [refused()])
+    doctor.hold(lane, GONE)
+    await_that(lambda: bool(desk.posted))
+    desk.posted.pop()()
+    assert lane.state is LaneState.HELD
+    assert lane.probe_at is not None
+    assert lane.limbo == []
+    assert [outcome.failure for outcome in desk.settled] == [None]
+
+
+def test_a_destination_moves_as_its_table_says() -> None:
+    for before, allowed in LANE_MOVES.items():
+        for after in LaneState:
+            _, lane = doctor_at(Desk())
+            lane.state = before
+            if after is before or after in allowed:
+                lane.become(after)
+                assert lane.state is after
+            else:
+                with pytest.raises(IllegalLaneMoveError):
+                    lane.become(after)
