@@ -117,8 +117,9 @@ class MultipartUpload:
             stored = self._complete(upload, parts)
         except S3Failure as failure:
             if failure.kind is FailureClass.PRECONDITION:
+                self._forget_ineffective()
                 ours = key_is_ours(self._task, surroundings=self._around)  # before the outcome changes
-                if failure.uncertain:
+                if ours and failure.uncertain:
                     self._abort(upload)  # its outcome stays `uncertain`: that is what makes the key ours after a crash
                 else:
                     self._give_up(upload)
@@ -247,11 +248,24 @@ class MultipartUpload:
         self._set_outcome(upload, outcome)
         if uncertain:
             task = self._task
-            lost = Attempt(upload.attempt_id, task.key, task.recording.identity, outcome)
+            lost = Attempt(upload.attempt_id, task.key, task.recording.identity, outcome, upload.upload_id)
             task.earlier = [*(a for a in task.earlier if a.id != lost.id), lost]
         else:
             self._task.earlier = [a for a in self._task.earlier if a.id != upload.attempt_id]
         self._task.attempt_id = None
+
+    def _forget_ineffective(self) -> None:
+        """What is still an open upload has made no object: that the key is taken is not its doing."""
+        for attempt in list(self._task.earlier):
+            if attempt.upload_id is None or not attempt.is_unknown:
+                continue
+            try:
+                self._store.list_parts(attempt.key, upload_id=attempt.upload_id)
+            except S3Failure as failure:
+                if failure.kind is not FailureClass.MULTIPART_LOST:
+                    raise
+            else:
+                self._give_up(OpenMultipart(attempt.id, attempt.upload_id, PART_SIZE, {}))
 
     def _give_up(self, upload: OpenMultipart) -> None:
         """Abort it now, or leave it to the destination's caretaker. It was there until now: it has made no object."""

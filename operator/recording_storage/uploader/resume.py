@@ -87,6 +87,7 @@ class Resume:
     def _abort(self, attempt: Attempt) -> None:
         assert attempt.upload_id is not None
         self._store.abort_multipart(attempt.key, upload_id=attempt.upload_id)
+        self._task.earlier = [a for a in self._task.earlier if a.id != attempt.id]  # it has made no object
         self._around.journal.run(
             lambda connection: rows.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
         )

@@ -55,6 +55,11 @@ class Attempt(NamedTuple):
     upload_id: str | None = None
     part_size: int | None = None
 
+    @property
+    def is_unknown(self) -> bool:
+        """It may have made an object without our hearing of it."""
+        return self.outcome in {AttemptOutcome.OPEN, AttemptOutcome.UNCERTAIN}
+
 
 class NewRecording(NamedTuple):
     """What intake knows of a finished file."""

@@ -15,7 +15,6 @@ from recording_storage.s3 import checksums
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
-from recording_storage.uploader.rows import AttemptOutcome
 from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from recording_storage.uploader.spool import Spool
 
 _PIECE = 1 << 20
-_UNKNOWN = (AttemptOutcome.OPEN, AttemptOutcome.UNCERTAIN)
 _buffers = threading.local()
 
 
@@ -107,11 +105,12 @@ def object_metadata(task: Task) -> dict[str, str]:
 def key_is_ours(task: Task, *, surroundings: Surroundings) -> bool:
     """Whether an object that has our key already can only be ours, of the same bytes.
 
-    Either an earlier attempt of unknown outcome sent just these bytes; or the journal was lost, and the sid, which is
+    Either an earlier attempt of unknown outcome sent just these bytes (whose it is can't be asked without the right to
+    read); or the journal was lost, and the sid, which is
     part of the key, was derived from this very file: nobody else comes to it.
     """
     recording = task.recording
-    if any(a.identity == recording.identity and a.key == task.key and a.outcome in _UNKNOWN for a in task.earlier):
+    if any(a.identity == recording.identity and a.key == task.key and a.is_unknown for a in task.earlier):
         return True
     derived = derived_sid(
         SidPrefix(recording.sid[:2]),
