@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 
+from recording_storage.cli.main import main
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader.doctor import FEW, MOST_WHILE_FAILING
 from recording_storage.uploader.lane_state import LaneState
@@ -23,7 +25,7 @@ def the_lane(running: Running) -> Lane:
     return lane
 
 
-def await_that(true: Callable[[], bool], *, timeout: float = 10.0) -> None:
+def await_that(true: Callable[[], bool], *, timeout: float = 30.0) -> None:
     deadline = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < deadline
@@ -33,7 +35,7 @@ def await_that(true: Callable[[], bool], *, timeout: float = 10.0) -> None:
 def await_failing(running: Running, names: list[str]) -> None:
     running.await_states(dict.fromkeys(names, "waiting"))
     await_that(lambda: the_lane(running).state is LaneState.FAILING)
-    assert running.uploader.engine.idle.wait(5)
+    assert running.uploader.engine.idle.wait(20)
 
 
 def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAILING) -> None:
@@ -42,7 +44,7 @@ def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAIL
     before = lane.probes
     clock.advance(after)
     await_that(lambda: lane.probes != before)
-    assert running.uploader.engine.idle.wait(5)
+    assert running.uploader.engine.idle.wait(20)
 
 
 def put_many(spool: SpoolFolder, *, count: int = MANY) -> list[str]:
@@ -96,7 +98,7 @@ def test_those_whose_window_passes_meanwhile_are_parked_in_time(gated: SpoolFold
         gated.put("late.wav")
         running.uploader.intake.rescan()
         running.await_states({"late.wav": "waiting"})
-        assert running.uploader.engine.idle.wait(5)
+        assert running.uploader.engine.idle.wait(20)
         probed(running, clock, after=HOUR - 10)
         running.await_states(dict.fromkeys([*names, "late.wav"], "waiting"))
         probed(running, clock, after=11)
@@ -253,6 +255,17 @@ def test_once_does_not_wait_for_the_end_of_an_outage(gated: SpoolFolder, door: G
     door.refuse()
     put_many(gated)
     assert gated.once(timeout=50).returncode == 3
+
+
+def test_people_are_shown_which_destination_fails(gated: SpoolFolder, door: Gate) -> None:
+    door.refuse()
+    put_many(gated)
+
+    def shown() -> str:
+        return CliRunner().invoke(main, ["status", "--spool", str(gated.root)]).stdout
+
+    with gated.process():
+        await_that(lambda: f"FAILING    {door.endpoint}" in shown())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ STATUS = Status(
     destinations=[
         DestinationStatus(
             account_sid=ACCOUNT, destination_id="d1", url="https://s3/bucket", state="held", concurrency=4, error="gone"
-        )
+        ),
+        DestinationStatus(
+            account_sid=ACCOUNT, destination_id="d2", url="https://s3/other", state="failing", concurrency=8, error="x"
+        ),
     ],
     applied_revisions={ACCOUNT: 7},
     last_error="",
@@ -72,6 +75,8 @@ def test_counters_and_failures_by_class(metrics):
 
 def test_destinations_disk_store_and_plan(metrics):
     assert metrics["destination_held", (("account_sid", ACCOUNT), ("destination_id", "d1"))] == 1
+    assert metrics["destination_failing", (("account_sid", ACCOUNT), ("destination_id", "d1"))] == 0
+    assert metrics["destination_failing", (("account_sid", ACCOUNT), ("destination_id", "d2"))] == 1
     assert metrics["spool_free_bytes", ()] == 7000
     assert metrics["store_up", ()] == 1
     assert metrics["plan_revision", (("account_sid", ACCOUNT),)] == 7

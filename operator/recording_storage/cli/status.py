@@ -65,9 +65,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from _unproven(now, answer["unproven"])
     if answer["intake_stopped"]:
         yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"
-    for held in answer["held"]:
-        probe = next_try(held["probe_at"], now=now)
-        yield f"HELD       {held['url']}: {printable(held['error'])}{f' ({probe})' if probe else ''}"
+    yield from _troubled(answer, now=now)
     if answer["last_error"]:
         ago = f"{format_age(now, answer['last_error_at'])} ago: " if answer["last_error_at"] else ""
         yield f"last error {ago}{printable(answer['last_error'])}"
@@ -111,6 +109,14 @@ def _unproven(now: datetime, unproven: Mapping[str, Any]) -> Iterator[str]:
             yield f"           {file['file']}: {file['why']}"
         if unproven["count"] > len(unproven["files"]):
             yield "           … see recording-storage recordings --state unproven"
+
+
+def _troubled(answer: Mapping[str, Any], *, now: datetime) -> Iterator[str]:
+    failing = [destination for destination in answer["destinations"] if destination["state"] == "failing"]
+    for word, destinations in (("HELD", answer["held"]), ("FAILING", failing)):
+        for destination in destinations:
+            probe = next_try(destination["probe_at"], now=now)
+            yield f"{word:<10} {destination['url']}: {printable(destination['error'])}{f' ({probe})' if probe else ''}"
 
 
 def _store(store: Mapping[str, Any]) -> str:

@@ -95,12 +95,17 @@ def _destinations(status: Status) -> Iterable[Metric]:
     held = GaugeMetricFamily(
         f"{PREFIX}_destination_held", "1 while it can't work until somebody mends it.", labels=labels
     )
+    failing = GaugeMetricFamily(
+        f"{PREFIX}_destination_failing", "1 while it fails in a way that passes, and is probed.", labels=labels
+    )
     slots = GaugeMetricFamily(f"{PREFIX}_destination_concurrency", "Uploads that it may have at once.", labels=labels)
     for destination in status.destinations:
         names = [destination.account_sid, destination.destination_id or "store"]
         held.add_metric(names, float(destination.state in {"held", "denied"}))
+        failing.add_metric(names, float(destination.state == "failing"))
         slots.add_metric(names, destination.concurrency)
     yield held
+    yield failing
     yield slots
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
@@ -58,7 +57,7 @@ class EngineView:
         if lane is None or one.state is not RecordingState.WAITING or one.retry_at is None:
             return one
         clock = self._parts.clock
-        return replace(one, retry_at=clock.now() + max((lane.probe_at or 0.0) - clock.monotonic(), 0.0))
+        return one._replace(retry_at=clock.now() + max((lane.probe_at or 0.0) - clock.monotonic(), 0.0))
 
     def retry(self, sids: Collection[str] | None, *, account_sid: str = "") -> Sequence[str]:
         """See the port; `account_sid` keeps to one account's."""
