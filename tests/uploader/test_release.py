@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -320,7 +319,7 @@ def test_a_file_that_is_deleted_is_moved_aside_too(quick: SpoolFolder, monkeypat
         [released] = running.await_states({"a.wav": "released"}).values()
         write(path, FIRST, moment=1.6e9)
         status = path.stat()
-        found = replace(released, identity=Identity(status.st_ino, status.st_size, status.st_mtime_ns))
+        found = released._replace(identity=Identity(status.st_ino, status.st_size, status.st_mtime_ns))
         releaser = release.Releaser(quick.root, journal=running.uploader.journal, clock=running.uploader.clock)
         with at(monkeypatch, marker_removed=lambda: rename_over(path, SECOND)):
             assert releaser.delete([found]) == [found]
