@@ -16,7 +16,7 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.terminal import Column, Row, cells_of, lay_out
 from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
-from recording_storage.uploader.entry import EntryError, Identity, StoredFacts
+from recording_storage.uploader.entry import EntryError, Identity
 from recording_storage.uploader.idle_spool import IdleView
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal
@@ -51,12 +51,11 @@ def fill(connection: sqlite3.Connection) -> None:
         )
         (number,) = rows.add(connection, [new], now=now - 90)
         if state in {S.STORED, S.REPORTED, S.RELEASED}:
-            (recording,) = rows.select(connection, "r.id = ?", (number,))
-            connection.execute("INSERT INTO objects (recording_id, key) VALUES (?, 'k')", (number,))
-            facts = StoredFacts(
-                URL.format(sid=sid), etag="e", checksum="", sha256="a" * 64, size=8 * MIB, stored_at=now
+            connection.execute(
+                "INSERT INTO objects (recording_id, key, media_url, etag, checksum, sha256, size, stored_at)"
+                " VALUES (?, 'k', ?, 'e', '', ?, ?, ?)",
+                (number, URL.format(sid=sid), "a" * 64, 8 * MIB, now),
             )
-            rows._set_stored(connection, recording.id, facts)
         if state is S.WAITING:
             connection.execute("UPDATE recordings SET retry_at = ? WHERE id = ?", (now + 3600, number))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import IllegalMoveError, Product, RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.schema import MIGRATIONS, SchemaTooNewError
@@ -80,15 +80,15 @@ def test_moves_that_the_table_does_not_allow_are_refused(journal: Journal) -> No
     journal.run(lambda c: rows.add(c, [new(1)], now=1.0))
     found = journal.run(lambda c: rows.select(c, "1"))[0]
     with pytest.raises(IllegalMoveError):
-        journal.run(lambda c: rows.apply(c, [rows.Change(found, RecordingState.RELEASED)], now=2.0))
+        journal.run(lambda c: moves.apply(c, [rows.Change(found, RecordingState.RELEASED)], now=2.0))
 
 
 def test_a_move_from_a_state_that_has_passed_changes_nothing(journal: Journal) -> None:
     journal.run(lambda c: rows.add(c, [new(1)], now=1.0))
     found = journal.run(lambda c: rows.select(c, "1"))[0]
     parked = rows.Change(found, RecordingState.PARKED)
-    assert len(journal.run(lambda c: rows.apply(c, [parked], now=2.0))) == 1
-    assert journal.run(lambda c: rows.apply(c, [parked], now=3.0)) == []
+    assert len(journal.run(lambda c: moves.apply(c, [parked], now=2.0))) == 1
+    assert journal.run(lambda c: moves.apply(c, [parked], now=3.0)) == []
     assert journal.run(lambda c: rows.select(c, "1"))[0].seq == 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.entry import Identity, StoredFacts
@@ -48,9 +48,9 @@ def stored_recording(journal: Journal) -> None:
     def work(connection):
         rows.add(connection, [new], now=1.0)
         [one] = rows.select(connection, "1")
-        rows.begin(connection, [(one, "key")], single_up_to=100, now=2.0)
+        moves.begin(connection, [(one, "key")], single_up_to=100, now=2.0)
         [one] = rows.select(connection, "1")
-        rows.apply(connection, [rows.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
+        moves.apply(connection, [rows.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
 
     journal.run(work)
 
@@ -99,7 +99,7 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
         await_(lambda: state_of(journal)[0] == "parked")
         _, seq, told = state_of(journal)
         assert told == seq, "it would be told, and refused, again and again"
-        assert journal.run(lambda c: rows.retry(c, sids=None, now=time.time())) == [SID]
+        assert journal.run(lambda c: moves.retry(c, sids=None, now=time.time())) == [SID]
     finally:
         reports.close()
 

@@ -14,7 +14,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import group_moves, rows
+from recording_storage.uploader import group_moves, moves, rows
 from recording_storage.uploader.entry import EntryError, Reason, Recording
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 from recording_storage.uploader.plans import DestinationTerms, Plan
@@ -118,7 +118,7 @@ class Claims:
         now = self._clock.now()
         return bool(
             self._journal.run(
-                lambda connection: rows.claim(
+                lambda connection: moves.claim(
                     connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=1
                 )
             )
@@ -129,7 +129,7 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> tuple[list[Task], int]:
-            found = rows.claim(
+            found = moves.claim(
                 connection,
                 account_sid=lane.account_sid,
                 destination_id=lane.destination_id,
@@ -143,8 +143,8 @@ class Claims:
                     claimed.append((recording, self._key(recording, lane)))
                 except KeyTemplateError as error:
                     problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
-                    rows.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
-            begun = rows.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
+                    moves.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
+            begun = moves.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
             tasks = [
                 Task(
                     recording._replace(
@@ -180,7 +180,7 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            made = rows.apply(connection, changes, now=now)
+            made = moves.apply(connection, changes, now=now)
             if proven is not None and proven.terms is not None:
                 connection.execute(
                     "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,1)"
@@ -218,7 +218,7 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            made = rows.apply(connection, [self._end(lane, one) for one in limbo], now=now)
+            made = moves.apply(connection, [self._end(lane, one) for one in limbo], now=now)
             while there := rows.select(
                 connection,
                 f"r.{rows.OPEN_SQL} AND r.state IN ('found', 'waiting', 'held') AND r.account_sid=?"
@@ -226,7 +226,7 @@ class Claims:
                 lane.key,
                 tail=f"ORDER BY r.id LIMIT {_GROUP}",
             ):
-                made += rows.apply(connection, [self._end(lane, one) for one in there], now=now)
+                made += moves.apply(connection, [self._end(lane, one) for one in there], now=now)
             return made
 
         return self._journal.run(work)

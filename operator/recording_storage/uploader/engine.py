@@ -22,6 +22,7 @@ from recording_storage.uploader.lanes import Lane, LaneKey
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import Settlement, tell
+from recording_storage.uploader.telling import Telling
 from recording_storage.uploader.upload import Surroundings
 from recording_storage.uploader.worker import Worker
 
@@ -43,8 +44,6 @@ GATHER = 96
 """Outcomes that are settled in one commit, …"""
 LINGER = 0.1
 """… unless this many seconds pass first."""
-TELL, TELL_WITHIN = 256, 0.25
-"""Changes that are told together, and the seconds after which they are told anyway: each telling costs four fsyncs."""
 PLACES = 32
 """Uploads at a time over all destinations."""
 JOURNAL_PAUSE = 1.0
@@ -73,9 +72,7 @@ class Engine:
         self._give_up_at: float | None = None
         self._places = threading.Semaphore(PLACES)
         self._journal_pause: float | None = None
-        self._untold = 0
-        self._tell_at: float | None = None
-        """Monotonic: when the reporter is to hear of changes that have gathered."""
+        self._telling = Telling(parts.reporter.wake, clock=parts.clock)
         self.lanes: dict[LaneKey, Lane] = {}
         self.last_error = ""
         """Empty once something has worked since."""
@@ -179,11 +176,7 @@ class Engine:
             self._works_again()
             log.info("the journal takes changes again")
         idle = self._is_idle()
-        if self._tell_at is not None and (
-            idle or self._untold >= TELL or self._clock.monotonic() >= self._tell_at or self._stopping
-        ):
-            self._untold, self._tell_at = 0, None
-            self._parts.reporter.wake()
+        self._telling.tell(at_once=idle or self._stopping)
         if idle:
             self.idle.set()
 
@@ -206,8 +199,8 @@ class Engine:
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
         due = [self._housekeeping.next_at - now]
-        if self._tell_at is not None:
-            due.append(self._tell_at - now)
+        if self._telling.due_at is not None:
+            due.append(self._telling.due_at - now)
         if self._give_up_at is not None:
             due.append(self._give_up_at - now)
         for lane in self.lanes.values():
@@ -383,9 +376,7 @@ class Engine:
         if deleted := [change.recording for change in made if change.after is _S.DELETED]:
             gone = self._parts.releaser.delete(deleted)
             self._intake.forget(gone)
-        self._untold += len(made)
-        if self._untold and self._tell_at is None:
-            self._tell_at = self._clock.monotonic() + TELL_WITHIN
+        self._telling.note(len(made))
         if any(change.stored is None for change in made):
             self._parts.source.report_soon()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal
@@ -42,7 +42,7 @@ class IdleView:
 
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
         """See the port; committed when it returns."""
-        return self._journal.run(lambda connection: rows.retry(connection, sids=sids, now=time.time()))
+        return self._journal.run(lambda connection: moves.retry(connection, sids=sids, now=time.time()))
 
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""

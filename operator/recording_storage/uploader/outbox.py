@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.faults import fault_point
 
@@ -61,8 +61,8 @@ class JournalOutbox:
 
         def work(connection: sqlite3.Connection) -> list[Recording]:
             done = [one for one in recordings if one.state is _S.STORED]
-            rows.set_told(connection, recordings)
-            return rows.report(connection, done, now=now)
+            moves.set_told(connection, recordings)
+            return moves.report(connection, done, now=now)
 
         moved = self._journal.run(work)
         fault_point("after-reported")
@@ -86,7 +86,7 @@ class JournalOutbox:
                 error = EntryError(FailureClass.FILE.value, one.code, one.message)
                 found = rows.select(connection, "r.sid = ? AND r.account_sid = ?", (one.sid, one.account_sid))
                 stored = [rows.Change(r, _S.PARKED, error=error) for r in found if r.state is _S.STORED]
-                rows.apply(connection, stored, now=now)
+                moves.apply(connection, stored, now=now)
                 connection.execute(
                     "UPDATE recordings SET told_seq = CASE WHEN state = 'parked' THEN seq ELSE max(told_seq, ?) END,"
                     " error_kind = ?, error_code = ?, error_message = ? WHERE sid = ? AND account_sid = ?",

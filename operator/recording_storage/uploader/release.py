@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.aside import is_same_file, leftover_of, places, put_back
 from recording_storage.uploader.entry import EntryError, Reason
 from recording_storage.uploader.faults import fault_point
@@ -86,7 +86,7 @@ class Releaser:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> None:
-            rows.apply(connection, changes, now=now)
+            moves.apply(connection, changes, now=now)
 
         self._journal.run(work)
         fault_point("after-released")

@@ -8,7 +8,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recording_storage.domain.states import Product, RecordingState, require_move
+from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk
 from recording_storage.uploader.entry import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
 from recording_storage.uploader.ports import StateReason
@@ -25,7 +25,7 @@ _COLUMNS = (
     " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details, r.told_seq"
 )
 _FROM = "FROM recordings r LEFT JOIN objects o ON o.recording_id = r.id AND o.number = 0"
-_ATTEMPT_COLUMNS = "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at"
+ATTEMPT_COLUMNS = "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at"
 OPEN_SQL = "state NOT IN ('released', 'deleted')"
 """As in the partial index `recordings_open`, word for word."""
 
@@ -168,7 +168,7 @@ def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: flo
         )
         for one in new
     ]
-    return _insert_numbered(
+    return insert_numbered(
         connection,
         "recordings",
         "sid, account_sid, product, path, state, inode, size, mtime_ns, content_type, metadata, found_at, changed_at,"
@@ -177,7 +177,7 @@ def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: flo
     )
 
 
-def _insert_numbered(
+def insert_numbered(
     connection: sqlite3.Connection, table: str, columns: str, entries: Sequence[tuple[Any, ...]]
 ) -> list[int]:
     """Insert rows; their ids, given here so that one statement enters many: this thread is the only one that writes."""
@@ -202,71 +202,6 @@ def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str
     return found
 
 
-def claim(
-    connection: sqlite3.Connection,
-    *,
-    account_sid: str,
-    destination_id: str | None,
-    now: float,
-    limit: int,
-    least_tried: bool = False,
-) -> list[Recording]:
-    """Recordings of a destination whose turn it is, oldest first; nothing is moved yet.
-
-    `least_tried`: the least tried first instead, so that some which are at fault don't stand in the way of the others;
-    that looks at all of them.
-    """
-    lane = "r.account_sid = ? AND r.destination_id IS ? AND r.pinned = 1"
-    found = select(
-        connection,
-        f"r.{OPEN_SQL} AND r.state = 'found' AND {lane}",
-        (account_sid, destination_id),
-        tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.id'} LIMIT {int(limit)}",
-    )
-    if len(found) < limit:
-        found += select(
-            connection,
-            f"r.{OPEN_SQL} AND r.state = 'waiting' AND {lane} AND r.retry_at <= ?",
-            (account_sid, destination_id, now),
-            tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.retry_at'} LIMIT {int(limit) - len(found)}",
-        )
-    return found
-
-
-def begin(
-    connection: sqlite3.Connection, claimed: Iterable[tuple[Recording, str]], *, single_up_to: int, now: float
-) -> list[tuple[int | None, list[Attempt]]]:
-    """Move each to `uploading` under its key; its new attempt and the earlier ones whose outcome matters.
-
-    A file larger than `single_up_to` bytes gets its attempt when its multipart upload has an id.
-    """
-    group = list(claimed)
-    for recording, _ in group:
-        require_move(recording.state, _S.UPLOADING)
-    earlier = [attempts_of(connection, recording.id) if recording.attempts else [] for recording, _ in group]
-    for part in bulk.groups(recording.id for recording, _ in group):
-        connection.execute(
-            "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
-            f" WHERE id IN ({bulk.marks(part)})",
-            (now, *part),
-        )
-    keys = [(recording.id, key) for recording, key in group if not recording.object_key]
-    for rows in bulk.groups(keys):
-        connection.execute(f"INSERT INTO objects (recording_id, key) VALUES {bulk.table(rows)}", bulk.flat(rows))
-    single = [(recording, key) for recording, key in group if recording.identity.size <= single_up_to]
-    ids = _insert_numbered(
-        connection,
-        "attempts",
-        _ATTEMPT_COLUMNS,
-        [
-            (recording.id, recording.destination_id, key, *recording.identity, "open", None, None, now)
-            for recording, key in single
-        ],
-    )
-    attempt = dict(zip((recording.id for recording, _ in single), ids, strict=True))
-    return [(attempt.get(recording.id), before) for (recording, _), before in zip(group, earlier, strict=True)]
-
-
 def add_attempt(
     connection: sqlite3.Connection,
     recording: Recording,
@@ -277,7 +212,7 @@ def add_attempt(
     part_size: int | None = None,
 ) -> int:
     cursor = connection.execute(
-        f"INSERT INTO attempts ({_ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,'open',?,?,?)",
+        f"INSERT INTO attempts ({ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,'open',?,?,?)",
         (recording.id, recording.destination_id, key, *recording.identity, upload_id, part_size, now),
     )
     assert cursor.lastrowid is not None
@@ -301,115 +236,6 @@ def set_attempt(
         "UPDATE attempts SET outcome = ?, upload_id = coalesce(?, upload_id) WHERE id = ?",
         (outcome.value, upload_id, attempt_id),
     )
-
-
-def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: float) -> list[Change]:
-    """Make the moves that still fit; those that were made."""
-    wanted: dict[int, Change] = {}
-    for change in changes:
-        require_move(change.recording.state, change.after)
-        wanted.setdefault(change.recording.id, change)
-    made = [wanted[number] for number in _fitting(connection, [change.recording for change in wanted.values()])]
-    moves = [
-        (c.recording.id, c.after.value, c.retry_at, c.failures, c.failing_since, *error_columns(c.error)) for c in made
-    ]
-    for group in bulk.groups(moves):
-        connection.execute(
-            f"WITH v (id, after, retry_at, failures, since, kind, code, message) AS (VALUES {bulk.table(group)})"
-            " UPDATE recordings SET state=v.after, seq=seq+1, changed_at=?, retry_at=v.retry_at, failures=v.failures,"
-            " failing_since=v.since, error_kind=v.kind, error_code=v.code, error_message=v.message"
-            " FROM v WHERE recordings.id=v.id",
-            (*bulk.flat(group), now),
-        )
-    for objects in bulk.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
-        connection.execute(
-            f"WITH v (id, url, etag, sum, sha, size, at, details) AS (VALUES {bulk.table(objects)})"
-            " UPDATE objects SET media_url=v.url, etag=v.etag, checksum=v.sum, sha256=v.sha, size=v.size,"
-            " stored_at=v.at, encryption_details=v.details FROM v WHERE recording_id=v.id AND number=0",
-            bulk.flat(objects),
-        )
-    ended = [(c.attempt_id, c.outcome.value) for c in made if c.attempt_id is not None and c.outcome is not None]
-    for attempts in bulk.groups(ended):
-        connection.execute(
-            f"WITH v (id, outcome) AS (VALUES {bulk.table(attempts)})"
-            " UPDATE attempts SET outcome=v.outcome FROM v WHERE attempts.id=v.id",
-            bulk.flat(attempts),
-        )
-    return made
-
-
-def report(connection: sqlite3.Connection, recordings: Collection[Recording], *, now: float) -> list[Recording]:
-    """Move `stored` ones to `reported` if they are still what was told of them; those that moved, as they are now."""
-    by_id = {one.id: one for one in recordings}
-    told = [by_id[number] for number in _fitting(connection, by_id.values(), same_seq=True)]
-    for one in told:
-        require_move(one.state, _S.REPORTED)
-    for group in bulk.groups(one.id for one in told):
-        connection.execute(
-            "UPDATE recordings SET state='reported', seq=seq+1, told_seq=seq+1, changed_at=?"
-            f" WHERE id IN ({bulk.marks(group)})",
-            (now, *group),
-        )
-    return [one._replace(state=_S.REPORTED, seq=one.seq + 1) for one in told]
-
-
-def set_told(connection: sqlite3.Connection, recordings: Collection[Recording]) -> None:
-    """The receiver of reports has heard of them as they are given."""
-    for group in bulk.groups((one.id, one.seq) for one in recordings):
-        connection.execute(
-            f"WITH v (id, seq) AS (VALUES {bulk.table(group)})"
-            " UPDATE recordings SET told_seq=max(told_seq, v.seq) FROM v WHERE recordings.id=v.id",
-            bulk.flat(group),
-        )
-
-
-def _fitting(connection: sqlite3.Connection, recordings: Collection[Recording], *, same_seq: bool = False) -> list[int]:
-    """The ids of those that are in the same state still, with `same_seq` wholly unchanged; in their order."""
-    found: list[int] = []
-    unchanged = " AND r.seq=v.seq" if same_seq else ""
-    for group in bulk.groups((one.id, one.state.value, one.seq) for one in recordings):
-        fits = (
-            f"WITH v (id, state, seq) AS (VALUES {bulk.table(group)}) SELECT {{}} FROM v"
-            f" JOIN recordings r ON r.id=v.id AND r.state=v.state{unchanged}"
-        )
-        values = bulk.flat(group)
-        if connection.execute(fits.format("count(*)"), values).fetchone()[0] == len(group):
-            found += [row[0] for row in group]  # nearly always, and one step instead of one for each
-        else:
-            there = {row[0] for row in connection.execute(fits.format("r.id"), values)}
-            found += [row[0] for row in group if row[0] in there]
-    return found
-
-
-def _stored_columns(stored: StoredFacts) -> tuple[Any, ...]:
-    details = json.dumps(dict(stored.encryption_details)) if stored.encryption_details else None
-    return (stored.media_url, stored.etag, stored.checksum, stored.sha256, stored.size, stored.stored_at, details)
-
-
-def retry(
-    connection: sqlite3.Connection, *, sids: Collection[str] | None, now: float, account_sid: str = ""
-) -> list[str]:
-    """Make found again what is parked, rejected, held or waiting for its turn; the sids that moved.
-
-    What waits for a plan goes on waiting for it.
-    """
-    condition = f"{OPEN_SQL} AND state IN ('parked', 'rejected', 'held', 'waiting') AND pinned = 1"
-    parameters: list[Any] = []
-    if account_sid:
-        condition += " AND account_sid = ?"
-        parameters.append(account_sid)
-    groups: Iterable[list[str] | None] = [None] if sids is None else bulk.groups(sids)
-    moved: list[str] = []
-    for group in groups:
-        within = f" AND sid IN ({','.join('?' * len(group))})" if group is not None else ""
-        cursor = connection.execute(
-            "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, retry_at=NULL, failures=0,"
-            f" failing_since=NULL, error_kind=NULL, error_code=NULL, error_message=NULL WHERE {condition}{within}"
-            " RETURNING sid",
-            (now, *parameters, *(group or ())),
-        )
-        moved += [row[0] for row in cursor]
-    return moved
 
 
 def tallies(connection: sqlite3.Connection) -> dict[RecordingState, Tally]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
+from recording_storage.uploader import moves, rows
 from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import MAX_CONCURRENCY
@@ -63,7 +63,7 @@ class EngineView:
         """See the port; `account_sid` keeps to one account's."""
         now = self._parts.clock.now()
         moved = self._parts.journal.run(
-            lambda connection: rows.retry(connection, sids=sids, now=now, account_sid=account_sid)
+            lambda connection: moves.retry(connection, sids=sids, now=now, account_sid=account_sid)
         )
         self._intake.look_again()
         if moved:
