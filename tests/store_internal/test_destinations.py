@@ -202,7 +202,7 @@ def test_a_servers_new_authority_reaches_its_former_destinations(tenant: Tenant,
     other = tenant.post("https://bucket.s3.eu-west-1.amazonaws.com/calls")
     tenant.post(private("elsewhere"), ca_bundle=RENEWED, storage_class="X")
     assert tenant.destination(former).ca_bundle == RENEWED
-    assert tenant.destination(former).storage_class == "", "how it is stored is not how it is reached"
+    assert tenant.destination(former).storage_class == "STANDARD", "how it is stored is not how it is reached"
     assert tenant.destination(video).ca_bundle == AUTHORITY, "its own settings say so"
     assert tenant.destination(other).ca_bundle == ""
 

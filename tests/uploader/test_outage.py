@@ -34,7 +34,8 @@ def await_that(true: Callable[[], bool], *, timeout: float = 30.0) -> None:
 
 def await_failing(running: Running, names: list[str]) -> None:
     running.await_states(dict.fromkeys(names, "waiting"))
-    await_that(lambda: the_lane(running).state is LaneState.FAILING)
+    # after a restart, the states are there before the scheduler has looked at them
+    await_that(lambda: [lane.state for lane in running.uploader.engine.lanes.values()] == [LaneState.FAILING])
     assert running.uploader.engine.idle.wait(20)
 
 

@@ -83,7 +83,7 @@ def test_the_commands_count_and_name_them(unproven: tuple[Running, FakeClock], q
         assert run("recordings", quick, "--json", "--state", "parked") == ""
         table = next(line for line in run("recordings", quick).splitlines() if "b.wav" in line)
         assert "unproven" in table
-        assert "Unproven: nothing proves" in table
+        assert "not taken: nothing proves" in table
     finally:
         control.close()
 

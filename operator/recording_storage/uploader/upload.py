@@ -47,8 +47,8 @@ class Surroundings:
 class SourceFile:
     """A recording's file while it is uploaded: read with `pread`, checked against what was found."""
 
-    def __init__(self, task: Task, *, spool: Spool) -> None:
-        """Open it. Raises FileProblemError."""
+    def __init__(self, task: Task, *, spool: Spool, check: bool = True) -> None:
+        """Open it; without `check`, whoever reads it asks `require_same` afterwards. Raises FileProblemError."""
         self._recording = task.recording
         self.size = task.recording.identity.size
         try:
@@ -58,7 +58,7 @@ class SourceFile:
         except OSError as error:
             raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
         try:
-            if task.is_multipart:  # before gigabytes of it are sent; a small file is looked at when it has been read
+            if check:
                 self.require_same()
         except FileProblemError:
             self.close()
@@ -156,7 +156,7 @@ def upload_single(
     """
     if surroundings.stop.is_set():
         raise StoppedError
-    source = SourceFile(task, spool=surroundings.spool)
+    source = SourceFile(task, spool=surroundings.spool, check=False)
     try:
         for reread in range(MAX_REREADS + 1):
             body = _buffer(source.size)
