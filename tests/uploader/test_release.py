@@ -150,8 +150,8 @@ def test_the_next_recordings_marker_and_metadata_stay(quick: SpoolFolder, monkey
         marker.touch()  # of the file that comes, which is looked at when it is complete
         rename_over(path, SECOND, moment=time.time())
 
-    real = release.open_file
-    monkeypatch.setattr(release, "open_file", lambda full: act(full) or real(full))
+    real = release._status
+    monkeypatch.setattr(release, "_status", lambda full: act(full) or real(full))
     acts = [next_one]
 
     def act(full: str) -> None:

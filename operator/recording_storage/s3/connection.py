@@ -91,8 +91,7 @@ class Connection:
         sock.setblocking(False)
         self._socket = sock
         self._timeouts = timeouts
-        self.uses = 0
-        """Requests that it has carried."""
+        self.reused = False
         self.idle_since = 0.0
 
     @classmethod

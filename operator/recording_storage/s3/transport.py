@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _IDLE_KEPT = 32
 _IDLE_SECONDS = 30.0
-_FRESH = 0.05
-"""Seconds since its last answer in which a connection that the server has kept open before is not looked at again."""
 
 
 class ExchangeError(Exception):
@@ -82,7 +80,7 @@ class Transport:
             except (OSError, AnswerError) as error:
                 connection.close()
                 gone = isinstance(error, (ConnectionError, NoAnswerError))
-                if connection.uses and gone and not started and (repeatable or not sent):
+                if connection.reused and gone and not started and (repeatable or not sent):
                     connection = self._open()
                     continue
                 raise ExchangeError(error, connected=True, sent=sent) from error
@@ -110,8 +108,7 @@ class Transport:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return self._open()
-            idle = time.monotonic() - connection.idle_since
-            if idle < _IDLE_SECONDS and ((idle < _FRESH and connection.uses > 1) or not connection.stale):
+            if time.monotonic() - connection.idle_since < _IDLE_SECONDS and not connection.stale:
                 return connection
             connection.close()
 
@@ -122,7 +119,7 @@ class Transport:
             raise ExchangeError(error, connected=False, sent=False) from error
 
     def _keep(self, connection: Connection) -> None:
-        connection.uses += 1
+        connection.reused = True
         connection.idle_since = time.monotonic()
         with self._lock:
             if not self._closed and len(self._idle) < _IDLE_KEPT:

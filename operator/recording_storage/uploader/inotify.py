@@ -14,6 +14,7 @@ import os
 import select
 import struct
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ MODIFY, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE = 0x2, 0x8, 0x40, 0x80, 0x100
 _OVERFLOW, _IGNORED, _IS_DIR, _ONLY_DIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x40000000, 0x01000000, 0x02000000
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | _ONLY_DIR | _DONT_FOLLOW
 _HEAD = struct.Struct("iIII")
+_GATHER = 0.01
+"""Seconds in which events gather: a thousand files come and go at once, and waking up costs more than reading them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,9 @@ class Watch:
             ready = {fd for fd, _ in poll.poll()}
             if self._stop_read in ready:
                 return
+            time.sleep(_GATHER)
             try:
-                data = os.read(self._fd, 65536)
+                data = os.read(self._fd, 1 << 18)
             except BlockingIOError:
                 continue
             self._take(data)

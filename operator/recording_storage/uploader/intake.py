@@ -82,8 +82,8 @@ class Intake:
         self._closed: dict[str, Identity] = {}
         """What a file was when its writer was seen to close it: a late word says nothing of the next of its name."""
         self._moved: dict[str, Identity] = {}
-        self._returning: dict[str, int] = {}
-        """Inodes of files that we ourselves put back under these paths: no recorder has renamed them into place."""
+        self._returning: dict[str, tuple[int, float]] = {}
+        """Inodes of files that we ourselves put back under these paths, and when: it was no recorder's rename."""
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
@@ -127,7 +127,6 @@ class Intake:
         with self._lock:
             for recording in recordings:
                 path = recording.path
-                self._returning.pop(path, None)
                 if (known := self._known.get(path)) is not None and known.id == recording.id:
                     del self._known[path]
                 if path in self._closed or path in self._moved:  # it has come back already
@@ -136,7 +135,7 @@ class Intake:
     def returning(self, path: str, inode: int) -> None:
         """A file is about to be put back under its name: a rename into place that proves nothing."""
         with self._lock:
-            self._returning[path] = inode
+            self._returning[path] = inode, self._clock.monotonic()
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""
@@ -229,6 +228,8 @@ class Intake:
                 self._growing.pop(path, None)
                 self._closed.pop(path, None)
                 self._moved.pop(path, None)
+            long_ago = self._clock.monotonic() - RESCAN  # the watch has told of it by then, or never will
+            self._returning = {path: put for path, put in self._returning.items() if put[1] > long_ago}
         self._go_on()
         self._teller.tell(self.unproven())
         self.scans += 1
@@ -350,10 +351,17 @@ class Intake:
         with self._lock:
             if file is not None and hint.closed:
                 self._closed[path] = file.identity
-            if file is not None and hint.moved_in and self._returning.pop(path, None) != file.identity.inode:
+            if file is not None and hint.moved_in and not self._is_returning(path, file.identity):
                 self._moved[path] = file.identity
             self._hinted.add(path)
         self._wake.set()
+
+    def _is_returning(self, path: str, identity: Identity) -> bool:
+        inode, _ = self._returning.get(path, (None, 0.0))
+        if inode != identity.inode:
+            return False
+        del self._returning[path]
+        return True
 
     def _watch_folder(self, folder: str) -> None:
         if self._watch is not None:

@@ -158,13 +158,10 @@ class Releaser:
         finished_at = max(recording.found_at, recording.identity.mtime_ns / 1e9)
         marker = _status(full + MARKER)  # looked at first: if the file is ours after that, so is the marker
         try:
-            left = os.path.lexists(beside)
-            if left and is_same_file(beside, full):
-                os.unlink(beside)  # noqa: PTH108 - a crash has left it two names
-                left = False
-            if left:
+            status = self._named(full, recording)
+            if (status is None or status.st_nlink > 1) and self._is_left(beside, full):
                 self._end(recording, beside, full)
-            elif (status := self._look(full, recording)) is not None:
+            elif status is not None:
                 finished_at = max(finished_at, status.st_ctime, marker.st_ctime if marker is not None else 0.0)
                 if marker is not None and _is_as_before(full + MARKER, marker):
                     _unlink(full + MARKER)
@@ -177,6 +174,30 @@ class Releaser:
         except OSError as error:
             raise CantRemoveError(f"it can't be removed: {error.strerror}") from error
         folders.add(os.path.dirname(full))  # noqa: PTH120 - a thousand of them
+
+    def _named(self, full: str, recording: Recording) -> os.stat_result | None:
+        """The status of what has the recording's name; None: it is gone, or another file has the name.
+
+        Whether the file is in use is asked when it is aside, and only there: nobody can open it any more then.
+
+        Raises:
+            ChangedError: it is neither certainly the recorded one nor certainly another.
+        """
+        status = _status(full)
+        if status is None or is_another(status, recording.identity):
+            return None
+        if identity_of(status) != recording.identity:
+            raise ChangedError("the file was changed or replaced after it was stored")
+        return status
+
+    def _is_left(self, beside: str, full: str) -> bool:
+        """Whether a crash has left the file aside; one that it has left both names gets rid of the second."""
+        if not os.path.lexists(beside):
+            return False
+        if is_same_file(beside, full):
+            os.unlink(beside)  # noqa: PTH108
+            return False
+        return True
 
     def _end(self, recording: Recording, aside: str, full: str) -> None:
         """Remove the file that was moved aside, or put it back where it was: now nobody can replace it any more."""
