@@ -324,3 +324,36 @@ def test_a_file_that_is_deleted_is_moved_aside_too(quick: SpoolFolder, monkeypat
         with at(monkeypatch, marker_removed=lambda: rename_over(path, SECOND)):
             assert releaser.delete([found]) == [found]
         assert path.read_bytes() == SECOND
+
+
+def test_what_could_not_be_put_back_at_once_comes_back_with_the_next_scan(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leaves no room for a longer one: its file is moved to our own folder, which no scan goes through."""
+    path = quick.root / f"{'n' * 240}.wav"
+    write(path, FIRST, moment=1.6e9)
+    refused = threading.Event()
+    real = release.put_back
+
+    def put_back(aside: str, origin: str, *, coming: Callable[[str], None]) -> str:
+        if not refused.is_set():
+            refused.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(aside, origin, coming=coming)
+
+    monkeypatch.setattr(release, "put_back", put_back)
+
+    def change() -> None:
+        (aside,) = quick.root.glob(".recording-storage/*.releasing")
+        write(aside, SECOND, moment=1.7e9)
+
+    with at(monkeypatch, moved_aside=change), quick.running() as running:
+        assert refused.wait(10)
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < deadline
+            running.uploader.intake.rescan()
+            time.sleep(0.02)
+        running.await_states({path.name: "parked"})
+    assert path.read_bytes() == SECOND
+    assert stored(quick) == [FIRST]

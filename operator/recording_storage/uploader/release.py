@@ -219,7 +219,7 @@ class Releaser:
 
     def _put_back(self, aside: str, full: str) -> str:
         """Make a file visible again; the name that it has now. Raises ChangedError: it stays aside."""
-        inode = os.lstat(aside).st_ino
+        inode = identity_of(os.lstat(aside)).inode
         try:
             back = put_back(aside, full, coming=lambda name: self.returning(os.path.relpath(name, self._root), inode))
         except OSError as error:

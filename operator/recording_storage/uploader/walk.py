@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recording_storage.uploader.aside import SUFFIX as ASIDE
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.metadata import SUFFIX
+from recording_storage.uploader.spool import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +80,7 @@ class Walker:
 
     def walk(self) -> Iterator[FoundFile]:
         """Every file that may be a recording. Raises OSError when the root itself can't be read."""
+        yield from self._from_our_folder()
         folders = [""]
         while folders:
             folder = folders.pop()
@@ -103,6 +105,16 @@ class Walker:
                     folders.append(path)
                 elif is_media_name(entry.name) and (file := self._file(entry, path, names)) is not None:
                     yield file
+
+    def _from_our_folder(self) -> Iterator[FoundFile]:
+        """What a release has moved there and could not put back at once, because the volume was full, say."""
+        try:
+            names = os.listdir(f"{self._root}/{FOLDER}")  # noqa: PTH208
+        except OSError:
+            return  # the journal is in it: others tell of that
+        for name in names:
+            if name.endswith(ASIDE):
+                yield from self._again(FOLDER, name)
 
     def one(self, path: str) -> FoundFile | None:
         """A single file, looked at by name."""
