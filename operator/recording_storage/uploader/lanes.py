@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.multipart import PartPool
+from recording_storage.uploader.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY = 8
-"""Recordings that are sent to one destination at a time."""
+"""Recordings that are sent to one destination at a time, at most (see `pace`)."""
 _IDLE = 5.0
 """Seconds until a worker without work ends."""
 TROUBLE_AFTER = 3
@@ -96,6 +98,9 @@ class Lane:
         self._condition = threading.Condition()
         self._queue: deque[Task] = deque()
         self._active = 0
+        self._in_parts = 0
+        """Of those that are active."""
+        self._pace = Pace(MAX_CONCURRENCY)
         self._threads = 0
 
     @property
@@ -144,9 +149,7 @@ class Lane:
     def put(self, tasks: Sequence[Task]) -> None:
         with self._condition:
             self._queue.extend(tasks)
-            while self._threads < min(len(self._queue) + self._active, MAX_CONCURRENCY):
-                self._threads += 1
-                threading.Thread(target=self._run, name="upload", daemon=True).start()
+            self._staff()
             self._condition.notify(len(tasks))
 
     def drain(self) -> list[Task]:
@@ -192,16 +195,34 @@ class Lane:
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._queue or self._active >= int(self._limit):
+                while not self._queue or self._active >= self._at_a_time():
                     if not self._condition.wait(_IDLE) and not self._queue:
                         self._threads -= 1
                         return
                 task = self._queue.popleft()
                 self._active += 1
+                self._in_parts += task.is_multipart
+                self._staff()
             with self._places:
+                began, worked = time.perf_counter(), time.thread_time()
                 outcome = self._perform(self, task)
+                seconds, work = time.perf_counter() - began, time.thread_time() - worked
             with self._condition:
                 self._active -= 1
+                self._in_parts -= task.is_multipart
+                if outcome.stored is not None and not task.is_multipart:
+                    self._pace.note(seconds=seconds, work=work)
                 if self._queue:
+                    self._staff()
                     self._condition.notify()
             self._done(self, outcome)
+
+    def _at_a_time(self) -> int:
+        """Uploads; one in parts has threads of its own, and keeps nobody waiting who goes in one request."""
+        return min(self.concurrency, self._pace.wanted + self._in_parts)
+
+    def _staff(self) -> None:
+        """Start the workers that there is work for. The lock is held."""
+        while self._threads < min(len(self._queue) + self._active, self._at_a_time()):
+            self._threads += 1
+            threading.Thread(target=self._run, name="upload", daemon=True).start()
