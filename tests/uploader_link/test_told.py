@@ -8,11 +8,14 @@ import pytest
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.claims import journal_plans
+from recording_storage.uploader.candidates import NO_PLAN
+from recording_storage.uploader.claims import Claims, journal_plans
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.entry import Identity, StoredFacts
 from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.outbox import JournalOutbox
+from recording_storage.uploader.plans import PlanBook
+from recording_storage.uploader.ports import Refusal
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_hooks import plan_from
 from recording_storage.uploader.store_http import StoreAddress
@@ -102,6 +105,26 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
         assert journal.run(lambda c: moves.retry(c, sids=None, now=time.time())) == [SID]
     finally:
         reports.close()
+
+
+def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
+    new = rows.NewRecording(
+        sid=SID,
+        account_sid=ACCOUNT,
+        product=Product.VOICE,
+        path="a.wav",
+        identity=Identity(1, 2, 3),
+        content_type="audio/wav",
+        state=RecordingState.WAITING,
+        error=NO_PLAN,
+    )
+    journal.run(lambda connection: rows.add(connection, [new], now=1.0))
+    outbox = JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None)
+    outbox.refused([Refusal(account_sid=ACCOUNT, sid=SID, seq=1, code="SpoolConflict", message="no")])
+    plans = PlanBook(account_sid=ACCOUNT)
+    plans.replace({ACCOUNT: plan_from(account_plan())})
+    assert Claims(journal=journal, plans=plans, clock=SystemClock()).pin_unpinned() == 1
+    assert state_of(journal)[0] == "found"
 
 
 def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(

@@ -88,9 +88,15 @@ class JournalOutbox:
                 stored = [rows.Change(r, _S.PARKED, error=error) for r in found if r.state is _S.STORED]
                 moves.apply(connection, stored, now=now)
                 connection.execute(
-                    "UPDATE recordings SET told_seq = CASE WHEN state = 'parked' THEN seq ELSE max(told_seq, ?) END,"
-                    " error_kind = ?, error_code = ?, error_message = ? WHERE sid = ? AND account_sid = ?",
-                    (one.seq, error.kind, error.code, error.message, one.sid, one.account_sid),
+                    "UPDATE recordings SET told_seq = CASE WHEN state = 'parked' THEN seq ELSE max(told_seq, ?) END"
+                    " WHERE sid = ? AND account_sid = ?",
+                    (one.seq, one.sid, one.account_sid),
+                )
+                # what waits for a plan is found by its error when the plan comes
+                connection.execute(
+                    "UPDATE recordings SET error_kind = ?, error_code = ?, error_message = ?"
+                    " WHERE sid = ? AND account_sid = ? AND NOT (state = 'waiting' AND pinned = 0)",
+                    (error.kind, error.code, error.message, one.sid, one.account_sid),
                 )
 
         self._journal.run(work)
