@@ -6,6 +6,8 @@ from enum import StrEnum
 
 DEFAULT_RETRY_WINDOW = 2 * 3600.0
 """Seconds; the two hours that the hosted service retries."""
+MAX_RETRY_WINDOW = 365 * 86400.0
+"""Seconds; more is a mistake."""
 
 
 class FatalErrorPolicy(StrEnum):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, KeyTemplate
-from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import MAX_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
 from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
@@ -25,7 +25,6 @@ MAX_CA_BUNDLE = 128 * 1024
 """Characters; a bundle of some dozen certificates."""
 MAX_TAGS = 10
 """S3's limit for an object."""
-MAX_RETRY_WINDOW = 365 * 86400.0
 DEFAULT_RETRY_WINDOW = "2h"
 DEFAULT_STORAGE_CLASS = "STANDARD"
 
