@@ -22,7 +22,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value)
         try:
-            return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
+            return parse_duration(f"{text}s" if text.replace(".", "", 1).isdigit() else text)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
