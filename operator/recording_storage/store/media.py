@@ -10,9 +10,9 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
@@ -139,7 +139,7 @@ class MediaFolder:
         if size > self._max_bytes:
             raise MediaTooLargeError(f"this store takes recordings of up to {self._max_bytes} bytes")
         self._require_room(size - offset)
-        with self._locked(key) as file:
+        with self._locked(key, self._part(key), make=True) as file:
             present = os.fstat(file.fileno()).st_size
             if self.file(key.path).exists():
                 self._part(key).unlink()
@@ -156,9 +156,9 @@ class MediaFolder:
         """
         final = self.file(key.path)
         if final.exists():  # renamed before, but a crash kept the database from knowing
-            with final.open("rb", buffering=0) as file:
+            with self._locked(key, final) as file:
                 return self._checked(key, file, size=size, sha256=sha256, discard=final)
-        with self._locked(key) as file:
+        with self._locked(key, self._part(key), make=True) as file:
             stored = self._checked(key, file, size=size, sha256=sha256, discard=self._part(key))
             with _room():
                 os.fsync(file.fileno())
@@ -192,17 +192,20 @@ class MediaFolder:
                     found.append(Kept(key=key, partial=entry.name.endswith(_PART), changed_at=entry.stat().st_ctime))
         return found
 
-    def discard(self, file: Kept) -> bool:
-        """Remove a leftover; False when it is not, because an upload of it is at work."""
-        if not file.partial:
-            self.file(file.key.path).unlink(missing_ok=True)
-            return True
-        try:
-            with self._locked(file.key):
-                self._part(file.key).unlink()
-        except OffsetError:
-            return False
-        return True
+    def discard(self, file: Kept, *, still: Callable[[Kept], bool]) -> bool:
+        """Remove a leftover; False when it stays, because an upload of it is at work or has been meanwhile.
+
+        Args:
+            file: as `kept` has found it.
+            still: asked, with the file as it is by now, once no upload can change it any more.
+
+        """
+        path = self._part(file.key) if file.partial else self.file(file.key.path)
+        with suppress(OffsetError), self._locked(file.key, path) as present:
+            if still(replace(file, changed_at=os.fstat(present.fileno()).st_ctime)):
+                path.unlink(missing_ok=True)
+                return True
+        return False
 
     def _part(self, key: MediaKey) -> Path:
         return self.root / (key.path + _PART)
@@ -219,18 +222,27 @@ class MediaFolder:
         return StoredMedia(path=key.path, size=present, sha256=digest)
 
     @contextmanager
-    def _locked(self, key: MediaKey) -> Iterator[FileIO]:
-        """The partial file, locked against other uploads of the same recording."""
-        part = self._part(key)
-        with _room():
-            self._make_folder(part.parent)
-            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, key: MediaKey, path: Path, *, make: bool = False) -> Iterator[FileIO]:
+        """The partial or the complete file, locked against other uploads of the same recording and the sweep.
+
+        Raises OffsetError when another has it, or it is not there; with `make` it is made then.
+        """
+        flags = os.O_RDWR | os.O_CLOEXEC
+        if make:
+            flags |= os.O_CREAT
+            with _room():
+                self._make_folder(path.parent)
+        try:
+            with _room():
+                descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            raise OffsetError("another upload of it has just ended", offset=self.offset(key)) from None
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OffsetError("another upload of it is at work", offset=self.offset(key)) from None
-            if not _is_at(file, part):  # completed, discarded or deleted between open and lock
+            if not _is_at(file, path):  # completed, discarded or deleted between open and lock
                 raise OffsetError("another upload of it has just ended", offset=self.offset(key))
             yield file
 
