@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,17 +19,18 @@ from recording_storage.store.context import Store
 from recording_storage.store.database import migrate as migrations
 from recording_storage.store.database.engine import Database
 from recording_storage.store.database.migrate import migrate
-from recording_storage.store.database.models import Settings
+from recording_storage.store.database.models import Recording, Settings, Spool
 from recording_storage.store.errors import ErrorCode, StoreError
 from recording_storage.store.internal.batch import read_batch, take_batch
+from recording_storage.store.internal.exchange import take_report
 from recording_storage.store.internal.identity import Caller
 from recording_storage.store.internal.plans import complete_plans, draft_plans
 from recording_storage.store.services.accounts import NewAccount, bump_revision
 from recording_storage.store.services.credentials import delete_credential
-from recording_storage.store.services.destinations import record_destination
+from recording_storage.store.services.destinations import LOST, record_destination
 from recording_storage.store.services.public_keys import create_public_key, delete_public_key
 from recording_storage.store.services.recordings import delete_recording
-from tests.store_internal.messages import batch, new_credential, new_spool, recording
+from tests.store_internal.messages import batch, new_credential, new_spool, recording, sync_request
 
 SPOOL = new_spool()
 AUTHORITY, RENEWED = (f"-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n" for name in ("old", "new"))
@@ -81,12 +84,18 @@ class Tenant:
             assert row is not None
             row.values, row.destination_id = row.values | {"aws_storage_enabled": False}, None
 
-    def wait_for(self, destination_id: str) -> str:
+    def wait_for(self, destination_id: str, *, state: RecordingState = RecordingState.WAITING) -> str:
         """A recording that is pinned to it and not stored yet; gives its sid."""
-        report = recording(self.account_sid, destination_id=destination_id, state=RecordingState.WAITING)
+        report = recording(self.account_sid, destination_id=destination_id, state=state)
         caller = Caller(account_sid=self.account_sid)
         assert take_batch(self.store, caller, read_batch(batch(SPOOL, report))).results[0].status == 200
         return report.sid
+
+    def let_pass(self, time: timedelta) -> None:
+        """What was heard of spool and recordings is that old."""
+        with self.store.database.write() as session:
+            session.execute(sa.update(Recording).values(updated_at=now() - time))
+            session.execute(sa.update(Spool).values(last_seen=now() - time))
 
     def destination(self, id_: str) -> DestinationPlan:
         """As an uploader that names it has it in its plan."""
@@ -140,6 +149,21 @@ def test_a_credential_that_recordings_wait_for_is_not_deleted(tenant: Tenant) ->
     assert refused.value.code is ErrorCode.CONFLICT
     assert tenant.credential_of(former) == sid
     delete_recording(tenant.store, account_sid=tenant.account_sid, product=Product.VOICE, sid=waiting)
+    delete_credential(tenant.store, account_sid=tenant.account_sid, sid=sid)
+    assert tenant.credential_of(former) is None
+
+
+@pytest.mark.parametrize("state", [RecordingState.WAITING, RecordingState.PARKED, RecordingState.REJECTED])
+def test_recordings_of_a_spool_that_is_lost_hold_no_credential(tenant: Tenant, state: RecordingState) -> None:
+    """Parked ones of one that is heard of do: somebody may ask for a retry."""
+    former, sid = tenant.post(), tenant.credential
+    tenant.wait_for(former, state=state)
+    tenant.disable(Product.VOICE)
+    tenant.let_pass(LOST + timedelta(minutes=1))
+    take_report(tenant.store, Caller(account_sid=tenant.account_sid), spool_id=SPOOL, sync=sync_request())
+    with pytest.raises(StoreError, match=r"1 recordings .* in bucket"):
+        delete_credential(tenant.store, account_sid=tenant.account_sid, sid=sid)
+    tenant.let_pass(LOST + timedelta(minutes=1))
     delete_credential(tenant.store, account_sid=tenant.account_sid, sid=sid)
     assert tenant.credential_of(former) is None
 

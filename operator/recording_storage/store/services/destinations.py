@@ -1,6 +1,7 @@
 """Destinations: where the recordings of an account go or went, kept for as long as somebody may need them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +14,11 @@ from recording_storage.protocol.plan import DestinationPlan
 from recording_storage.s3.types import Destination as S3Destination
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
-from recording_storage.store.database.models import UNFINISHED, Destination, PublicKey, Recording, Settings
+from recording_storage.store.database.models import UNFINISHED, Destination, PublicKey, Recording, Settings, Spool
 from recording_storage.store.errors import ErrorCode, StoreError
+
+LOST = timedelta(days=7)
+"""A spool that has not been heard of for so long may be gone for good: what waits there keeps nothing from going."""
 
 
 def locate(store: Store, settings: RecordingSettings) -> BucketLocation:
@@ -82,7 +86,8 @@ def release_credential(session: Session, *, account_sid: str, sid: str) -> bool:
     A destination takes the credential of settings that are in force for the same place, else it is left without one.
 
     Raises:
-        StoreError: 409; recordings still wait to be stored with it, and no other credential is known for them.
+        StoreError: 409; recordings still wait to be stored with it, on spools that are not `LOST`, and no other
+            credential is known for them.
 
     """
     present = _in_force(session, account_sid)
@@ -96,7 +101,7 @@ def release_credential(session: Session, *, account_sid: str, sid: str) -> bool:
                 ErrorCode.CONFLICT,
                 f"{sid} is needed by {count} recordings that are not yet stored in {row.values['bucket']}; give that "
                 "bucket another credential by settings with its URL, or let them be stored, or delete them, and delete "
-                "it then",
+                f"it then. Those on spools that have not been heard of for {LOST.days} days don't count",
             )
         row.credential_sid = heirs[0] if heirs else None
     return bool(released)
@@ -170,8 +175,15 @@ def _place(row: Destination) -> tuple[str, str, str]:
 
 
 def _waiting(session: Session, row: Destination) -> int:
-    """How many recordings, as far as the store knows, have yet to be stored there."""
+    """How many recordings, as far as the store knows, have yet to be stored there, and can still be."""
+    since = now() - LOST
+    alive = sa.exists().where(
+        Spool.id == Recording.spool_id, Spool.account_sid == row.account_sid, Spool.last_seen >= since
+    )
     query = sa.select(sa.func.count()).where(
-        Recording.account_sid == row.account_sid, Recording.destination_id == row.id, UNFINISHED
+        Recording.account_sid == row.account_sid,
+        Recording.destination_id == row.id,
+        UNFINISHED,
+        sa.or_(Recording.updated_at >= since, alive),
     )
     return session.execute(query).scalar_one()
