@@ -58,6 +58,14 @@ class World:
     def delete(self, kind: str, name: str) -> None:
         self.kube.delete(resources.API, kind, name, namespace=self.namespace)
 
+    def end_namespace(self) -> None:
+        """As the controller manager does it: what is in it is deleted, Secrets too, finalizers hold."""
+        self.kube.delete("v1", "Namespace", self.namespace)
+        kinds = [("v1", "Secret")]
+        kinds += [(resources.API, kind) for kind in ("AwsCredential", "RecordingSettings", "RecordingAccount")]
+        for version, kind in kinds:
+            self.kube.request("DELETE", self.kube.path_of(version, kind, namespace=self.namespace), {})
+
     def get(self, kind: str, name: str) -> Document:
         return self.kube.get(resources.API, kind, name, namespace=self.namespace)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from recording_storage.domain.sids import SidPrefix, new_sid
 from tests.controller.parts import COMMAND, Store
 
 
@@ -38,10 +39,29 @@ class LiveUploader:
             "applied_revisions": {self._account: revision} if revision is not None else {},
             "credentials_in_use": credentials or [],
         }
+        return self._post(f"uploaders/{self.spool_id}/sync", {"report": report, "accounts": [self._account]})
+
+    def park(self, destination_id: str) -> None:
+        """Reports a recording that waits for the destination until somebody asks for a retry."""
+        recording = {
+            "account_sid": self._account,
+            "sid": new_sid(SidPrefix.VOICE_RECORDING),
+            "seq": 1,
+            "product": "voice",
+            "state": "parked",
+            "file": "call.wav",
+            "size": 1,
+            "found_at": datetime.now(UTC).isoformat(),
+            "destination_id": destination_id,
+        }
+        answer = self._post("recordings:batch", {"spool_id": self.spool_id, "recordings": [recording]})
+        assert answer["results"][0]["status"] == 200, answer
+
+    def _post(self, path: str, message: dict[str, Any]) -> Any:
         answer = httpx.post(
-            f"{self._store.internal_url}/internal/v1/uploaders/{self.spool_id}/sync",
+            f"{self._store.internal_url}/internal/v1/{path}",
             headers={"Authorization": f"Bearer {self._token}"},
-            json={"report": report, "accounts": [self._account]},
+            json=message,
         )
         assert answer.is_success, answer.text
         return answer.json()

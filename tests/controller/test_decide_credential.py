@@ -10,7 +10,7 @@ from recording_storage.controller.aws_credential import Create, KeyPair, Observe
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.public_store import StoredItem
 from recording_storage.controller.stored_item import Delete, Rename
-from recording_storage.controller.verdicts import Stalled, Waiting
+from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Waiting
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import AwsCredential, PublicKey
 
@@ -183,18 +183,18 @@ class TestDeletion:
         assert self.decide().actions == (Delete(A), Delete(B), Delete(C))
 
     @pytest.mark.parametrize(
-        "use",
+        ("use", "by"),
         [
-            {"referrers": ("RecordingSettings here/x",)},
-            {"in_settings": frozenset({A})},
-            {"in_uploaders": frozenset({B})},
+            ({"referrers": ("RecordingSettings here/x",), "in_settings": frozenset({A})}, UsedBy.OBJECTS),
+            ({"in_settings": frozenset({A}), "in_uploaders": frozenset({A})}, UsedBy.STORE),
+            ({"in_uploaders": frozenset({B})}, UsedBy.UPLOADERS),
         ],
     )
-    def test_what_is_in_use_stays(self, use: dict[str, Any]) -> None:
+    def test_what_is_in_use_stays(self, use: dict[str, Any], by: UsedBy) -> None:
         decision = self.decide(**use)
         assert decision.actions == ()
-        assert isinstance(decision.verdict, Waiting)
-        assert decision.verdict.reason == "InUse"
+        assert isinstance(decision.verdict, InUse)
+        assert decision.verdict.by is by
 
     def test_an_account_that_is_gone_holds_nothing(self) -> None:
         assert self.decide(gone=True).finished

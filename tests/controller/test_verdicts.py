@@ -3,7 +3,16 @@
 import pytest
 
 from recording_storage.controller.reconcile import ABANDONED_AFTER, is_abandoned
-from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting, conditions_of, pause
+from recording_storage.controller.verdicts import (
+    InUse,
+    Stalled,
+    Transient,
+    UsedBy,
+    Verdict,
+    Waiting,
+    conditions_of,
+    pause,
+)
 from recording_storage.domain.conditions import ConditionType, Truth, true
 
 SYNCED, REFS, BLOCKED = ConditionType.SYNCED, ConditionType.REFS_RESOLVED, ConditionType.DELETION_BLOCKED
@@ -51,8 +60,25 @@ def test_nothing_is_looked_at_more_rarely_than_its_interval(count: int) -> None:
     assert pause(None, failures=0, interval=10) == 10
 
 
-def test_a_deletion_waits_for_a_store_an_hour_and_for_what_is_in_use_without_end() -> None:
-    away, in_use = Transient("StoreUnavailable", "away"), Waiting("InUse", "used", cause=BLOCKED)
-    assert not is_abandoned(away, waited=ABANDONED_AFTER - 1)
-    assert is_abandoned(away, waited=ABANDONED_AFTER)
-    assert not is_abandoned(in_use, waited=10 * ABANDONED_AFTER)
+NEVER = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "alone", "with_account"),
+    [
+        (Transient("StoreUnavailable", "away"), ABANDONED_AFTER, ABANDONED_AFTER),
+        (InUse("used", by=UsedBy.STORE), ABANDONED_AFTER, 0.0),
+        (InUse("used", by=UsedBy.UPLOADERS), ABANDONED_AFTER, ABANDONED_AFTER),
+        (InUse("used", by=UsedBy.OBJECTS), NEVER, NEVER),
+    ],
+)
+def test_a_deletion_has_a_deadline(verdict: Verdict, alone: float, with_account: float) -> None:
+    """But where other objects refer to what is deleted."""
+    for waited in (0.0, ABANDONED_AFTER - 1, ABANDONED_AFTER, 10 * ABANDONED_AFTER):
+        assert is_abandoned(verdict, waited=waited, account_leaves=False) is (waited >= alone)
+        assert is_abandoned(verdict, waited=waited, account_leaves=True) is (waited >= with_account)
+
+
+def test_a_deletion_that_is_in_use_is_blocked() -> None:
+    found = conditions_of(InUse("used", by=UsedBy.STORE), (), ready_message="")
+    assert {each.type: each.reason for each in found} == {BLOCKED: "InUse", ConditionType.READY: "InUse"}

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.public_store import ApiKey
-from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
+from recording_storage.controller.verdicts import InUse, Stalled, Transient, UsedBy, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import RecordingAccount
 from recording_storage.resources.account import AccountDeletionPolicy, StoreType
@@ -154,13 +154,8 @@ def decide_deletion(account: RecordingAccount, observed: Observed) -> Decision[A
     """Decide what is left to do at the store before the object may go."""
     if observed.dependents:
         names = ", ".join(observed.dependents[:5]) + (", …" if len(observed.dependents) > 5 else "")  # noqa: PLR2004
-        verdict = Waiting(
-            "InUse",
-            f"still referred to by {names}: delete these first, or have them refer to another account",
-            cause=ConditionType.DELETION_BLOCKED,
-            ready=Truth.FALSE,
-        )
-        return Decision(verdict=verdict)
+        message = f"still referred to by {names}: delete these first, or have them refer to another account"
+        return Decision(verdict=InUse(message, by=UsedBy.OBJECTS))
     sid = account.status.account_sid
     close = account.spec.deletion_policy is AccountDeletionPolicy.CLOSE and account.spec.store.type is StoreType.BUNDLED
     if not close or sid is None:

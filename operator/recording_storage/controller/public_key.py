@@ -6,8 +6,8 @@ from typing import Any
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
 from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked
-from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
-from recording_storage.domain.conditions import ConditionType, Truth, true
+from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Verdict
+from recording_storage.domain.conditions import ConditionType, true
 from recording_storage.resources import PublicKey
 from recording_storage.resources.common import CredentialDeletionPolicy
 
@@ -92,11 +92,9 @@ def decide_deletion(key: PublicKey, observed: Observed) -> Decision[Action]:
 
 
 def _still_needed(spools: tuple[str, ...]) -> Verdict:
-    return Waiting(
-        "InUse",
+    return InUse(
         "not deleted at the store, because recordings for earlier settings, perhaps encrypted for this key, are still "
         f"on spool {', '.join(spools)}: the deletion goes on by itself once they are uploaded",
-        cause=ConditionType.DELETION_BLOCKED,
+        by=UsedBy.UPLOADERS,
         after=15.0,
-        ready=Truth.FALSE,
     )

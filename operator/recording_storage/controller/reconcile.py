@@ -4,10 +4,13 @@ Deleting an object: the finalizer `recordingstorage.dev/store` holds it until th
 deletionPolicy says. A store that is gone must not hold it for good: the finalizer goes
 
 - at once, when the object is annotated with `recordingstorage.dev/abandon: "true"`;
-- by itself, an hour after the deletion was asked for, when the store could not be asked in that time.
+- by itself, an hour after the deletion was asked for, when the store could not be asked in that time, or what the
+  object stands for is still in use (`DeletionBlocked`): it stays at the store then, so its users lose nothing;
+- without that hour, when settings or recordings at the store use it and its RecordingAccount is being deleted, too, as
+  with a whole namespace: nobody is left who would change anything about that.
 
-Either way a warning event says that something may have been left there. What is still in use (`DeletionBlocked`) waits
-without a deadline, but for the annotation.
+Each time a warning event says that something may have been left there. What other objects refer to waits without a
+deadline, but for the annotation.
 """
 
 import logging
@@ -19,13 +22,22 @@ from typing import Any
 from recording_storage.controller import metrics
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.events import Events
-from recording_storage.controller.index import Change, Index
+from recording_storage.controller.index import Change, Index, account_key
 from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.kind import Reconciled
 from recording_storage.controller.kube import Kube, KubeError, resource_path
-from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting, conditions_of, pause
+from recording_storage.controller.verdicts import (
+    InUse,
+    Stalled,
+    Transient,
+    UsedBy,
+    Verdict,
+    Waiting,
+    conditions_of,
+    pause,
+)
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, unknown
-from recording_storage.resources import Resource
+from recording_storage.resources import RecordingAccount, Resource
 from recording_storage.resources.common import API_VERSION
 
 logger = logging.getLogger(__name__)
@@ -143,15 +155,16 @@ class Reconciler:
         else:
             resource, decision, verdict = await self._rounds(kind, resource, kind.decide_deletion)
             waited = (self._now() - asked).total_seconds()
-            if verdict is not None and is_abandoned(verdict, waited=waited):
-                self._events.tell(resource, _abandoned(f"for an hour: {verdict.message}"))
+            leaves = self._account_leaves(resource)
+            if verdict is not None and is_abandoned(verdict, waited=waited, account_leaves=leaves):
+                why = "its RecordingAccount is being deleted" if waited < ABANDONED_AFTER else "for an hour"
+                self._events.tell(resource, _abandoned(f"{why}: {verdict.message}"))
                 verdict = None
         if verdict is None:
             rest = [each for each in resource.metadata.finalizers if each != FINALIZER]
             await self._set_finalizers(resource, rest)
             return Outcome(after=None, verdict=None)
-        if not _in_use(verdict):
-            verdict.message = f"{verdict.message}. {_deadline_text(asked)}"
+        verdict.message = f"{verdict.message}. {_deadline_text(verdict, asked)}"
         conditions = conditions_of(verdict, decision.conditions, ready_message="")
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
@@ -180,6 +193,10 @@ class Reconciler:
             return _with_status(resource, verdict.status), decision, verdict
         message = "acting does not lead to the wanted state; somebody else may be changing the same things at the store"
         return resource, decision, Transient("NoProgress", message, cause=ConditionType.SYNCED)
+
+    def _account_leaves(self, resource: Resource) -> bool:
+        account = None if isinstance(resource, RecordingAccount) else self._index.get(account_key(resource))
+        return account is not None and account.metadata.deletion_timestamp is not None
 
     async def _write_status(self, before: Resource, resource: Resource, conditions: tuple[Condition, ...]) -> None:
         meta = resource.metadata
@@ -237,9 +254,20 @@ async def _no_fence() -> None:
     return
 
 
-def is_abandoned(verdict: Verdict, *, waited: float) -> bool:
-    """Whether an object goes without cleaning up, `waited` seconds after its deletion was asked for."""
-    return not _in_use(verdict) and waited >= ABANDONED_AFTER
+def is_abandoned(verdict: Verdict, *, waited: float, account_leaves: bool) -> bool:
+    """Whether an object goes without cleaning up at the store.
+
+    Args:
+        verdict: why it has not gone yet.
+        waited: seconds since its deletion was asked for.
+        account_leaves: its RecordingAccount is being deleted, too.
+    """
+    match verdict:
+        case InUse(by=UsedBy.OBJECTS):
+            return False
+        case InUse(by=UsedBy.STORE) if account_leaves:
+            return True
+    return waited >= ABANDONED_AFTER
 
 
 def _with_status(resource: Resource, fields: Mapping[str, Any]) -> Resource:
@@ -264,15 +292,11 @@ def _path(resource: Resource) -> str:
     return resource_path(API_VERSION, type(resource).names.plural, namespace=meta.namespace, name=meta.name)
 
 
-def _in_use(verdict: Verdict) -> bool:
-    return verdict.cause is ConditionType.DELETION_BLOCKED
-
-
-def _deadline_text(asked: datetime) -> str:
-    return (
-        f"The object is being deleted; it goes without that an hour after {asked:%Y-%m-%dT%H:%M:%SZ}, or at once when "
-        f"annotated with {ABANDON_ANNOTATION}=true."
-    )
+def _deadline_text(verdict: Verdict, asked: datetime) -> str:
+    at_once = f"at once when annotated with {ABANDON_ANNOTATION}=true."
+    if isinstance(verdict, InUse) and verdict.by is UsedBy.OBJECTS:
+        return f"The object is being deleted; it goes without that {at_once}"
+    return f"The object is being deleted; it goes without that an hour after {asked:%Y-%m-%dT%H:%M:%SZ}, or {at_once}"
 
 
 def _abandoned(why: str) -> Note:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.public_store import StoredItem
-from recording_storage.controller.verdicts import Verdict, Waiting
-from recording_storage.domain.conditions import ConditionType, Truth
+from recording_storage.controller.verdicts import InUse, UsedBy, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +55,10 @@ def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: s
         parts.append(f"the account's settings at the store use {', '.join(sorted(used))}")
     if held:
         parts.append(f"a live uploader still uses {', '.join(sorted(held))}")
-    return Waiting(
-        "InUse",
+    by = UsedBy.OBJECTS if referrers else UsedBy.STORE if used else UsedBy.UPLOADERS
+    return InUse(
         f"not deleted at the store, because {' and '.join(parts)}: refer to another {what} or disable it there first; "
         "the deletion then goes on by itself",
-        cause=ConditionType.DELETION_BLOCKED,
+        by=by,
         after=5.0,
-        ready=Truth.FALSE,
     )

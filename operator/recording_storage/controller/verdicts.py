@@ -7,6 +7,7 @@
 `Transient`  it passes by itself: the store or the API server is away. Tried again with backoff.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, true
@@ -67,6 +68,30 @@ class Waiting(Verdict):
         self.after = after
         self.ready = ready
         self.reconciling = ready is Truth.UNKNOWN
+
+
+class UsedBy(StrEnum):
+    OBJECTS = "objects"
+    """They refer to it."""
+    UPLOADERS = "uploaders"
+    """Live ones; this passes when they end."""
+    STORE = "store"
+    """Settings or recordings there; nothing is lost when the object goes and what it stands for stays at the store."""
+
+
+class InUse(Waiting):
+    """Of an object whose deletion waits for those that use it."""
+
+    def __init__(self, message: str, *, by: UsedBy, after: float = 60.0) -> None:
+        """Take who uses it.
+
+        Args:
+            message: names them, and says what to do.
+            by: who uses it.
+            after: seconds until the next look, should no change wake us earlier.
+        """
+        super().__init__("InUse", message, cause=ConditionType.DELETION_BLOCKED, after=after, ready=Truth.FALSE)
+        self.by = by
 
 
 class Transient(Verdict):

@@ -11,7 +11,7 @@ from recording_storage.controller.kube import Kube
 from recording_storage.controller.naming import ItemName, item_name, resource_tag
 from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreRefused
 from recording_storage.controller.stored_item import Delete, ObservedItem, Rename
-from recording_storage.controller.verdicts import Verdict, Waiting
+from recording_storage.controller.verdicts import InUse, UsedBy, Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.resources import AwsCredential, PublicKey
 from recording_storage.resources.common import CredentialDeletionPolicy
@@ -110,7 +110,7 @@ def unusable(reason: str, message: str) -> Waiting:
 
 
 async def delete(access: Access, collection: str, sid: str) -> None:
-    """Deletes an item at the store; that it is gone already is fine. Raises store failures, and Waiting when in use."""
+    """Deletes an item at the store; that it is gone already is fine. Raises store failures, and InUse."""
     try:
         await access.store.delete(collection, sid)
     except StoreNotFound:
@@ -118,10 +118,6 @@ async def delete(access: Access, collection: str, sid: str) -> None:
     except StoreRefused as error:
         if error.status != _CONFLICT:
             raise
-        raise Waiting(
-            "InUse",
-            f"the settings store does not delete {sid}: {error.message}",
-            cause=ConditionType.DELETION_BLOCKED,
-            after=15.0,
-            ready=Truth.FALSE,
+        raise InUse(
+            f"the settings store does not delete {sid}: {error.message}", by=UsedBy.STORE, after=15.0
         ) from error
