@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.s3.verify import Verification
+from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.doctor import MOST_PROBE, Doctor
 from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.lane_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.plans import DestinationTerms
+from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.uploader.test_outage import await_that, probed
+from tests.uploader.test_outage import await_that, probed, the_lane
 
 PAUSE = MOST_PROBE + 1
 QUOTA = r"^PUT .*\.wav"
@@ -153,6 +157,60 @@ def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
     assert lane.probe_at is not None
     assert lane.limbo == []
     assert [outcome.failure for outcome in desk.settled] == [None]
+
+
+def test_a_hold_loses_nothing_of_what_waits_for_an_answer() -> None:
+    """One asks for the answer, one has it held, and one more comes: the first is given back with the answer."""
+    desk = Desk()
+    doctor, lane = doctor_at(desk)
+    first, late = refused(), refused()
+    doctor.refresh(lane, [first])
+    doctor.hold(lane, GONE)
+    doctor.refresh(lane, [late])
+    assert [outcome.task for outcome in desk.settled] == [late.task]
+    await_that(lambda: bool(desk.posted))
+    desk.posted.pop()()
+    assert [outcome.task for outcome in desk.settled] == [late.task, first.task]
+    assert lane.limbo == []
+
+
+def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_answer(
+    gated: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"a.wav": FailureClass.FATAL, "b.wav": FailureClass.HOLD, "c.wav": FailureClass.FATAL}
+    go, failed, answer = {name: threading.Event() for name in kinds}, set[str](), threading.Event()
+    perform, verify = Worker.perform, S3Connections.verify
+
+    def fail_once(worker: Worker, lane: Lane, task: Task) -> Outcome:
+        name = task.recording.path
+        if name in failed:
+            return perform(worker, lane, task)
+        failed.add(name)
+        credential = lane.terms and lane.terms.credential
+        assert go[name].wait(20)
+        return Outcome(task, credential, failure=S3Failure(kinds[name], code="Refused", message="no"))
+
+    def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
+        assert answer.wait(20)
+        return verify(connections, terms)
+
+    monkeypatch.setattr(Worker, "perform", fail_once)
+    monkeypatch.setattr(S3Connections, "verify", answer_late)
+    for name in kinds:
+        gated.put(name)
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        await_that(lambda: failed == set(kinds))
+        go["a.wav"].set()
+        await_that(lambda: the_lane(running).state is LaneState.CHECKING)
+        go["b.wav"].set()
+        await_that(lambda: the_lane(running).state is LaneState.HELD)
+        go["c.wav"].set()
+        running.await_states({"a.wav": "uploading", "b.wav": "held", "c.wav": "held"})
+        answer.set()
+        running.await_states(dict.fromkeys(kinds, "held"))
+        clock.advance(PAUSE)
+        running.await_states(dict.fromkeys(kinds, "released"))
 
 
 def test_a_destination_moves_as_its_table_says() -> None:

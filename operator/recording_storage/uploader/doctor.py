@@ -339,8 +339,9 @@ class Doctor:
         self._settle(lane, untried, confirmation=Confirmation.PENDING)
 
     def _settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
-        """Settle all that was in limbo; settling may put some of it there again, for another question."""
-        waited, lane.limbo = lane.limbo, []
+        """Settle these, and no others that are in limbo; settling may put some there again, for another question."""
+        waited, settled = lane.limbo, {id(outcome.task) for outcome in outcomes}
+        lane.limbo = [outcome for outcome in waited if id(outcome.task) not in settled]
         try:
             self._scheduler.settle(lane, outcomes, confirmation=confirmation)
         except JournalError:
