@@ -10,7 +10,7 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3.verify import Verification
 from recording_storage.uploader.connections import S3Connections
-from recording_storage.uploader.doctor import MOST_PROBE, Doctor
+from recording_storage.uploader.doctor import MOST_PROBE, MOST_WHILE_FAILING, Doctor
 from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.lane_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.lanes import Lane
@@ -19,7 +19,7 @@ from recording_storage.uploader.plans import DestinationTerms
 from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.uploader.test_outage import await_that, probed, the_lane
+from tests.uploader.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
 
 PAUSE = MOST_PROBE + 1
 QUOTA = r"^PUT .*\.wav"
@@ -81,6 +81,54 @@ def test_one_network_error_after_a_long_hold_parks_nothing(gated: SpoolFolder, d
         door.clear()
         clock.advance(301)
         running.await_states({"a.wav": "released"})
+
+
+@pytest.mark.slow
+def test_an_outage_after_a_long_hold_has_a_window_of_its_own_for_however_many(gated: SpoolFolder, door: Gate) -> None:
+    missing = door.answer(r"^", 404, code="NoSuchBucket", times=10**6)
+    names = put_many(gated)
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        running.await_states(dict.fromkeys(names, "held"))
+        nearly_the_window(running, clock, names)
+        missing.times = 0
+        door.answer(QUOTA, 500, code="InternalError", times=10**6)
+        clock.advance(PAUSE)
+        await_failing(running, names)
+        for _ in range(11):
+            probed(running, clock, after=600)
+            await_failing(running, names)
+        clock.advance(601)
+        running.await_states(dict.fromkeys(names, "parked"))
+
+
+@pytest.mark.slow
+def test_what_has_waited_for_an_outage_to_end_has_a_try_before_it_is_parked(gated: SpoolFolder, door: Gate) -> None:
+    """The outage ends with a quota that the probe does not see, shortly before the windows end."""
+    door.refuse()
+    names = put_many(gated)
+    clock = FakeClock()
+    with gated.running(clock=clock) as running:
+        await_failing(running, names)
+        late = [f"late-{number:03}.wav" for number in range(MANY)]
+        for name in late:
+            gated.put(name)
+        running.uploader.intake.rescan()
+        found = running.await_states(dict.fromkeys(late, "waiting"))
+        assert [found[name].failures for name in late] == [0] * MANY, "none was tried"
+        for _ in range(11):
+            probed(running, clock, after=600)
+        door.answer(QUOTA, 403, code="QuotaExceeded", times=10**6)
+        door.open()
+        clock.advance(MOST_WHILE_FAILING)
+        running.await_states(dict.fromkeys([*names, *late], "held"))
+        probed(running, clock, after=PAUSE)  # it seems to work, and is held again
+        running.await_states(dict.fromkeys([*names, *late], "held"))
+        clock.advance(PAUSE)
+        while any(one.state != "parked" for one in running.recordings().values()):
+            for one in running.recordings().values():
+                assert one.state != "parked" or one.failures, "each had a real try"
+            probed(running, clock, after=PAUSE)
 
 
 @pytest.mark.slow

@@ -59,13 +59,13 @@ def move_lane(
 def wait_out(
     connection: sqlite3.Connection, lane: LaneKey, *, now: float, running: float, retry_at: float, error: EntryError
 ) -> list[tuple[str, float]]:
-    """Have what is due for a failing destination wait: that it can't be tried is its failure, if it had none before.
+    """Have what is due for a failing destination wait; its retry window begins, if it had not before.
 
-    Returns product and failing_since (running time) of each.
+    That is no failure of its own: it was not tried. Returns product and failing_since (running time) of each.
     """
     require_move(RecordingState.FOUND, RecordingState.WAITING)
     return connection.execute(
-        "UPDATE recordings SET state='waiting', seq=seq+1, changed_at=?, retry_at=?, failures=max(failures, 1),"
+        "UPDATE recordings SET state='waiting', seq=seq+1, changed_at=?, retry_at=?,"
         " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
         f" WHERE {OPEN_SQL} AND state='found' AND {_LANE} RETURNING product, failing_since",
         (now, retry_at, running, *error_columns(error), *lane),

@@ -73,9 +73,12 @@ class Outages:
         return self._first_end(lane, left) - ahead if left else None
 
     def _first_end(self, lane: Lane, failing: Iterable[tuple[str, float]]) -> float:
-        """When the first retry window ends, in running time; of pairs of product and failing_since."""
+        """When the first retry window ends, in running time; of pairs of product and failing_since.
+
+        After a hold, none began before the recovery: what the destination was held for is over.
+        """
         windows = {p.value: self._parts.plans.policy(lane.account_sid, p).retry_window for p in Product}
-        return min(since + windows[product] for product, since in failing)
+        return min(max(since, lane.recovered_at or 0.0) + windows[product] for product, since in failing)
 
     def _tell(self) -> None:
         self._parts.reporter.wake()
@@ -87,18 +90,23 @@ def park_expired(
 ) -> int:
     """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction.
 
-    Where the destination is held although its probe passed, each recording has a real try before.
+    Where the destination is held although its probe passed, each recording has a real try before. What waits has its
+    window from the recovery on, should the destination have been held meanwhile.
     """
-    return sum(
-        group_moves.park_expired(
+    waiting = state is RecordingState.WAITING
+    parked = 0
+    for product in Product:
+        began_before = running - plans.policy(lane.account_sid, product).retry_window
+        if waiting and lane.recovered_at is not None and lane.recovered_at > began_before:
+            continue
+        parked += group_moves.park_expired(
             connection,
             lane.key,
             state=state,
             product=product,
-            began_before=running - plans.policy(lane.account_sid, product).retry_window,
+            began_before=began_before,
             now=now,
-            error=lane.error if state is RecordingState.WAITING else None,
-            tried=lane.answered,
+            error=lane.error if waiting else None,
+            tried=lane.answered and not waiting,
         )
-        for product in Product
-    )
+    return parked
