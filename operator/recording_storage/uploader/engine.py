@@ -65,8 +65,8 @@ class Engine:
         self._outcomes: queue.SimpleQueue[tuple[Lane, Outcome]] = queue.SimpleQueue()
         self._unsettled: dict[Lane, list[Outcome]] = {}
         self._wake = threading.Event()
-        self._lingering = False
-        """Outcomes gather until a known time: the scheduler need not be woken for each."""
+        self._gather_until: float | None = None
+        """Monotonic: outcomes gather until then, and the scheduler need not be woken for each."""
         self._stopping = False
         self._no_time_left = threading.Event()
         self._give_up_at: float | None = None
@@ -134,25 +134,24 @@ class Engine:
             if held is not None:
                 lane.become(LaneState.HELD, error=held)
                 lane.probe_at = self._clock.monotonic()
-        gather_until: float | None = None
         while not self._finished():
-            timeout = self._timeout()
-            if gather_until is not None:
-                timeout = min(timeout, max(gather_until - self._clock.monotonic(), 0.0))
-            self._clock.wait(self._wake, timeout)
+            self._clock.wait(self._wake, self._timeout())
             self._wake.clear()
-            count = self._gather()
-            now = self._clock.monotonic()
-            if 0 < count < GATHER and self._inbox.empty() and any(lane.queued for lane in self.lanes.values()):
-                gather_until = gather_until or now + LINGER
-                self._lingering = now < gather_until
-                if self._lingering:
-                    continue
-            gather_until, self._lingering = None, False
-            self._round()
+            if not self._lingers(self._gather()):
+                self._round()
         for lane in self.lanes.values():
             lane.close()
         self._housekeeping.save()
+
+    def _lingers(self, count: int) -> bool:
+        """Whether more outcomes are waited for than the `count` that have gathered."""
+        now = self._clock.monotonic()
+        if 0 < count < GATHER and self._inbox.empty() and any(lane.queued for lane in self.lanes.values()):
+            self._gather_until = self._gather_until or now + LINGER
+            if now < self._gather_until:
+                return True
+        self._gather_until = None
+        return False
 
     def _round(self) -> None:
         if self._journal_pause is not None and self._clock.monotonic() < self._journal_pause:
@@ -194,8 +193,10 @@ class Engine:
         return self.lanes[key]
 
     def _timeout(self) -> float:
-        """Seconds until time alone makes something due."""
+        """Seconds until time alone makes something due; nothing is done before what gathers is settled."""
         now = self._clock.monotonic()
+        if self._gather_until is not None:
+            return max(self._gather_until - now, 0.0)
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
         due = [self._housekeeping.next_at - now]
@@ -305,7 +306,7 @@ class Engine:
     def _done(self, lane: Lane, outcome: Outcome) -> None:
         self.idle.clear()
         self._outcomes.put((lane, outcome))
-        if not self._lingering or lane.queued < LOW or self._outcomes.qsize() >= GATHER:
+        if self._gather_until is None or lane.queued < LOW or self._outcomes.qsize() >= GATHER:
             self._wake.set()
 
     # Settling.

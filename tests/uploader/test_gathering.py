@@ -1,0 +1,70 @@
+"""Outcomes gather for a moment before they are settled; the scheduler sleeps meanwhile."""
+
+import threading
+
+import pytest
+
+from recording_storage.uploader.engine import LINGER
+from recording_storage.uploader.housekeeping import EVERY
+from recording_storage.uploader.lanes import MAX_CONCURRENCY, Lane
+from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.worker import Worker
+from tests.uploader.spools import FakeClock, SpoolFolder
+from tests.uploader.test_outage import await_that, the_lane
+
+MANY = 40
+ENDLESS = 100
+
+
+class SteppingClock(FakeClock):
+    """Once it is `started`, what the scheduler waits for comes at once, until `end`; waits without time are counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = threading.Event()
+        self.ended = threading.Event()
+        self.end = 0.0
+        self.in_vain = 0
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        if threading.current_thread().name != "scheduler" or not self.started.is_set() or self.ended.is_set():
+            return super().wait(event, timeout)
+        if event.is_set():
+            return True
+        assert timeout is not None
+        self.in_vain += timeout <= 0
+        self.advance(max(timeout, 0.0))
+        if self.monotonic() >= self.end or self.in_vain >= ENDLESS:
+            self.ended.set()
+        return False
+
+
+def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perform, allowed = Worker.perform, threading.Semaphore(0)
+
+    def perform_when_allowed(worker: Worker, lane: Lane, task: Task) -> Outcome:
+        assert allowed.acquire(timeout=20)
+        return perform(worker, lane, task)
+
+    monkeypatch.setattr(Worker, "perform", perform_when_allowed)
+    names = [f"{number:03}.wav" for number in range(MANY)]
+    for name in names:
+        quick.put(name)
+    clock = SteppingClock()
+    with quick.running(clock=clock) as running:
+        engine = running.uploader.engine
+        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - MAX_CONCURRENCY)
+        settled = threading.Event()
+        clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
+        engine.post(settled.set)
+        assert settled.wait(20)
+        clock.end = clock.monotonic() + LINGER
+        clock.started.set()
+        allowed.release()
+        assert clock.ended.wait(20)
+        allowed.release(MANY)
+        running.await_states(dict.fromkeys(names, "released"))
+    assert clock.in_vain == 0
+    quick.check_all_stored()
