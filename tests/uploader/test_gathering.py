@@ -1,4 +1,4 @@
-"""Outcomes gather for a moment before they are settled; the scheduler sleeps meanwhile."""
+"""The scheduler sleeps until there is something that it can do; while outcomes gather, that is to settle them."""
 
 import threading
 
@@ -39,9 +39,9 @@ class SteppingClock(FakeClock):
         return False
 
 
-def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
-    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """As many uploads begin as it is released."""
     perform, allowed = Worker.perform, threading.Semaphore(0)
 
     def perform_when_allowed(worker: Worker, lane: Lane, task: Task) -> Outcome:
@@ -49,6 +49,12 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
         return perform(worker, lane, task)
 
     monkeypatch.setattr(Worker, "perform", perform_when_allowed)
+    return allowed
+
+
+def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
+    quick: SpoolFolder, allowed: threading.Semaphore
+) -> None:
     names = [f"{number:03}.wav" for number in range(MANY)]
     for name in names:
         quick.put(name)
@@ -68,3 +74,22 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
         running.await_states(dict.fromkeys(names, "released"))
     assert clock.in_vain == 0
     quick.check_all_stored()
+
+
+def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(
+    quick: SpoolFolder, allowed: threading.Semaphore
+) -> None:
+    quick.put("a.wav")
+    clock = SteppingClock()
+    with quick.running(clock=clock) as running:
+        engine = running.uploader.engine
+        await_that(lambda: bool(engine.lanes) and the_lane(running).busy == 1)
+        lane = the_lane(running)
+        engine.stop(grace=EVERY)
+        clock.end = clock.monotonic() + EVERY / 2
+        lane.retry_due = clock.now() + 1.0
+        clock.started.set()
+        engine.post(lambda: None)
+        assert clock.ended.wait(20)
+        allowed.release()
+    assert clock.in_vain == 0

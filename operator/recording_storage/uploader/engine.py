@@ -204,8 +204,8 @@ class Engine:
             due.append(self._telling.due_at - now)
         if self._give_up_at is not None:
             due.append(self._give_up_at - now)
-        for lane in self.lanes.values():
-            if lane.probe_at is not None and not self._stopping:
+        for lane in self.lanes.values() if not self._stopping else ():
+            if lane.probe_at is not None:
                 due.append(lane.probe_at - now)
             if lane.retry_due is not None and lane.state is LaneState.OK:
                 due.append(lane.retry_due - self._clock.now())
