@@ -197,12 +197,13 @@ def test_a_retry_that_somebody_asks_for_is_tried_at_once(gated: SpoolFolder, doo
     with gated.running(clock=FakeClock()) as running:
         await_failing(running, names)
         tried = failures(running)
-        asked = running.recordings()[names[-1]].sid
-        running.uploader.view.retry([asked])
+        asked = running.recordings()[names[-1]]
+        running.uploader.view.retry([asked.sid])
         await_that(lambda: failures(running) > tried)
-        assert running.recordings()[names[-1]].attempts >= 2
+        await_failing(running, names)  # in vain
+        assert running.recordings()[names[-1]].attempts > asked.attempts
         door.open()
-        running.uploader.view.retry([asked])
+        running.uploader.view.retry([asked.sid])
         running.await_states(dict.fromkeys(names, "released"))  # no time has passed
     gated.check_all_stored()
 
