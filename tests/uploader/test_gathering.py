@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from recording_storage.uploader.engine import LINGER
+from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
 from recording_storage.uploader.lanes import MAX_CONCURRENCY, Lane
 from recording_storage.uploader.outcome import Outcome, Task

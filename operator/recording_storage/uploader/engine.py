@@ -15,6 +15,7 @@ from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.gathering import Gathering
 from recording_storage.uploader.housekeeping import Housekeeping
 from recording_storage.uploader.journal import JournalDamagedError, JournalError
 from recording_storage.uploader.lane_state import LaneState
@@ -40,10 +41,6 @@ CLAIM = 128
 """Recordings that are claimed for a destination in one commit."""
 LOW = 32
 """Queued recordings below which a destination is given more."""
-GATHER = 96
-"""Outcomes that are settled in one commit, …"""
-LINGER = 0.1
-"""… unless this many seconds pass first."""
 PLACES = 32
 """Uploads at a time over all destinations."""
 JOURNAL_PAUSE = 1.0
@@ -62,11 +59,8 @@ class Engine:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._again: list[Callable[[], None]] = []
         """Posted work that the journal did not take yet."""
-        self._outcomes: queue.SimpleQueue[tuple[Lane, Outcome]] = queue.SimpleQueue()
-        self._unsettled: dict[Lane, list[Outcome]] = {}
+        self._gathering = Gathering(clock=parts.clock)
         self._wake = threading.Event()
-        self._gather_until: float | None = None
-        """Monotonic: outcomes gather until then, and the scheduler need not be woken for each."""
         self._stopping = False
         self._no_time_left = threading.Event()
         self._give_up_at: float | None = None
@@ -137,21 +131,12 @@ class Engine:
         while not self._finished():
             self._clock.wait(self._wake, self._timeout())
             self._wake.clear()
-            if not self._lingers(self._gather()):
+            more_to_come = self._inbox.empty() and any(lane.queued for lane in self.lanes.values())
+            if self._gathering.gather(more_to_come=more_to_come):
                 self._round()
         for lane in self.lanes.values():
             lane.close()
         self._housekeeping.save()
-
-    def _lingers(self, count: int) -> bool:
-        """Whether more outcomes are waited for than the `count` that have gathered."""
-        now = self._clock.monotonic()
-        if 0 < count < GATHER and self._inbox.empty() and any(lane.queued for lane in self.lanes.values()):
-            self._gather_until = self._gather_until or now + LINGER
-            if now < self._gather_until:
-                return True
-        self._gather_until = None
-        return False
 
     def _round(self) -> None:
         if self._journal_pause is not None and self._clock.monotonic() < self._journal_pause:
@@ -195,8 +180,8 @@ class Engine:
     def _timeout(self) -> float:
         """Seconds until time alone makes something due; nothing is done before what gathers is settled."""
         now = self._clock.monotonic()
-        if self._gather_until is not None:
-            return max(self._gather_until - now, 0.0)
+        if self._gathering.until is not None:
+            return max(self._gathering.until - now, 0.0)
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
         due = [self._housekeeping.next_at - now]
@@ -212,7 +197,7 @@ class Engine:
         return max(min(due), 0.0)
 
     def _is_idle(self) -> bool:
-        if self._doctor.asking or self._unsettled or not self._inbox.empty() or not self._outcomes.empty():
+        if self._doctor.asking or not self._inbox.empty() or not self._gathering.is_empty():
             return False
         return not any(
             lane.busy or lane.limbo or (lane.hungry and lane.state is not LaneState.CHECKING and not self._stopping)
@@ -232,7 +217,7 @@ class Engine:
     def _finished(self) -> bool:
         if not self._stopping:
             return False
-        busy = any(lane.busy for lane in self.lanes.values()) or not self._outcomes.empty() or bool(self._unsettled)
+        busy = any(lane.busy for lane in self.lanes.values()) or not self._gathering.is_empty()
         assert self._give_up_at is not None
         now = self._clock.monotonic()
         if not busy:
@@ -305,22 +290,16 @@ class Engine:
 
     def _done(self, lane: Lane, outcome: Outcome) -> None:
         self.idle.clear()
-        self._outcomes.put((lane, outcome))
-        if self._gather_until is None or lane.queued < LOW or self._outcomes.qsize() >= GATHER:
+        if self._gathering.put(lane, outcome) or lane.queued < LOW:
             self._wake.set()
 
     # Settling.
 
-    def _gather(self) -> int:
-        while not self._outcomes.empty():
-            lane, outcome = self._outcomes.get()
-            self._unsettled.setdefault(lane, []).append(outcome)
-        return sum(len(outcomes) for outcomes in self._unsettled.values())
-
     def _settle_gathered(self) -> None:
-        for lane in list(self._unsettled):
-            self.settle(lane, self._unsettled[lane], confirmation=Confirmation.PENDING)
-            del self._unsettled[lane]
+        unsettled = self._gathering.unsettled
+        for lane in list(unsettled):
+            self.settle(lane, unsettled[lane], confirmation=Confirmation.PENDING)
+            del unsettled[lane]
 
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide what becomes of them, and journal it. Raises JournalError: nothing has happened then."""
