@@ -6,8 +6,9 @@ import pytest
 
 from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
-from recording_storage.uploader.lanes import MAX_CONCURRENCY, Lane
+from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.pace import FEWEST
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, the_lane
@@ -61,7 +62,7 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     clock = SteppingClock()
     with quick.running(clock=clock) as running:
         engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - MAX_CONCURRENCY)
+        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - FEWEST)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         engine.post(settled.set)

@@ -9,6 +9,7 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3.verify import Verification
+from recording_storage.uploader import pace
 from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.doctor import MOST_PROBE, MOST_WHILE_FAILING, Doctor
 from recording_storage.uploader.entry import EntryError
@@ -242,6 +243,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         assert answer.wait(20)
         return verify(connections, terms)
 
+    monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together
     monkeypatch.setattr(Worker, "perform", fail_once)
     monkeypatch.setattr(S3Connections, "verify", answer_late)
     for name in kinds:
