@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,17 +36,20 @@ def journal(tmp_path: Path):
     opened.close()
 
 
-def stored_recording(journal: Journal) -> None:
-    new = rows.NewRecording(
+def found_file(**fields: Any) -> rows.NewRecording:
+    return rows.NewRecording(
         sid=SID,
         account_sid=ACCOUNT,
         product=Product.VOICE,
         path="a.wav",
         identity=Identity(1, 2, 3),
         content_type="audio/wav",
-        pinned=True,
-        destination_id="d" * 32,
+        **fields,
     )
+
+
+def stored_recording(journal: Journal) -> None:
+    new = found_file(pinned=True, destination_id="d" * 32)
     facts = StoredFacts("http://x/y", "e", "c", "s" * 64, 2, time.time())
 
     def work(connection):
@@ -108,16 +112,7 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
 
 
 def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
-    new = rows.NewRecording(
-        sid=SID,
-        account_sid=ACCOUNT,
-        product=Product.VOICE,
-        path="a.wav",
-        identity=Identity(1, 2, 3),
-        content_type="audio/wav",
-        state=RecordingState.WAITING,
-        error=NO_PLAN,
-    )
+    new = found_file(state=RecordingState.WAITING, error=NO_PLAN)
     journal.run(lambda connection: rows.add(connection, [new], now=1.0))
     outbox = JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None)
     outbox.refused([Refusal(account_sid=ACCOUNT, sid=SID, seq=1, code="SpoolConflict", message="no")])
