@@ -158,3 +158,19 @@ def test_the_options_of_the_policy_reach_the_server(gated: SpoolFolder, door: Ga
     head = bucket.admin.head_object(Bucket=bucket.name, Key=key)
     assert head["Metadata"] == {"recording-sid": found["a.wav"].sid}
     assert head["ContentType"] == "audio/wav"
+
+
+def test_the_first_run_with_a_corrected_address_stores_what_waited(quick: SpoolFolder) -> None:
+    quick.write_config(
+        url="http://127.0.0.1:1/bucket/calls",
+        access_key=quick.bucket.server.root.access_key,
+        secret_key=quick.bucket.server.root.secret_key,
+    )
+    for number in range(3):
+        quick.put(f"{number}.wav")
+    assert quick.once().returncode == 3
+    quick.write_config()
+    mended = quick.once()
+    assert mended.returncode == 0, mended.stderr
+    assert "ERROR" not in mended.stderr
+    quick.check_all_stored()

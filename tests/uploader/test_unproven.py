@@ -142,3 +142,14 @@ def test_a_file_of_a_time_to_come_is_told_of_too(quick: SpoolFolder) -> None:
         scan(running)
         [one] = running.uploader.view.status().unproven
         assert clock.now() - one.since >= growing.UNPROVEN
+
+
+def test_what_no_uploader_has_looked_at_is_never_an_all_clear(quick: SpoolFolder) -> None:
+    quick.put("a.wav")
+    assert quick.once().returncode == 0
+    assert "NOT RUNNING" in run("status", quick, "--check")
+    quick.put("late.wav")
+    (quick.root / "late.wav.done").touch()
+    text = run("status", quick, "--check", code=3)
+    assert "files that no uploader has looked at: 1" in text
+    assert json.loads(run("status", quick, "--json"))["growing"] == 1

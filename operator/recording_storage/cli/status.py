@@ -43,7 +43,8 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     else:
         for line in _lines(answer):
             click.echo(line)
-    if check and (answer["unfinished"] or answer["unproven"]["count"]):
+    unseen = answer["growing"] and not answer["running"]
+    if check and (answer["unfinished"] or answer["unproven"]["count"] or unseen):
         raise WorkRemains
 
 
@@ -60,8 +61,10 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"disk       {_disk(answer)}"
     if answer["oldest"]:
         yield f"oldest     {format_age(now, answer['oldest'])} unfinished"
-    if answer["growing"]:
+    if answer["growing"] and answer["running"]:
         yield f"recorder   {answer['growing']} not finished yet"
+    elif answer["growing"]:
+        yield f"NOT TAKEN  files that no uploader has looked at: {answer['growing']}; start one"
     yield from _unproven(now, answer["unproven"])
     if answer["intake_stopped"]:
         yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"

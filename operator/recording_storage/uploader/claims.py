@@ -292,14 +292,27 @@ class Claims:
                 (destination.id,),
             )
             cursor = connection.execute(
-                "UPDATE recordings SET destination_id=?, changed_at=?,"
-                " state=CASE WHEN state='held' THEN 'found' ELSE state END, seq=seq+1"
-                f" WHERE {chosen}",
+                f"UPDATE recordings SET destination_id=?, changed_at=?, seq=seq+1 WHERE {chosen}",
                 (destination.id, now, destination.id),
+            )
+            # what another destination has answered is no reason to wait for this one
+            connection.execute(
+                "UPDATE recordings SET state='found', retry_at=NULL, failures=0, failing_since=NULL, error_kind=NULL,"
+                f" error_code=NULL, error_message=NULL WHERE {rows.OPEN_SQL} AND state IN ('held', 'waiting')"
+                " AND pinned=1 AND destination_id=? AND changed_at=?",
+                (destination.id, now),
             )
             return cursor.rowcount
 
         return self._journal.run(work)
+
+    def is_empty(self, lane: Lane) -> bool:
+        """Whether no recording is left for the destination."""
+        query = (
+            f"SELECT 1 FROM recordings WHERE {rows.OPEN_SQL} AND account_sid=? AND destination_id IS ? AND pinned=1"
+            " LIMIT 1"
+        )
+        return self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone()) is None
 
     def keep_terms(self, lane: Lane) -> None:
         """Remember where the lane leads, for a time when the plan doesn't name it any more."""

@@ -251,6 +251,10 @@ class Engine:
         self._claims.pin_unpinned()
         if (everybody := self._parts.plans.everybody) is not None:
             self._claims.repin(everybody)
+            for key, lane in list(self.lanes.items()):
+                if not lane.busy and not lane.limbo and self._claims.is_empty(lane):
+                    lane.close()  # whether it can be reached is nobody's concern any more
+                    del self.lanes[key]
         for lane in self.lanes.values():
             self._doctor.new_terms(lane)
         self._all_hungry()

@@ -15,6 +15,7 @@ from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.ports import StateReason, Status
 from recording_storage.uploader.spool import Spool
+from recording_storage.uploader.walk import Walker
 
 
 class IdleView:
@@ -59,7 +60,7 @@ class IdleView:
             standby=False,
             states=self._journal.run(rows.tallies),
             oldest=self._journal.run(rows.oldest),
-            unfinished=0,
+            unfinished=self._unseen(),
             free_bytes=usage.free,
             total_bytes=usage.total,
             intake_stopped="",
@@ -69,6 +70,21 @@ class IdleView:
             last_error_at=error[1] if error else None,
             counters={},
         )
+
+    def _unseen(self) -> int:
+        """Files that may be recordings and that no uploader has taken yet."""
+        query = f"SELECT path FROM recordings WHERE {rows.OPEN_SQL}"  # noqa: S608 - a constant of ours
+        known = {path for (path,) in self._journal.run(lambda connection: connection.execute(query).fetchall())}
+        walker = Walker(self._spool.root, folder_seen=_ignore, left_aside=_leave, odd=_ignore)
+        return sum(file.path not in known for file in walker.walk())
+
+
+def _ignore(*_: str) -> None:
+    """Nobody watches, and the uploader tells of what is odd."""
+
+
+def _leave(_folder: str, _name: str) -> None:
+    """The uploader settles it when it starts."""
 
 
 @contextmanager
