@@ -33,4 +33,5 @@ class Pace:
         self._works.append(work)
         wait = sorted(self._waits)[len(self._waits) // _SHARE]
         each = max(sum(self._works) / len(self._works), 1e-6)
-        self.wanted = max(FEWEST, min(self._most, 2 + round(wait / each)))
+        # twice: most answers take longer than the fastest
+        self.wanted = min(self._most, FEWEST + round(2 * wait / each))
