@@ -19,7 +19,7 @@ STORED = StoredFacts(media_url="u", etag="", checksum="", sha256="", size=1, sto
     ("seconds", "work", "wanted"),
     [
         (0.5 * MS, 0.5 * MS, FEWEST),  # nothing to wait for: a server on this machine that does nothing
-        (1.5 * MS, 0.5 * MS, 6),
+        (1.5 * MS, 0.5 * MS, 5),
         (30 * MS, 0.5 * MS, MAX_CONCURRENCY),  # a bucket in another city
         (0.1 * MS, 0.5 * MS, FEWEST),  # clocks of different grain
         (30 * MS, 0.0, MAX_CONCURRENCY),

@@ -34,4 +34,4 @@ class Pace:
         wait = sorted(self._waits)[len(self._waits) // _SHARE]
         each = max(sum(self._works) / len(self._works), 1e-6)
         # twice: most answers take longer than the fastest
-        self.wanted = min(self._most, FEWEST + round(2 * wait / each))
+        self.wanted = max(FEWEST, min(self._most, 1 + round(2 * wait / each)))
