@@ -13,6 +13,7 @@ from recording_storage.controller.kube import Document
 from recording_storage.controller.lease import DEADLINE, Lease
 from recording_storage.controller.reconcile import FINALIZER, Reconciler
 from recording_storage.controller.runtime import now
+from recording_storage.controller.verdicts import Streak
 from recording_storage.resources import RecordingAccount
 
 META = {
@@ -107,7 +108,7 @@ async def test_nothing_is_written_once_the_lease_may_be_anothers(
         now=now,
         fence=lease.fence,
     )
-    look = asyncio.create_task(reconciler.reconcile(key_of(account), failures=0))
+    look = asyncio.create_task(reconciler.reconcile(key_of(account), streak=Streak()))
     done, _ = await asyncio.wait({look}, timeout=0.2)
     look.cancel()
     assert kind.acted == acted

@@ -6,6 +6,7 @@ from recording_storage.controller.reconcile import ABANDONED_AFTER, is_abandoned
 from recording_storage.controller.verdicts import (
     InUse,
     Stalled,
+    Streak,
     Transient,
     UsedBy,
     Verdict,
@@ -82,3 +83,13 @@ def test_a_deletion_has_a_deadline(verdict: Verdict, alone: float, with_account:
 def test_a_deletion_that_is_in_use_is_blocked() -> None:
     found = conditions_of(InUse("used", by=UsedBy.STORE), (), ready_message="")
     assert {each.type: each.reason for each in found} == {BLOCKED: "InUse", ConditionType.READY: "InUse"}
+
+
+def test_only_what_fails_for_the_same_reason_is_tried_more_slowly() -> None:
+    streak = Streak()
+    waited = [streak.count(Waiting("AccountNotReady", "m")) for _ in range(6)]
+    assert waited == [1, 2, 3, 4, 5, 6]
+
+    refused = Stalled("BucketAccessDenied", "m")
+    assert pause(refused, failures=streak.count(refused), interval=300) == 2
+    assert pause(refused, failures=streak.count(refused), interval=300) == 4

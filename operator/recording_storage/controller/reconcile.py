@@ -29,6 +29,7 @@ from recording_storage.controller.kube import Kube, KubeError, resource_path
 from recording_storage.controller.verdicts import (
     InUse,
     Stalled,
+    Streak,
     Transient,
     UsedBy,
     Verdict,
@@ -94,12 +95,12 @@ class Reconciler:
         self._now = now
         self._fence = fence or _no_fence
 
-    async def reconcile(self, key: Key, *, failures: int) -> Outcome:
+    async def reconcile(self, key: Key, *, streak: Streak) -> Outcome:
         """Bring one object a step on.
 
         Args:
             key: whose.
-            failures: how many looks at it in a row have failed before this one.
+            streak: how its looks have ended so far; this one is counted, unless all is well.
 
         Raises:
             KubeError: its status could not be written; the queue tries again.
@@ -110,16 +111,16 @@ class Reconciler:
             return Outcome(after=None, verdict=None)
         started = time.monotonic()
         if resource.metadata.deletion_timestamp is not None:
-            outcome = await self._delete(kind, resource, failures=failures)
+            outcome = await self._delete(kind, resource, streak=streak)
         elif kind.suspended(resource):
             outcome = await self._suspend(kind, resource)
         else:
-            outcome = await self._manage(kind, resource, failures=failures)
+            outcome = await self._manage(kind, resource, streak=streak)
         metrics.DURATION.labels(kind=key.kind).observe(time.monotonic() - started)
         metrics.RECONCILES.labels(kind=key.kind, outcome=_word(outcome.verdict)).inc()
         return outcome
 
-    async def _manage(self, kind: AnyKind, resource: Resource, *, failures: int) -> Outcome:
+    async def _manage(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
         if FINALIZER not in resource.metadata.finalizers:
             resource = await self._set_finalizers(resource, [*resource.metadata.finalizers, FINALIZER])
         before = resource
@@ -128,7 +129,7 @@ class Reconciler:
         conditions = conditions_of(verdict, decision.conditions, ready_message=decision.message)
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
-        after = pause(verdict, failures=failures + 1 if verdict else 0, interval=interval)
+        after = pause(verdict, failures=streak.count(verdict) if verdict else 0, interval=interval)
         if decision.again_after is not None:
             after = min(after, decision.again_after)
         return Outcome(after=after, verdict=verdict)
@@ -143,7 +144,7 @@ class Reconciler:
         await self._write_status(resource, resource, conditions)
         return Outcome(after=kind.interval(resource), verdict=None)
 
-    async def _delete(self, kind: AnyKind, resource: Resource, *, failures: int) -> Outcome:
+    async def _delete(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
         if FINALIZER not in resource.metadata.finalizers:
             return Outcome(after=None, verdict=None)
         asked = resource.metadata.deletion_timestamp
@@ -168,7 +169,7 @@ class Reconciler:
         conditions = conditions_of(verdict, decision.conditions, ready_message="")
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
-        return Outcome(after=pause(verdict, failures=failures + 1, interval=60.0), verdict=verdict)
+        return Outcome(after=pause(verdict, failures=streak.count(verdict), interval=60.0), verdict=verdict)
 
     async def _rounds(
         self, kind: AnyKind, resource: Resource, decide: Callable[[Any, Any], Decision[Any]]

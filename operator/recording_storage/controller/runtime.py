@@ -29,7 +29,7 @@ from recording_storage.controller.kube import Document, Kube, KubeError
 from recording_storage.controller.listing import key_in, list_all, list_versions
 from recording_storage.controller.metadata_watch import MetadataWatch
 from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
-from recording_storage.controller.verdicts import Transient, pause
+from recording_storage.controller.verdicts import Streak, Transient, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import Resource
@@ -75,7 +75,7 @@ class Operator:
         self._namespaces = tuple(namespaces)
         self._index = index
         self._queue: WorkQueue[Key] = WorkQueue()
-        self._failures: defaultdict[Key, int] = defaultdict(int)
+        self._streaks: defaultdict[Key, Streak] = defaultdict(Streak)
         self._events = Events(kube, now=now)
         self._ready_of: dict[Key, str] = {}
         self._deliveries = Deliveries(namespaced=bool(self._namespaces))
@@ -212,29 +212,28 @@ class Operator:
                 self._queue.done(key)
 
     async def _look(self, key: Key) -> None:
+        streak = self._streaks[key]
         try:
-            outcome = await self._reconciler.reconcile(key, failures=self._failures[key])
+            outcome = await self._reconciler.reconcile(key, streak=streak)
         except KubeError as error:
-            self._failures[key] += 1
             resource = self._index.get(key)
             if error.not_found and resource is not None:
                 self._fan_out(resource, self._index.remove(resource))
                 return
             log = logger.debug if error.conflict else logger.warning
             log("%s: %s; tried again by itself", key, error)
-            self._again(key, pause(Transient("", ""), failures=self._failures[key], interval=60.0))
+            verdict = Transient(f"ApiServer{error.status}", "")
+            self._again(key, pause(verdict, failures=streak.count(verdict), interval=60.0))
             return
         except Exception:
             # A defect of ours must not end the care for all other objects; it is loud, counted and tried again.
-            self._failures[key] += 1
             metrics.RECONCILES.labels(kind=key.kind, outcome="defect").inc()
             logger.exception("%s: a defect of the operator; tried again by itself", key)
-            self._again(key, pause(Transient("", ""), failures=self._failures[key] + 3, interval=300.0))
+            verdict = Transient("Defect", "")
+            self._again(key, pause(verdict, failures=streak.count(verdict) + 3, interval=300.0))
             return
         if outcome.verdict is None:
-            self._failures.pop(key, None)
-        else:
-            self._failures[key] += 1
+            self._streaks.pop(key, None)
         if outcome.after is not None:
             self._again(key, outcome.after)
 
@@ -276,6 +275,7 @@ class Operator:
     def _forget(self, gone: Resource) -> None:
         change = self._index.remove(gone)
         self._queue.forget(key_of(gone))
+        self._streaks.pop(key_of(gone), None)
         self._count(gone, gone=True)
         self._fan_out(gone, change)
 

@@ -130,6 +130,24 @@ def conditions_of(
     return override(causes, *summary)
 
 
+class Streak:
+    """Looks at one object that ended for the same reason in a row.
+
+    Only these lengthen the pause: an object that has waited for others, and is refused for the first time now, is tried
+    again soon.
+    """
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._length = 0
+
+    def count(self, verdict: Verdict) -> int:
+        """How many they are with this one."""
+        self._length = self._length + 1 if verdict.reason == self._reason else 1
+        self._reason = verdict.reason
+        return self._length
+
+
 _STALLED_FIRST, _TRANSIENT_FIRST, _TRANSIENT_LONGEST = 2.0, 0.5, 30.0
 
 
@@ -138,7 +156,7 @@ def pause(verdict: Verdict | None, *, failures: int, interval: float) -> float:
 
     Args:
         verdict: None: all is well.
-        failures: how many looks in a row have failed, this one included.
+        failures: how many looks in a row have failed for this reason, this one included; see `Streak`.
         interval: seconds between looks when all is well.
     """
     if verdict is None:
