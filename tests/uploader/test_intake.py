@@ -3,14 +3,19 @@
 import json
 import os
 import random
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recording_storage.domain.sids import derived_sid
 from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.intake import FIRST
+from recording_storage.uploader.walk import FoundFile, Walker
 from tests.uploader.spools import SpoolFolder
+from tests.uploader.test_outage import await_that
 
 ACCOUNT = "AC" + "3" * 32
 
@@ -232,3 +237,23 @@ def test_a_file_that_is_written_to_after_it_was_stored_stays(quick: SpoolFolder)
         assert found["call.wav"].error.code == Reason.CHANGED_AFTER_UPLOAD
         assert found["call.wav"].stored is not None
     assert path.exists()
+
+
+def test_the_first_are_uploaded_while_a_long_walk_goes_on(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk, go_on = Walker.walk, threading.Event()
+
+    def slowly(walker: Walker) -> Iterator[FoundFile]:
+        for number, file in enumerate(walk(walker)):
+            if number == FIRST:
+                assert go_on.wait(20)
+            yield file
+
+    monkeypatch.setattr(Walker, "walk", slowly)
+    for number in range(FIRST + 1):
+        quick.put(f"{number:03}.wav", size=100)
+    with quick.running() as running:
+        await_that(lambda: sum(one.state == "released" for one in running.recordings().values()) == FIRST)
+        assert not running.uploader.intake.scanned.is_set()
+        go_on.set()
+        running.await_states({f"{number:03}.wav": "released" for number in range(FIRST + 1)})
+    quick.check_all_stored()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BATCH = 1000
+"""Files that are entered in one commit."""
+FIRST = 64
+"""The same for the first of a walk: their upload begins while it goes on."""
 _STOPPED_PAUSE = 2.0
 """Seconds until a journal that took nothing is tried again."""
 
@@ -208,6 +211,7 @@ class Intake:
         with self._lock:
             gone = set(self._growing)
         batch: list[FoundFile] = []
+        full = FIRST
         try:
             for file in self._walker.walk():
                 gone.discard(file.path)
@@ -215,9 +219,9 @@ class Intake:
                     return None
                 if self._is_ready(file):
                     batch.append(file)
-                    if len(batch) >= _BATCH:
+                    if len(batch) >= full:
                         self._enter(batch)
-                        batch = []
+                        batch, full = [], min(2 * full, _BATCH)
             self._enter(batch)
         except OSError as error:
             return self._stop(f"the spool can't be read: {error.strerror}")
