@@ -1,4 +1,7 @@
-"""When the reporter hears of changes: in groups, because each telling costs four fsyncs, and soon."""
+"""When the reporter hears of changes: in groups, and soon; at once when nothing else is to be done.
+
+Each telling costs four fsyncs. What is told is released, by calls that take the interpreter's lock from the uploads.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.ports import Clock
 
-MOST = 256
+MOST = 1000
 """Changes that are told together, …"""
-WITHIN = 0.25
+WITHIN = 1.0
 """… and the seconds after which they are told anyway."""
 
 
