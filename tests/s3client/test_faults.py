@@ -214,7 +214,8 @@ class TestSuccessThatIsNone:
                 list(client.list_multipart_uploads())
 
     def test_another_checksum_is_a_digest_failure(self, make_client):
-        with FakeServer(lambda _: answer(200, ETag="e", x_amz_checksum_crc64nvme="AAAAAAAAAAA=")) as server:
+        others = {"x_amz_checksum_crc64nvme": "AAAAAAAAAAA=", "x_amz_checksum_sha256": f"{'A' * 43}="}
+        with FakeServer(lambda _: answer(200, ETag="e", **others)) as server:
             client = make_client(server.endpoint)
             with fails(K.DIGEST, "ChecksumMismatch"):
                 client.put_object("k", b"hello")

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -99,3 +101,14 @@ def test_the_parts_checksums_make_the_whole_s(pieces):
 
 def test_without_every_part_s_checksum_there_is_none_of_the_whole():
     assert checksums.of_parts([Part(1, 5, "e", "AAAAAAAAAAA="), Part(2, 5, "e", "")]) == ""
+
+
+def test_what_is_not_asked_for_is_not_summed(file):
+    for body in (b"hello", FileSlice(file.fileno(), 0, 5)):
+        with open_payload(body, signed=True, summed=False) as one:
+            assert one.checksum == ""
+
+
+def test_a_small_object_needs_nothing_of_the_checksum_s_library():
+    code = "import sys; import recording_storage.uploader.service; sys.exit('awscrt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

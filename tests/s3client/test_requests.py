@@ -38,7 +38,7 @@ def test_a_put_carries_what_was_asked_for(make_client):
             "content-type": "audio/wav",
             "content-length": "5",
             "if-none-match": "*",
-            "x-amz-checksum-crc64nvme": stored.checksum,
+            "x-amz-checksum-sha256": stored.checksum,
             "x-amz-expected-bucket-owner": "111122223333",
             "x-amz-meta-recording-sid": "RE1",
             "x-amz-meta-name": "=?utf-8?q?M=C3=BCller?=",
@@ -68,7 +68,7 @@ class TestCapabilities:
         assert client.capabilities.missing == {Capability.IF_NONE_MATCH}
         assert len(server.requests) == 4
         assert len(caplog.records) == 1
-        assert all("x-amz-checksum-crc64nvme" in r.headers for r in server.requests)
+        assert all("x-amz-checksum-sha256" in r.headers for r in server.requests)
 
     def test_an_unnamed_one_is_found_by_leaving_out(self, make_client):
         with FakeServer(self.lacking("x-amz-tagging", answer(501))) as server:

@@ -253,15 +253,32 @@ def strict(versity_server):
     return create_bucket(versity_server)
 
 
+@pytest.fixture
+def over_tls(versity_tls_server, make_client):
+    """A bucket, and a client that trusts its server."""
+    bucket = create_bucket(versity_tls_server)
+    bundle = versity_tls_server.ca_file.read_text()
+    credential = credential_of(bucket.user)
+    return bucket, make_client(versity_tls_server.endpoint, url=bucket.url, credential=credential, ca_bundle=bundle)
+
+
 @pytest.mark.slow
 class TestIntegrity:
-    def test_a_body_tampered_with_on_its_way_is_refused(self, strict, make_client, monkeypatch):
-        client = make_client(strict.server.endpoint, url=strict.url, credential=credential_of(strict.user))
+    def test_a_body_tampered_with_on_its_way_is_refused(self, over_tls):
+        bucket, client = over_tls
+        with fails(K.DIGEST):
+            client.put_object("calls/x", b"hello", sha256=hashlib.sha256(b"other").hexdigest())
+        assert bucket.keys() == []
+
+    def test_a_part_tampered_with_on_its_way_is_refused(self, over_tls, monkeypatch):
+        bucket, client = over_tls
         original = checksums.crc64nvme
+        upload_id = client.create_multipart("calls/x")
         monkeypatch.setattr("recording_storage.s3.checksums.crc64nvme", lambda *a, **k: original(*a, **k) ^ 1)
         with fails(K.DIGEST):
-            client.put_object("calls/x", b"hello")
-        assert strict.keys() == []
+            client.upload_part("calls/x", upload_id=upload_id, number=1, body=b"hello")
+        client.abort_multipart("calls/x", upload_id=upload_id)
+        assert bucket.uploads() == []
 
     def test_over_http_the_signature_covers_the_body(self, strict, make_client, monkeypatch):
         client = make_client(strict.server.endpoint, url=strict.url, credential=credential_of(strict.user))
@@ -296,14 +313,8 @@ class TestIntegrity:
 
 
 @pytest.mark.slow
-def test_over_tls_with_a_bundle(versity_tls_server, make_client, file):
-    bucket = create_bucket(versity_tls_server)
-    client = make_client(
-        bucket.server.endpoint,
-        url=bucket.url,
-        credential=credential_of(bucket.user),
-        ca_bundle=bucket.server.ca_file.read_text(),
-    )
+def test_over_tls_with_a_bundle(over_tls, file):
+    bucket, client = over_tls
     upload_id, parts = send(client, "calls/big", file)
     client.complete_multipart("calls/big", upload_id=upload_id, parts=parts, if_none_match=True)
     client.put_object("calls/small", FileSlice(file.fileno(), 0, 100_000), if_none_match=True)

@@ -5,6 +5,7 @@ destination with one credential, from any number of threads.
 """
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -22,7 +23,8 @@ from recording_storage.s3.types import Body, Credential, Destination, OpenUpload
 
 _NONE: Mapping[str, str] = {}
 _BINARY = "application/octet-stream"
-_CHECKSUM_HEADER = "x-amz-checksum-crc64nvme"
+_CRC64NVME = "x-amz-checksum-crc64nvme"
+_SHA256 = "x-amz-checksum-sha256"
 _MAX_PAGES = 10_000
 _EMPTY = InMemory(b"", summed=False)
 
@@ -92,6 +94,7 @@ class S3Client:
         metadata: Mapping[str, str] = _NONE,
         content_type: str = _BINARY,
         if_none_match: bool = False,
+        sha256: str = "",
     ) -> StoredObject:
         """Store an object in one request.
 
@@ -101,6 +104,7 @@ class S3Client:
             metadata: user metadata, names without `x-amz-meta-`.
             content_type: the object's media type.
             if_none_match: fail with `PRECONDITION` when the key is taken, where the server knows how.
+            sha256: of the body, in hexadecimal, for a caller who has it; the server compares it with what came.
 
         Raises:
             S3Failure: `uncertain` when the object may have been stored nevertheless.
@@ -111,12 +115,13 @@ class S3Client:
         if if_none_match:
             wanted.add(Capability.IF_NONE_MATCH)
 
-        with _opened(body, operation=operation, signed=self._sign_payload) as payload:
+        with _opened(body, operation=operation, signed=True, summed=False, sha256=sha256) as payload:
+            checksum = b64encode(bytes.fromhex(payload.sha256())).decode()
 
             def attempt(active: frozenset[Capability]) -> StoredObject:
                 headers = {**common, **self._headers.for_object(active)}
                 if Capability.CHECKSUM in active:
-                    headers[_CHECKSUM_HEADER] = payload.checksum
+                    headers[_SHA256] = checksum
                 if Capability.IF_NONE_MATCH in active:
                     headers["if-none-match"] = "*"
                 answer = self._requests.send(
@@ -128,8 +133,8 @@ class S3Client:
                     signed=self._sign_payload,
                     repeatable=Capability.IF_NONE_MATCH not in active,
                 )
-                etag = _stored(answer, payload, operation=operation)
-                return StoredObject(etag, payload.checksum, answer.headers.get("x-amz-version-id", ""))
+                etag = _stored(answer, _SHA256, checksum, operation=operation)
+                return StoredObject(etag, checksum, answer.headers.get("x-amz-version-id", ""))
 
             return self.capabilities.adapt(attempt, wanted=wanted)
 
@@ -161,7 +166,7 @@ class S3Client:
                 summed = Capability.CHECKSUM in active
                 headers = dict(self._headers.for_request)
                 if summed:
-                    headers[_CHECKSUM_HEADER] = payload.checksum
+                    headers[_CRC64NVME] = payload.checksum
                 answer = self._requests.send(
                     operation,
                     "PUT",
@@ -172,7 +177,7 @@ class S3Client:
                     signed=self._sign_payload,
                     repeatable=True,
                 )
-                etag = _stored(answer, payload, operation=operation)
+                etag = _stored(answer, _CRC64NVME, payload.checksum, operation=operation)
                 return Part(number, payload.length, etag, payload.checksum if summed else "")
 
             return self.capabilities.adapt(attempt, wanted={Capability.CHECKSUM})
@@ -202,7 +207,7 @@ class S3Client:
             headers = {**self._headers.for_request, "content-type": "application/xml"}
             if summed:
                 headers["x-amz-checksum-type"] = "FULL_OBJECT"
-                headers[_CHECKSUM_HEADER] = whole
+                headers[_CRC64NVME] = whole
             if Capability.OBJECT_SIZE in active:
                 headers["x-amz-mp-object-size"] = str(sum(part.size for part in ordered))
             if Capability.IF_NONE_MATCH in active:
@@ -287,21 +292,21 @@ class S3Client:
         )
 
 
-def _stored(answer: Answer, payload: Payload, *, operation: str) -> str:
+def _stored(answer: Answer, header: str, checksum: str, *, operation: str) -> str:
     """The ETag of what was stored, once the answer is one of S3's and has our checksum."""
     etag = answer.headers.get("etag", "").strip('"')
     if not etag:
         raise errors.strange("an answer without ETag: this is no S3 server", operation=operation, status=answer.status)
-    theirs = answer.headers.get(_CHECKSUM_HEADER, "")
-    if theirs and theirs != payload.checksum:
-        raise errors.mismatch(operation=operation, ours=payload.checksum, theirs=theirs)
+    theirs = answer.headers.get(header, "")
+    if theirs and theirs != checksum:
+        raise errors.mismatch(operation=operation, ours=checksum, theirs=theirs)
     return etag
 
 
 @contextmanager
-def _opened(body: Body, *, operation: str, signed: bool) -> Iterator[Payload]:
+def _opened(body: Body, *, operation: str, signed: bool, summed: bool = True, sha256: str = "") -> Iterator[Payload]:
     try:
-        with open_payload(body, signed=signed) as payload:
+        with open_payload(body, signed=signed, summed=summed, sha256=sha256) as payload:
             yield payload
     except BodyError as error:
         raise errors.from_body(error, operation=operation) from error

@@ -100,7 +100,7 @@ def mismatch(*, operation: str, ours: str, theirs: str) -> S3Failure:
     return S3Failure(
         FailureClass.DIGEST,
         code="ChecksumMismatch",
-        message=f"the server has CRC64NVME {theirs[:24]!r}, sent was {ours!r}",
+        message=f"the server has the checksum {theirs[:48]!r}, sent was {ours!r}",
         operation=operation,
     )
 

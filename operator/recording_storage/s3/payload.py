@@ -1,27 +1,23 @@
 """A request's body on its way to the socket: read once, summed in the same pass, laid out behind room for the head.
 
-Buffers are large and reused: a fresh 8 MiB costs 2,048 page faults each time, and what is done with them (`pread`, the
-checksum, TLS) leaves the interpreter's lock.
+Buffers are large and reused (see `buffers`); what is done with them (`pread`, the checksum, TLS) leaves the lock of the
+interpreter.
 """
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from recording_storage.s3 import checksums
+from recording_storage.s3 import buffers, checksums
+from recording_storage.s3.buffers import HEAD_ROOM
 from recording_storage.s3.types import Body, FileSlice
 
-HEAD_ROOM = 8192
-"""Bytes before the body in a buffer: head and body then go out in one piece."""
 BUFFERED = 16 << 20
 """Longer slices are read twice, in pieces: once for the checksum that stands in the head, once to be sent."""
 PIECE = 4 << 20
 _JOINED = 128 << 10
-_SMALLEST = 64 << 10
-_KEPT = 8
 
 Buffer = bytes | bytearray | memoryview
 
@@ -39,7 +35,7 @@ class Payload(Protocol):
 
     length: int
     checksum: str
-    """CRC64NVME, base64; "" where the body isn't an object's."""
+    """CRC64NVME, base64; "" where it was not asked for."""
 
     def sha256(self) -> str:
         """In hexadecimal."""
@@ -48,42 +44,19 @@ class Payload(Protocol):
         """The head and the body, for the socket."""
 
 
-class _Buffers:
-    """Free buffers by size; the one used last goes out first, while it is still in the cache."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free: dict[int, list[bytearray]] = {}
-
-    def take(self, length: int) -> bytearray:
-        size = max(_SMALLEST, 1 << max(length - 1, 0).bit_length())
-        with self._lock:
-            free = self._free.get(size)
-            if free:
-                return free.pop()
-        return bytearray(HEAD_ROOM + size)
-
-    def give_back(self, buffer: bytearray) -> None:
-        with self._lock:
-            free = self._free.setdefault(len(buffer) - HEAD_ROOM, [])
-            if len(free) < _KEPT:
-                free.append(buffer)
-
-
-_buffers = _Buffers()
-
-
 class InMemory:
     """A body that the caller holds: an encrypted part, a document of XML, nothing at all."""
 
-    def __init__(self, data: bytes | bytearray | memoryview, *, summed: bool) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, *, summed: bool, sha256: str = "") -> None:
         view = memoryview(data)
         self._view = view if view.format == "B" and view.ndim == 1 else view.cast("B")
         self.length = len(self._view)
         self.checksum = checksums.encoded(checksums.crc64nvme(self._view)) if summed else ""
+        self._sha256 = sha256
 
     def sha256(self) -> str:
-        return hashlib.sha256(self._view).hexdigest()
+        self._sha256 = self._sha256 or hashlib.sha256(self._view).hexdigest()
+        return self._sha256
 
     def pieces(self, head: bytes) -> Iterator[Buffer]:
         if self.length <= _JOINED:
@@ -96,15 +69,17 @@ class InMemory:
 class _Buffered:
     """A slice of a file, read into a buffer behind room for the head."""
 
-    def __init__(self, source: FileSlice, buffer: bytearray) -> None:
+    def __init__(self, source: FileSlice, buffer: bytearray, *, summed: bool) -> None:
         self._buffer = buffer
         self.length = source.length
         self._body = memoryview(buffer)[HEAD_ROOM : HEAD_ROOM + source.length]
         _fill(self._body, source.fd, source.offset)
-        self.checksum = checksums.encoded(checksums.crc64nvme(self._body))
+        self.checksum = checksums.encoded(checksums.crc64nvme(self._body)) if summed else ""
+        self._sha256 = ""
 
     def sha256(self) -> str:
-        return hashlib.sha256(self._body).hexdigest()
+        self._sha256 = self._sha256 or hashlib.sha256(self._body).hexdigest()
+        return self._sha256
 
     def pieces(self, head: bytes) -> Iterator[Buffer]:
         if len(head) > HEAD_ROOM:
@@ -168,22 +143,24 @@ def _fill(view: memoryview, fd: int, offset: int) -> None:
 
 
 @contextmanager
-def open_payload(body: Body, *, signed: bool) -> Iterator[Payload]:
+def open_payload(body: Body, *, signed: bool, summed: bool = True, sha256: str = "") -> Iterator[Payload]:
     """An object's body, ready to be sent; its buffer goes back at the end.
 
     Args:
         body: the bytes, or the slice of a file that holds them.
         signed: whether `sha256` will be asked for.
+        summed: whether `checksum` will be.
+        sha256: in hexadecimal, where the caller who holds the bytes knows it already.
 
     Raises:
         BodyError: the file can't be read, or is shorter than the slice.
     """
     if not isinstance(body, FileSlice):
-        yield InMemory(body, summed=True)
+        yield InMemory(body, summed=summed, sha256=sha256)
         return
     streamed = body.length > BUFFERED
-    buffer = _buffers.take(PIECE if streamed else body.length)
+    buffer = buffers.take(PIECE if streamed else body.length)
     try:
-        yield _Streamed(body, buffer, signed=signed) if streamed else _Buffered(body, buffer)
+        yield _Streamed(body, buffer, signed=signed) if streamed else _Buffered(body, buffer, summed=summed)
     finally:
-        _buffers.give_back(buffer)
+        buffers.give_back(buffer)

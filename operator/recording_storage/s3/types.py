@@ -50,7 +50,7 @@ class StoredObject(NamedTuple):
     etag: str
     """Without its quotes."""
     checksum: str
-    """CRC64NVME of the whole object, base64; ours, confirmed by the server where it knows the algorithm."""
+    """Base64: SHA-256 of one request's body, CRC64NVME of parts; ours, confirmed where the server knows how."""
     version_id: str = ""
 
 

@@ -83,7 +83,7 @@ class StoredFacts(NamedTuple):
     etag: str
     """Empty when the acknowledgement was lost and only the object's presence is known."""
     checksum: str
-    """CRC64NVME, base64; empty where the server has none."""
+    """Base64: SHA-256 of what was sent in one request, CRC64NVME of parts; empty where the server has none."""
     sha256: str
     """Hex, of the file as the recorder left it."""
     size: int

@@ -40,6 +40,7 @@ class ObjectStore(Protocol):
         metadata: Mapping[str, str] = ...,
         content_type: str = ...,
         if_none_match: bool = ...,
+        sha256: str = ...,
     ) -> StoredObject: ...
 
     def create_multipart(self, key: str, *, metadata: Mapping[str, str] = ..., content_type: str = ...) -> str: ...

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.domain.upload_decision import MAX_REREADS
-from recording_storage.s3 import checksums
+from recording_storage.s3 import buffers
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from recording_storage.domain.bucket_url import BucketLocation
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from recording_storage.uploader.spool import Spool
 
 _PIECE = 1 << 20
-_buffers = threading.local()
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ class SourceFile:
     def sha256(self, *, stop: threading.Event) -> str:
         """Of the whole file, in hexadecimal. Raises FileProblemError, or StoppedError when there is no time left."""
         digest = hashlib.sha256()
+        buffer = memoryview(bytearray(min(_PIECE, self.size)))
         for offset in range(0, self.size, _PIECE):
             if stop.is_set():
                 raise StoppedError
-            body = _buffer(min(_PIECE, self.size - offset))
+            body = buffer[: self.size - offset]
             self.read_into(body, offset=offset)
             digest.update(body)
         self.require_same()
@@ -157,15 +158,16 @@ def upload_single(
     if surroundings.stop.is_set():
         raise StoppedError
     source = SourceFile(task, spool=surroundings.spool, check=False)
+    buffer = buffers.take(source.size)
     try:
+        body = memoryview(buffer)[: source.size]
         for reread in range(MAX_REREADS + 1):
-            body = _buffer(source.size)
             source.read_into(body, offset=0)
             source.require_same()
             sha256 = hashlib.sha256(body).hexdigest()
             fault_point("before-put")
             try:
-                answer = _put(task, body, store=store)
+                answer = _put(task, body, sha256=sha256, store=store)
             except S3Failure as failure:
                 if failure.kind is FailureClass.DIGEST and reread < MAX_REREADS:
                     continue
@@ -173,30 +175,23 @@ def upload_single(
                     raise
                 if not key_is_ours(task, surroundings=surroundings):
                     raise key_taken(task) from failure
-                etag, checksum = "", checksums.encoded(checksums.crc64nvme(body))
+                etag, checksum = "", b64encode(bytes.fromhex(sha256)).decode()
             else:
                 etag, checksum = answer.etag, answer.checksum
             fault_point("after-put")
             return facts(task, location=location, etag=etag, checksum=checksum, sha256=sha256, clock=surroundings.clock)
         raise AssertionError("the last round returns or raises")
     finally:
+        buffers.give_back(buffer)
         source.close()
 
 
-def _put(task: Task, body: memoryview, *, store: ObjectStore) -> StoredObject:
+def _put(task: Task, body: memoryview, *, sha256: str, store: ObjectStore) -> StoredObject:
     return store.put_object(
         task.key,
         body,
         metadata=object_metadata(task),
         content_type=task.recording.content_type,
         if_none_match=True,
+        sha256=sha256,
     )
-
-
-def _buffer(size: int) -> memoryview:
-    """This thread's own, reused: a fresh one would cost a page fault for each 4 KiB."""
-    kept: bytearray | None = getattr(_buffers, "kept", None)
-    if kept is None or len(kept) < size:
-        kept = bytearray(max(size, 256 << 10))
-        _buffers.kept = kept
-    return memoryview(kept)[:size]
