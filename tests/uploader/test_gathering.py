@@ -8,7 +8,6 @@ from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
-from recording_storage.uploader.pace import FEWEST
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, the_lane
@@ -62,14 +61,14 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     clock = SteppingClock()
     with quick.running(clock=clock) as running:
         engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - FEWEST)
+        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - 1)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         engine.post(settled.set)
         assert settled.wait(20)
         clock.end = clock.monotonic() + LINGER
         clock.started.set()
-        allowed.release()
+        allowed.release(2)  # the second is begun while the answer for the first is under way
         assert clock.ended.wait(20)
         allowed.release(MANY)
         running.await_states(dict.fromkeys(names, "released"))

@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from recording_storage.domain.states import Product, RecordingState
+from recording_storage.s3.interleaving import give_way
+from recording_storage.uploader.crew import BRIEF, MAX_CONCURRENCY, Crew
 from recording_storage.uploader.entry import Identity, Recording, StoredFacts
-from recording_storage.uploader.lanes import MAX_CONCURRENCY, Lane
+from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace
 
@@ -85,3 +87,50 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
     finally:
         go_on.set()
     assert {done.get(timeout=10).recording.id for _ in large} == {one.recording.id for one in large}
+
+
+class Answers:
+    """A destination whose uploads give way once they are sent, as a request to a server does."""
+
+    def __init__(self, *, places: int = 32) -> None:
+        self.steps: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.crew = Crew(
+            perform=self._perform,
+            done=lambda outcome: self.done.put(outcome.task.recording.id),
+            places=threading.Semaphore(places),
+        )
+
+    def of(self, *tasks: Task) -> list[tuple[str, int]]:
+        """What was done for these tasks, in order."""
+        self.crew.put(tasks)
+        assert {self.done.get(timeout=10) for _ in tasks} == {one.recording.id for one in tasks}
+        return [self.steps.get_nowait() for _ in range(2 * len(tasks))]
+
+    def _perform(self, task: Task) -> Outcome:
+        self.steps.put(("sent", task.recording.id))
+        give_way()
+        self.steps.put(("answered", task.recording.id))
+        return Outcome(task, stored=STORED)
+
+
+def test_the_next_is_sent_while_the_answer_is_under_way() -> None:
+    steps = Answers().of(*(task(number, size=100_000) for number in range(1, 4)))
+    assert steps == [("sent", 1), ("sent", 2), ("answered", 1), ("sent", 3), ("answered", 2), ("answered", 3)]
+
+
+ONE_BY_ONE = [("sent", 1), ("answered", 1), ("sent", 2), ("answered", 2)]
+
+
+def test_no_answer_waits_for_the_sending_of_a_large_one() -> None:
+    assert Answers().of(task(1, size=1), task(2, size=BRIEF + 1)) == ONE_BY_ONE
+
+
+def test_a_destination_that_bears_one_at_a_time_gets_no_more() -> None:
+    answers = Answers()
+    answers.crew.limit = 1.0
+    assert answers.of(task(1, size=1), task(2, size=1)) == ONE_BY_ONE
+
+
+def test_the_last_place_is_no_reason_to_wait_for_one_s_own() -> None:
+    assert Answers(places=1).of(task(1, size=1), task(2, size=1)) == ONE_BY_ONE

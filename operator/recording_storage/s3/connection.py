@@ -140,6 +140,8 @@ class Connection:
             OSError: the connection failed, or stood still.
         """
         send = self._socket.send
+        # TLS writes 16 KiB at a time, and each of them would wake the other end
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         for piece in pieces:
             view = memoryview(piece)
             while view:
@@ -147,23 +149,25 @@ class Connection:
                     view = view[send(view[:_SEND]) :]
                 except _WANTS as want:
                     self._wait(_event(want, select.POLLOUT), self._timeouts.read)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
-    def answer(self, *, within: float | None = None) -> AnswerReader:
+    def answer(self, *, within: float | None = None, at_hand: bool = False) -> AnswerReader:
         """A reader of the answer to what was sent; it tells afterwards, too, whether anything came at all.
 
         Args:
             within: seconds for the whole answer; the time-outs' own when None.
+            at_hand: it has probably come already; to read in vain would cost more than to ask.
         """
         deadline = time.monotonic() + (self._timeouts.answer if within is None else within)
-        begun = False
+        ask = not at_hand
 
         def receive(size: int) -> bytes:
-            nonlocal begun
+            nonlocal ask
             event = select.POLLIN
             while True:
-                if not (begun and self._has_pending()):
+                if ask and not self._has_pending():
                     self._wait(event, min(self._timeouts.read, deadline - time.monotonic()))
-                begun = True
+                ask = True
                 try:
                     return self._socket.recv(size)
                 except _WANTS as want:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, NoAnswerError
 from recording_storage.s3.connection import Address, Connection, Timeouts
+from recording_storage.s3.interleaving import give_way
 from recording_storage.s3.payload import Buffer
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Transport:
                         raise
                     connection.close()
                     return answer
-                reader = connection.answer()
+                reader = connection.answer(at_hand=give_way())
                 try:
                     answer = reader.read()
                 finally:

@@ -15,10 +15,11 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
+from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lane_state import LaneState
-from recording_storage.uploader.lanes import MAX_CONCURRENCY, TROUBLE_AFTER
+from recording_storage.uploader.lanes import TROUBLE_AFTER
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
 from recording_storage.uploader.sweep import sweep

@@ -1,19 +1,18 @@
-"""The way to one destination: its queue, its workers, its concurrency, and whether it works."""
+"""The way to one destination: its crew, its concurrency, and whether it works."""
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
+from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.multipart import PartPool
-from recording_storage.uploader.pace import Pace
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from recording_storage.domain.bucket_url import BucketLocation
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_CONCURRENCY = 8
-"""Recordings that are sent to one destination at a time, at most (see `pace`)."""
-_IDLE = 5.0
-"""Seconds until a worker without work ends."""
 TROUBLE_AFTER = 3
 """Failures in a row, of the kind that passes, after which a destination counts as failing."""
 _NO_WORD = frozenset({FailureClass.THROTTLED, FailureClass.MULTIPART_LOST, FailureClass.LOCAL_FULL})
@@ -90,18 +85,8 @@ class Lane:
         """Monotonic: when the verify sequence last confirmed the denial."""
         self.limbo: list[Outcome] = []
         """Failures that wait for what `CHECKING` finds out."""
-        self._perform = perform
-        self._done = done
-        self._places = places
-        self._limit = float(MAX_CONCURRENCY)
         self._cut_at = -1e9
-        self._condition = threading.Condition()
-        self._queue: deque[Task] = deque()
-        self._active = 0
-        self._in_parts = 0
-        """Of those that are active."""
-        self._pace = Pace(MAX_CONCURRENCY)
-        self._threads = 0
+        self._crew = Crew(perform=partial(perform, self), done=partial(done, self), places=places)
 
     @property
     def account_sid(self) -> str:
@@ -117,17 +102,16 @@ class Lane:
 
     @property
     def concurrency(self) -> int:
-        return int(self._limit)
+        return int(self._crew.limit)
 
     @property
     def queued(self) -> int:
-        return len(self._queue)
+        return self._crew.queued
 
     @property
     def busy(self) -> int:
         """Tasks that are queued or under way."""
-        with self._condition:
-            return len(self._queue) + self._active
+        return self._crew.busy
 
     @property
     def is_doubted(self) -> bool:
@@ -147,17 +131,11 @@ class Lane:
             self.probe_at = min(self.probe_at, moment)
 
     def put(self, tasks: Sequence[Task]) -> None:
-        with self._condition:
-            self._queue.extend(tasks)
-            self._staff()
-            self._condition.notify(len(tasks))
+        self._crew.put(tasks)
 
     def drain(self) -> list[Task]:
         """Take back what has not begun."""
-        with self._condition:
-            left = list(self._queue)
-            self._queue.clear()
-            return left
+        return self._crew.drain()
 
     def succeeded(self) -> None:
         """It works: a little more at a time, until something objects."""
@@ -165,8 +143,7 @@ class Lane:
         self.suspicion, self.answered = None, False
         if self.state is LaneState.FAILING:
             self.probe_by(0.0)  # one that was under way has found out
-        if self._limit < MAX_CONCURRENCY:
-            self._limit = min(MAX_CONCURRENCY, self._limit + 1.0 / self._limit)
+        self._crew.limit = min(MAX_CONCURRENCY, self._crew.limit + 1.0 / self._crew.limit)
 
     def failed(self, failure: S3Failure) -> None:
         """Note what a failure says of the destination."""
@@ -180,7 +157,7 @@ class Lane:
         """Half as much at a time; failures of one moment count once. `now` is monotonic."""
         if now - self._cut_at >= 1.0:
             self._cut_at = now
-            self._limit = max(1.0, self._limit / 2)
+            self._crew.limit = max(1.0, self._crew.limit / 2)
 
     def drop_client(self) -> None:
         """The next upload makes a new one, with the plan's present credential."""
@@ -191,38 +168,3 @@ class Lane:
     def close(self) -> None:
         self.drop_client()
         self.pool.close()
-
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                while not self._queue or self._active >= self._at_a_time():
-                    if not self._condition.wait(_IDLE) and not self._queue:
-                        self._threads -= 1
-                        return
-                task = self._queue.popleft()
-                self._active += 1
-                self._in_parts += task.is_multipart
-                self._staff()
-            with self._places:
-                began, worked = time.perf_counter(), time.thread_time()
-                outcome = self._perform(self, task)
-                seconds, work = time.perf_counter() - began, time.thread_time() - worked
-            with self._condition:
-                self._active -= 1
-                self._in_parts -= task.is_multipart
-                if outcome.stored is not None and not task.is_multipart:
-                    self._pace.note(seconds=seconds, work=work)
-                if self._queue:
-                    self._staff()
-                    self._condition.notify()
-            self._done(self, outcome)
-
-    def _at_a_time(self) -> int:
-        """Uploads; one in parts has threads of its own, and keeps nobody waiting who goes in one request."""
-        return min(self.concurrency, self._pace.wanted + self._in_parts)
-
-    def _staff(self) -> None:
-        """Start the workers that there is work for. The lock is held."""
-        while self._threads < min(len(self._queue) + self._active, self._at_a_time()):
-            self._threads += 1
-            threading.Thread(target=self._run, name="upload", daemon=True).start()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
+from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.lane_state import LaneState
-from recording_storage.uploader.lanes import MAX_CONCURRENCY
 from recording_storage.uploader.ports import DestinationStatus, Status
 
 if TYPE_CHECKING:
