@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from recording_storage.s3.address_guard import AddressGuard
-from recording_storage.s3.connection import Address, Timeouts, trust
+from recording_storage.s3.authorities import trust
+from recording_storage.s3.connection import Address, Timeouts
 from recording_storage.s3.transport import Transport
 from tests.tools.pki import Authority
 

@@ -139,7 +139,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every package's metadata
     gc.disable()  # what the imports make stays: looking for garbage in it costs a tenth of the start
-    from recording_storage.uploader import logs, service  # noqa: PLC0415 - the help needs none of it
+    from recording_storage.s3.authorities import load_ahead  # noqa: PLC0415 - the help needs none of it
+
+    load_ahead()  # while the rest is imported
+    from recording_storage.uploader import logs, service  # noqa: PLC0415
     from recording_storage.uploader.app import Options  # noqa: PLC0415
     from recording_storage.uploader.candidates import AccountFrom  # noqa: PLC0415
     from recording_storage.uploader.config import ConfigError  # noqa: PLC0415

@@ -3,11 +3,9 @@
 import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Self
 
 from recording_storage.s3.address_guard import AddressGuard
@@ -41,33 +39,6 @@ def _event(want: OSError, usual: int) -> int:
     if isinstance(want, ssl.SSLWantReadError):
         return select.POLLIN
     return select.POLLOUT if isinstance(want, ssl.SSLWantWriteError) else usual
-
-
-_trusting = threading.Lock()
-
-
-def trust(ca_bundle: str | None) -> ssl.SSLContext:
-    """A context that trusts the system's authorities, and the given PEM certificates besides; made once for each.
-
-    Loading the authorities takes tens of milliseconds, without the interpreter's lock: ask in a thread before it is
-    needed. Who asks meanwhile waits for that one.
-
-    Raises:
-        ValueError: the bundle holds no certificate that can be read.
-    """
-    with _trusting:
-        return _context(ca_bundle or "")
-
-
-@lru_cache(maxsize=16)
-def _context(ca_bundle: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_bundle:
-        try:
-            context.load_verify_locations(cadata=ca_bundle)
-        except ssl.SSLError as error:
-            raise ValueError(f"the CA bundle can't be read: {error.reason or error}") from error
-    return context
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3 import errors, xml
 from recording_storage.s3.address_guard import AddressGuard, AddressRefusedError
 from recording_storage.s3.answer import Answer
-from recording_storage.s3.connection import Address, Timeouts, trust
+from recording_storage.s3.authorities import trust
+from recording_storage.s3.connection import Address, Timeouts
 from recording_storage.s3.headers import check_credential
 from recording_storage.s3.payload import BodyError, Buffer, Payload
 from recording_storage.s3.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, Signer, encoded_path, encoded_query

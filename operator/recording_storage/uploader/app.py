@@ -159,8 +159,6 @@ class Uploader:
 
     def _apply(self, plan: Plan) -> None:
         """The configuration's plan, for whatever account a recording names."""
-        for terms in plan.destinations.values():
-            self.parts.connections.prepare(terms)
         self.plans.replace({}, everybody=plan)
         self.engine.plans_changed()
 

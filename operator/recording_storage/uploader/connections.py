@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from typing import TYPE_CHECKING
 
 from recording_storage import __version__
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
-from recording_storage.s3.connection import trust
 from recording_storage.s3.verify import verify
 
 if TYPE_CHECKING:
@@ -24,16 +21,6 @@ class S3Connections:
     def connect(self, terms: DestinationTerms) -> ObjectStore:
         """A client with the terms' credential. Raises S3Failure for a CA bundle that can't be read."""
         return self._client(terms)
-
-    def prepare(self, terms: DestinationTerms) -> None:
-        """Load in a thread what the first connection needs; whatever is wrong with it shows when it connects."""
-
-        def load() -> None:
-            with contextlib.suppress(ValueError):
-                trust(terms.ca_bundle)
-
-        if terms.location.scheme == "https":
-            threading.Thread(target=load, name="authorities", daemon=True).start()
 
     def verify(self, terms: DestinationTerms) -> Verification:
         """Go through the verify sequence with a client of its own. Raises S3Failure as `connect` does."""
