@@ -14,7 +14,6 @@ import os
 import select
 import struct
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +61,7 @@ class Watch:
         self._folders: dict[int, str] = {}
         self._watched: set[str] = set()
         self._warned = False
+        self._closing = False
         self._stop_read, self._stop_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -85,6 +85,7 @@ class Watch:
             self._watched.add(folder)
 
     def close(self) -> None:
+        self._closing = True
         os.write(self._stop_write, b"x")
         self._thread.join()
         for fd in (self._fd, self._stop_read, self._stop_write):
@@ -94,12 +95,13 @@ class Watch:
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        poll.register(self._stop_read, select.POLLIN)
+        stop = select.poll()
+        for one in (poll, stop):
+            one.register(self._stop_read, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll()}
-            if self._stop_read in ready:
+            poll.poll()
+            if stop.poll(_GATHER * 1000):
                 return
-            time.sleep(_GATHER)
             try:
                 data = os.read(self._fd, 1 << 18)
             except BlockingIOError:
@@ -108,7 +110,7 @@ class Watch:
 
     def _take(self, data: bytes) -> None:
         offset = 0
-        while offset < len(data):
+        while offset < len(data) and not self._closing:
             number, mask, _cookie, length = _HEAD.unpack_from(data, offset)
             name = os.fsdecode(data[offset + _HEAD.size : offset + _HEAD.size + length].rstrip(b"\0"))
             offset += _HEAD.size + length
@@ -120,8 +122,8 @@ class Watch:
                 if mask & _IGNORED and folder is not None:
                     del self._folders[number]
                     self._watched.discard(folder)
-            if folder is None or not name:
-                continue
+            if folder is None or not name or name.startswith("."):
+                continue  # no recording's name: what a release moves aside, say
             path = f"{folder}/{name}" if folder else name
             if mask & _IS_DIR and mask & MOVED_FROM:
                 with self._lock:  # another folder may come to have its name

@@ -221,7 +221,7 @@ class Intake:
                     batch.append(file)
                     if len(batch) >= full:
                         self._enter(batch)
-                        batch, full = [], min(2 * full, _BATCH)
+                        batch, full = [], _BATCH
             self._enter(batch)
         except OSError as error:
             return self._stop(f"the spool can't be read: {error.strerror}")
