@@ -87,9 +87,9 @@ def test_a_deletion_that_is_in_use_is_blocked() -> None:
 
 def test_only_what_fails_for_the_same_reason_is_tried_more_slowly() -> None:
     streak = Streak()
-    waited = [streak.count(Waiting("AccountNotReady", "m")) for _ in range(6)]
+    waited = [streak.count("AccountNotReady") for _ in range(6)]
     assert waited == [1, 2, 3, 4, 5, 6]
 
     refused = Stalled("BucketAccessDenied", "m")
-    assert pause(refused, failures=streak.count(refused), interval=300) == 2
-    assert pause(refused, failures=streak.count(refused), interval=300) == 4
+    assert pause(refused, failures=streak.count(refused.reason), interval=300) == 2
+    assert pause(refused, failures=streak.count(refused.reason), interval=300) == 4

@@ -129,7 +129,7 @@ class Reconciler:
         conditions = conditions_of(verdict, decision.conditions, ready_message=decision.message)
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
-        after = pause(verdict, failures=streak.count(verdict) if verdict else 0, interval=interval)
+        after = pause(verdict, failures=streak.count(verdict.reason) if verdict else 0, interval=interval)
         if decision.again_after is not None:
             after = min(after, decision.again_after)
         return Outcome(after=after, verdict=verdict)
@@ -169,7 +169,7 @@ class Reconciler:
         conditions = conditions_of(verdict, decision.conditions, ready_message="")
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
-        return Outcome(after=pause(verdict, failures=streak.count(verdict), interval=60.0), verdict=verdict)
+        return Outcome(after=pause(verdict, failures=streak.count(verdict.reason), interval=60.0), verdict=verdict)
 
     async def _rounds(
         self, kind: AnyKind, resource: Resource, decide: Callable[[Any, Any], Decision[Any]]

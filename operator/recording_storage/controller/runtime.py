@@ -222,15 +222,15 @@ class Operator:
                 return
             log = logger.debug if error.conflict else logger.warning
             log("%s: %s; tried again by itself", key, error)
-            verdict = Transient(f"ApiServer{error.status}", "")
-            self._again(key, pause(verdict, failures=streak.count(verdict), interval=60.0))
+            failures = streak.count(f"API server: {error.status}")
+            self._again(key, pause(Transient("", ""), failures=failures, interval=60.0))
             return
         except Exception:
             # A defect of ours must not end the care for all other objects; it is loud, counted and tried again.
             metrics.RECONCILES.labels(kind=key.kind, outcome="defect").inc()
             logger.exception("%s: a defect of the operator; tried again by itself", key)
-            verdict = Transient("Defect", "")
-            self._again(key, pause(verdict, failures=streak.count(verdict) + 3, interval=300.0))
+            failures = streak.count("defect") + 3
+            self._again(key, pause(Transient("", ""), failures=failures, interval=300.0))
             return
         if outcome.verdict is None:
             self._streaks.pop(key, None)

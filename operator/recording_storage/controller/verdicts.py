@@ -141,10 +141,10 @@ class Streak:
         self._reason = ""
         self._length = 0
 
-    def count(self, verdict: Verdict) -> int:
-        """How many they are with this one."""
-        self._length = self._length + 1 if verdict.reason == self._reason else 1
-        self._reason = verdict.reason
+    def count(self, reason: str) -> int:
+        """How many they are with this one, which ended for `reason`."""
+        self._length = self._length + 1 if reason == self._reason else 1
+        self._reason = reason
         return self._length
 
 
