@@ -1,47 +1,74 @@
-"""A call gives way when its request is on its way, and goes on when it is resumed."""
+"""A call gives way where it would wait for its connection, and goes on when it is resumed."""
 
+import os
+import select
 import threading
+import time
 
 import pytest
 
-from recording_storage.s3.interleaving import Interleaved, give_way
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.s3.interleaving import Interleaved, Waiting, is_ready
 from tests.s3client.fake_server import FakeServer
 from tests.s3client.replies import answer
 
 
-def test_a_call_goes_on_where_it_gave_way():
-    steps = []
+@pytest.fixture
+def bell():
+    """A descriptor that is not ready."""
+    fd = os.eventfd(0, os.EFD_NONBLOCK)
+    yield fd
+    os.close(fd)
 
-    def call():
-        steps.append("begun")
-        waited = give_way()
-        steps.append("resumed")
-        return waited
 
-    one = Interleaved(call)
-    assert not one.resume()
-    assert steps == ["begun"]
-    assert one.resume()
-    assert steps == ["begun", "resumed"]
+def all_of(*calls):
+    """Each call's result, in the order of their ends; they share this thread."""
+    results, waiting = [], Waiting()
+
+    def go_on(one, *, ready=True):
+        wait = one.resume(ready=ready)
+        if wait is None:
+            results.append(one.result)
+        else:
+            waiting.add(one, wait)
+
+    for call in calls:
+        go_on(Interleaved(call))
+    while waiting:
+        for one, ready in list(waiting.take()):
+            go_on(one, ready=ready)
+    return results
+
+
+def test_a_call_goes_on_where_it_gave_way(bell):
+    one = Interleaved(lambda: is_ready(bell, select.POLLIN, seconds=20))
+    wait = one.resume()
+    assert (wait.fd, wait.event) == (bell, select.POLLIN)
+    assert wait.until == pytest.approx(time.monotonic() + 20, abs=5)
+    assert one.resume(ready=True) is None
     assert one.result is True
 
 
-def test_who_was_not_made_to_be_interleaved_goes_straight_on():
-    assert give_way() is False
-    inside = Interleaved(lambda: [give_way() for _ in range(3)])
-    assert [inside.resume() for _ in range(4)] == [False, False, False, True]
-    assert give_way() is False
+def test_who_was_not_made_to_be_interleaved_waits_itself(bell):
+    assert is_ready(bell, select.POLLIN, seconds=0.01) is False
+    os.eventfd_write(bell, 1)
+    assert is_ready(bell, select.POLLIN, seconds=20) is True
+    assert is_ready(bell, select.POLLIN, seconds=0.0) is False, "its time was up before"
 
 
-def test_what_a_call_raises_comes_out_of_the_resumption():
+def test_what_a_call_raises_comes_out_of_the_resumption(bell):
     def call():
-        give_way()
+        is_ready(bell, select.POLLIN, seconds=20)
         raise KeyError("k")
 
     one = Interleaved(call)
     one.resume()
     with pytest.raises(KeyError):
-        one.resume()
+        one.resume(ready=False)
+
+
+def test_one_whose_time_is_up_goes_on_without_what_it_waited_for(bell):
+    assert all_of(lambda: is_ready(bell, select.POLLIN, seconds=0.05), lambda: "at once") == ["at once", False]
 
 
 def test_two_requests_of_one_thread_are_under_way_at_once(make_client):
@@ -53,13 +80,53 @@ def test_two_requests_of_one_thread_are_under_way_at_once(make_client):
 
     with FakeServer(reply) as server:
         client = make_client(server.endpoint)
-        first, second = (Interleaved(lambda key=key: client.put_object(key, key.encode() * 1000)) for key in ("a", "b"))
-        assert not first.resume()
-        assert not second.resume()
-        assert first.resume()
-        assert second.resume()
-    assert (first.result.etag, second.result.etag) == ("e", "e")
+        stored = all_of(*(lambda key=key: client.put_object(key, key.encode() * 1000) for key in ("a", "b")))
+    assert [each.etag for each in stored] == ["e", "e"]
     assert {request.target: request.body for request in server.requests} == {
         "/bucket/a": b"a" * 1000,
         "/bucket/b": b"b" * 1000,
     }
+
+
+def test_no_answer_waits_for_another_one(make_client):
+    go_on = threading.Event()
+
+    def reply(request):
+        assert request.target != "/bucket/slow" or go_on.wait(20)
+        return answer(200, ETag="e")
+
+    others = []
+
+    def put(client, key):
+        client.put_object(key, b"hello")
+        if key != "slow":
+            others.append(key)
+            if len(others) == 2:
+                go_on.set()
+        return key
+
+    with FakeServer(reply) as server:
+        client = make_client(server.endpoint)
+        ended = all_of(*(lambda key=key: put(client, key) for key in ("slow", "one", "two")))
+    assert ended == [*others, "slow"]
+
+
+def test_the_time_for_an_answer_begins_when_the_request_was_sent(make_client):
+    """However long the thread is kept with another one before it looks."""
+    never = threading.Event()
+
+    def reply(_request):
+        never.wait(20)
+        return answer(200, ETag="e")
+
+    with FakeServer(reply) as server:
+        client = make_client(server.endpoint, read_timeout=5.0)
+        one = Interleaved(lambda: client.put_object("k", b"hello"))
+        wait = one.resume()
+        while wait.event != select.POLLIN:  # connecting
+            wait = one.resume()
+        assert wait.until == pytest.approx(time.monotonic() + 5.0, abs=2)
+        with pytest.raises(S3Failure) as caught:
+            one.resume(ready=False)
+        never.set()
+    assert (caught.value.kind, caught.value.code) == (FailureClass.TRANSIENT, "ReadTimeout")

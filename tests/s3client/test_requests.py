@@ -76,7 +76,28 @@ class TestCapabilities:
             client.put_object("k", b"hello", if_none_match=True)
             client.put_object("k", b"hello", if_none_match=True)
         assert Capability.TAGGING in client.capabilities.missing
-        assert Capability.CHECKSUM not in client.capabilities.missing
+        assert Capability.SHA256 not in client.capabilities.missing
+
+    @pytest.mark.parametrize(
+        ("unknown", "known", "missing"),
+        [
+            ("x-amz-checksum-sha256", "x-amz-checksum-crc64nvme", Capability.SHA256),
+            ("x-amz-checksum-crc64nvme", "x-amz-checksum-sha256", Capability.CHECKSUM),
+        ],
+    )
+    @pytest.mark.parametrize("words", ["The header {} is not known", "Checksum algorithm provided is unsupported."])
+    def test_a_server_that_lacks_one_checksum_is_still_sent_the_other(
+        self, make_client, unknown, known, missing, words
+    ):
+        reply = error(400, "InvalidArgument", words.format(unknown))
+        with FakeServer(self.lacking(unknown, reply)) as server:
+            client = make_client(server.endpoint)
+            for _ in range(2):
+                client.put_object("k", b"hello")
+                client.upload_part("k", upload_id="u", number=1, body=b"hello")
+        assert client.capabilities.missing == {missing}
+        assert sum(unknown in request.headers for request in server.requests) == 1
+        assert sum(known in request.headers for request in server.requests) == 2
 
     def test_an_unknown_checksum_is_dropped(self, make_client):
         reply = error(400, "InvalidRequest", "Checksum algorithm provided is unsupported")

@@ -1,13 +1,18 @@
 """The scheduler sleeps until there is something that it can do; while outcomes gather, that is to settle them."""
 
+import os
+import select
 import threading
+from contextlib import suppress
 
 import pytest
 
+from recording_storage.s3.interleaving import is_ready
 from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.pace import FEWEST
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, the_lane
@@ -39,36 +44,54 @@ class SteppingClock(FakeClock):
         return False
 
 
+class Permits:
+    """As many uploads begin as are released; the others give way, as one that waits for its server."""
+
+    def __init__(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+
+    def release(self, count: int = 1) -> None:
+        os.eventfd_write(self._fd, count)
+
+    def acquire(self) -> None:
+        mine = os.dup(self._fd)
+        try:
+            while True:
+                assert is_ready(mine, select.POLLIN, seconds=20)
+                with suppress(BlockingIOError):
+                    os.eventfd_read(mine)
+                    return
+        finally:
+            os.close(mine)
+
+
 @pytest.fixture
-def allowed(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """As many uploads begin as it is released."""
-    perform, allowed = Worker.perform, threading.Semaphore(0)
+def allowed(monkeypatch: pytest.MonkeyPatch) -> Permits:
+    perform, allowed = Worker.perform, Permits()
 
     def perform_when_allowed(worker: Worker, lane: Lane, task: Task) -> Outcome:
-        assert allowed.acquire(timeout=20)
+        allowed.acquire()
         return perform(worker, lane, task)
 
     monkeypatch.setattr(Worker, "perform", perform_when_allowed)
     return allowed
 
 
-def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
-    quick: SpoolFolder, allowed: threading.Semaphore
-) -> None:
+def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(quick: SpoolFolder, allowed: Permits) -> None:
     names = [f"{number:03}.wav" for number in range(MANY)]
     for name in names:
         quick.put(name)
     clock = SteppingClock()
     with quick.running(clock=clock) as running:
         engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - 1)
+        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - FEWEST)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         engine.post(settled.set)
         assert settled.wait(20)
         clock.end = clock.monotonic() + LINGER
         clock.started.set()
-        allowed.release(2)  # the second is begun while the answer for the first is under way
+        allowed.release()
         assert clock.ended.wait(20)
         allowed.release(MANY)
         running.await_states(dict.fromkeys(names, "released"))
@@ -76,9 +99,7 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     quick.check_all_stored()
 
 
-def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(
-    quick: SpoolFolder, allowed: threading.Semaphore
-) -> None:
+def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(quick: SpoolFolder, allowed: Permits) -> None:
     quick.put("a.wav")
     clock = SteppingClock()
     with quick.running(clock=clock) as running:

@@ -1,5 +1,7 @@
 """A destination that is held again and again, though the verify sequence finds nothing wrong."""
 
+import os
+import select
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.s3.interleaving import is_ready
 from recording_storage.s3.verify import Verification
 from recording_storage.uploader import pace
 from recording_storage.uploader.connections import S3Connections
@@ -227,7 +230,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
     gated: SpoolFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds = {"a.wav": FailureClass.FATAL, "b.wav": FailureClass.HOLD, "c.wav": FailureClass.FATAL}
-    go, failed, answer = {name: threading.Event() for name in kinds}, set[str](), threading.Event()
+    go, failed, answer = {name: os.eventfd(0) for name in kinds}, set[str](), threading.Event()
     perform, verify = Worker.perform, S3Connections.verify
 
     def fail_once(worker: Worker, lane: Lane, task: Task) -> Outcome:
@@ -236,14 +239,14 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
             return perform(worker, lane, task)
         failed.add(name)
         credential = lane.terms and lane.terms.credential
-        assert go[name].wait(20)
+        assert is_ready(go[name], select.POLLIN, seconds=20)
         return Outcome(task, credential, failure=S3Failure(kinds[name], code="Refused", message="no"))
 
     def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
         assert answer.wait(20)
         return verify(connections, terms)
 
-    monkeypatch.setattr(pace, "FEWEST", len(kinds) + 1)  # all are under way together
+    monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together
     monkeypatch.setattr(Worker, "perform", fail_once)
     monkeypatch.setattr(S3Connections, "verify", answer_late)
     for name in kinds:
@@ -251,11 +254,11 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
     clock = FakeClock()
     with gated.running(clock=clock) as running:
         await_that(lambda: failed == set(kinds))
-        go["a.wav"].set()
+        os.eventfd_write(go["a.wav"], 1)
         await_that(lambda: the_lane(running).state is LaneState.CHECKING)
-        go["b.wav"].set()
+        os.eventfd_write(go["b.wav"], 1)
         await_that(lambda: the_lane(running).state is LaneState.HELD)
-        go["c.wav"].set()
+        os.eventfd_write(go["c.wav"], 1)
         running.await_states({"a.wav": "uploading", "b.wav": "held", "c.wav": "held"})
         answer.set()
         running.await_states(dict.fromkeys(kinds, "held"))

@@ -50,6 +50,9 @@ class Capability(StrEnum):
 
     IF_NONE_MATCH = "if-none-match"
     CHECKSUM = "checksum"
+    """Of parts: CRC64NVME."""
+    SHA256 = "sha256"
+    """The checksum of an object that goes in one request."""
     OBJECT_SIZE = "object-size"
     TAGGING = "tagging"
     STORAGE_CLASS = "storage-class"

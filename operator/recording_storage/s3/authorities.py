@@ -10,7 +10,7 @@ _ahead: list[ssl.SSLContext] = []
 
 def load_ahead() -> None:
     """Load the system's authorities in a thread: that takes tens of milliseconds, without the interpreter's lock."""
-    threading.Thread(target=_load_ahead, name="authorities", daemon=True).start()
+    threading.Thread(target=_load_ahead, name="authorities").start()  # not left alone in OpenSSL when we end
 
 
 def _load_ahead() -> None:

@@ -28,3 +28,9 @@ def give_back(buffer: bytearray) -> None:
         free = _free.setdefault(len(buffer), [])
         if len(free) < _KEPT:
             free.append(buffer)
+
+
+def drop() -> None:
+    """Keep none: there is nothing to do for now."""
+    with _lock:
+        _free.clear()

@@ -16,6 +16,7 @@ GUESSES = (
     Capability.TAGGING,
     Capability.STORAGE_CLASS,
     Capability.CHECKSUM,
+    Capability.SHA256,
 )
 """The order in which they are left out when the server doesn't tell which it lacks: the least known first."""
 

@@ -111,7 +111,7 @@ class S3Client:
         """
         operation = "PutObject"
         common = {"content-type": check_content_type(content_type), **metadata_headers(metadata)}
-        wanted = {Capability.CHECKSUM, *self._headers.capabilities}
+        wanted = {Capability.SHA256, *self._headers.capabilities}
         if if_none_match:
             wanted.add(Capability.IF_NONE_MATCH)
 
@@ -120,19 +120,24 @@ class S3Client:
 
             def attempt(active: frozenset[Capability]) -> StoredObject:
                 headers = {**common, **self._headers.for_object(active)}
-                if Capability.CHECKSUM in active:
+                if Capability.SHA256 in active:
                     headers[_SHA256] = checksum
                 if Capability.IF_NONE_MATCH in active:
                     headers["if-none-match"] = "*"
-                answer = self._requests.send(
-                    operation,
-                    "PUT",
-                    key=key,
-                    headers=headers,
-                    payload=payload,
-                    signed=self._sign_payload,
-                    repeatable=Capability.IF_NONE_MATCH not in active,
-                )
+                try:
+                    answer = self._requests.send(
+                        operation,
+                        "PUT",
+                        key=key,
+                        headers=headers,
+                        payload=payload,
+                        signed=self._sign_payload,
+                        repeatable=Capability.IF_NONE_MATCH not in active,
+                    )
+                except S3Failure as failure:
+                    if failure.capability is Capability.CHECKSUM:
+                        failure.capability = Capability.SHA256  # what a server says of checksums is about this one
+                    raise
                 etag = _stored(answer, _SHA256, checksum, operation=operation)
                 return StoredObject(etag, checksum, answer.headers.get("x-amz-version-id", ""))
 

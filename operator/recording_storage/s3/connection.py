@@ -1,5 +1,7 @@
 """One connection to an S3 server: TCP to a judged address, TLS to the name, one request at a time."""
 
+import errno
+import os
 import select
 import socket
 import ssl
@@ -10,6 +12,7 @@ from typing import Self
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, AnswerReader
+from recording_storage.s3.interleaving import is_ready
 from recording_storage.s3.payload import Buffer
 
 _SEND = 1 << 20
@@ -57,9 +60,6 @@ class Connection:
     """An open connection. Not thread-safe: it has one user at a time."""
 
     def __init__(self, sock: socket.socket, *, timeouts: Timeouts) -> None:
-        # It waits by itself: with a time-out of its own, a socket polls before each write and reads in vain before each
-        # answer, and every one of these calls hands the interpreter's lock to another thread.
-        sock.setblocking(False)
         self._socket = sock
         self._timeouts = timeouts
         self.reused = False
@@ -85,16 +85,19 @@ class Connection:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 break
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            # It waits by itself: with a time-out of its own, a socket polls before each write and reads in vain before
+            # each answer, and every one of these calls hands the interpreter's lock to another thread.
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
                 # each address has its share: one that answers nothing must not cost the others their turn
-                sock.settimeout(remaining / (len(targets) - number))
-                sock.connect(target)
+                _connect(sock, target, seconds=remaining / (len(targets) - number))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 if address.context is not None:
-                    sock.settimeout(max(deadline - time.monotonic(), 0.1))
-                    sock = address.context.wrap_socket(sock, server_hostname=address.hostname, session=session)
+                    sock = address.context.wrap_socket(
+                        sock, server_hostname=address.hostname, session=session, do_handshake_on_connect=False
+                    )
+                    _shake_hands(sock, seconds=max(deadline - time.monotonic(), 0.1))
             except OSError as error:
                 sock.close()
                 if isinstance(error, ssl.SSLError):
@@ -122,23 +125,22 @@ class Connection:
                     self._wait(_event(want, select.POLLOUT), self._timeouts.read)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
-    def answer(self, *, within: float | None = None, at_hand: bool = False) -> AnswerReader:
+    def answer(self, *, within: float | None = None) -> AnswerReader:
         """A reader of the answer to what was sent; it tells afterwards, too, whether anything came at all.
 
         Args:
             within: seconds for the whole answer; the time-outs' own when None.
-            at_hand: it has probably come already; to read in vain would cost more than to ask.
         """
         deadline = time.monotonic() + (self._timeouts.answer if within is None else within)
-        ask = not at_hand
+        begun = False
 
         def receive(size: int) -> bytes:
-            nonlocal ask
+            nonlocal begun
             event = select.POLLIN
             while True:
-                if ask and not self._has_pending():
+                if not (begun and self._has_pending()):
                     self._wait(event, min(self._timeouts.read, deadline - time.monotonic()))
-                ask = True
+                begun = True
                 try:
                     return self._socket.recv(size)
                 except _WANTS as want:
@@ -153,10 +155,7 @@ class Connection:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _wait(self, event: int, seconds: float) -> None:
-        poll = select.poll()
-        poll.register(self._socket, event)
-        if seconds <= 0 or not poll.poll(seconds * 1000):
-            raise TimeoutError("timed out")
+        _wait(self._socket, event, seconds)
 
     def early_answer(self) -> Answer | None:
         """What the server said before it stopped taking the request, if it said anything."""
@@ -183,3 +182,28 @@ class Connection:
     def close(self) -> None:
         """Close without TLS's farewell: that could block, and nobody needs it after a complete answer."""
         self._socket.close()
+
+
+def _connect(sock: socket.socket, target: tuple[object, ...], *, seconds: float) -> None:
+    code = sock.connect_ex(target)
+    if code == errno.EINPROGRESS:
+        _wait(sock, select.POLLOUT, seconds)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _shake_hands(sock: ssl.SSLSocket, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            sock.do_handshake()
+        except _WANTS as want:
+            _wait(sock, _event(want, select.POLLIN), deadline - time.monotonic())
+        else:
+            return
+
+
+def _wait(sock: socket.socket, event: int, seconds: float) -> None:
+    if not is_ready(sock.fileno(), event, seconds=seconds):
+        raise TimeoutError("timed out")

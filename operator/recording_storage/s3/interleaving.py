@@ -1,33 +1,62 @@
-"""Calls that stand still while their request is on its way, so that the same thread sends the next one meanwhile.
+"""Calls that share a thread: where one would wait for its connection, the thread goes on with another.
 
-That is what a second thread would do; but two of them share one interpreter's lock and hand it to each other at every
-call that may wait, each time with a context switch or two. Who calls the client as usual notices nothing of this.
+That is what more threads would do; but they share one interpreter's lock and hand it to each other at every call that
+may wait, each time with a context switch or two. Who calls the client as usual notices nothing of this.
 """
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import select
+import time
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple, TypeVar
 
 from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 
 
+class Wait(NamedTuple):
+    """What a call waits for."""
+
+    fd: int
+    event: int
+    """`select.POLLIN` or `select.POLLOUT`."""
+    until: float
+    """Monotonic."""
+
+
 class _Running(greenlet):
     """Tells our calls from a thread's main one, and from those of others."""
 
 
+def is_ready(fd: int, event: int, *, seconds: float) -> bool:
+    """Wait for a descriptor, at most so long; whether it is ready. An interleaved call gives way meanwhile."""
+    if seconds <= 0:
+        return False
+    running = getcurrent()
+    if isinstance(running, _Running):
+        assert running.parent is not None
+        return bool(running.parent.switch(Wait(fd, event, time.monotonic() + seconds)))
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Interleaved(Generic[T]):
-    """A call that is begun, and gone on with, by `resume`; all in one thread."""
+    """A call that is begun, and gone on with, by `resume`; in one thread."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
         self._running = _Running(self._run)
         self._results: list[T] = []
 
-    def resume(self) -> bool:
-        """Go on until the call gives way or ends; whether it has ended. Raises what it raises."""
-        self._running.switch()
-        return self._running.dead
+    def resume(self, *, ready: bool = True) -> Wait | None:
+        """Go on: what it waits for next, None when it has ended. Raises what it raises.
+
+        Args:
+            ready: whether what it waited for has come; else its time is up.
+        """
+        wait = self._running.switch(ready) if self._running else self._running.switch()
+        return None if self._running.dead else wait
 
     @property
     def result(self) -> T:
@@ -38,11 +67,26 @@ class Interleaved(Generic[T]):
         self._results.append(self._call())
 
 
-def give_way() -> bool:
-    """Return only when the call is resumed; False, and at once, in a call that was not made to be."""
-    running = getcurrent()
-    if not isinstance(running, _Running):
-        return False
-    assert running.parent is not None
-    running.parent.switch()
-    return True
+class Waiting(Generic[T]):
+    """What a thread has under way, each with what it waits for."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._by_fd: dict[int, tuple[T, Wait]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_fd)
+
+    def add(self, one: T, wait: Wait) -> None:
+        self._poll.register(wait.fd, wait.event)
+        self._by_fd[wait.fd] = one, wait
+
+    def take(self) -> Iterator[tuple[T, bool]]:
+        """Wait until some can go on: each is taken out, with whether it is ready; else its time is up."""
+        soonest = min(wait.until for _, wait in self._by_fd.values())
+        ready = {fd for fd, _ in self._poll.poll(max(soonest - time.monotonic(), 0.0) * 1000)}
+        now = time.monotonic()
+        for fd in [fd for fd, (_, wait) in self._by_fd.items() if fd in ready or wait.until <= now]:
+            self._poll.unregister(fd)
+            one, _ = self._by_fd.pop(fd)
+            yield one, fd in ready

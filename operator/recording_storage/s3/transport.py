@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, NoAnswerError
 from recording_storage.s3.connection import Address, Connection, Timeouts
-from recording_storage.s3.interleaving import give_way
 from recording_storage.s3.payload import Buffer
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Transport:
                         raise
                     connection.close()
                     return answer
-                reader = connection.answer(at_hand=give_way())
+                reader = connection.answer()
                 try:
                     answer = reader.read()
                 finally:

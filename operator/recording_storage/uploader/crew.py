@@ -1,30 +1,32 @@
-"""The threads that upload to one destination: as many as its pace asks for, each with one upload more on its way.
+"""The threads that upload to one destination.
 
-A thread sends a small file while the answer for the one before is under way; see `s3.interleaving`.
+A thread has several uploads under way and goes on with whichever can (see `s3.interleaving`): one thread is enough
+until uploads wait for something else than their connections, such as a slow volume.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from recording_storage.s3.interleaving import Interleaved
+from recording_storage.s3 import buffers
+from recording_storage.s3.interleaving import Interleaved, Wait, Waiting
 from recording_storage.uploader.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from recording_storage.uploader.outcome import Outcome, Task
 
-    _Upload = Interleaved[Outcome]
+log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY = 8
 """Recordings that are sent to one destination at a time, at most (see `pace`)."""
-BRIEF = 1 << 20
-"""Bytes: a larger file is sent alone, so that no answer waits for the sending of another one."""
 _IDLE = 5.0
 """Seconds until a thread without work ends."""
 
@@ -33,7 +35,12 @@ class Crew:
     """Thread-safe."""
 
     def __init__(
-        self, *, perform: Callable[[Task], Outcome], done: Callable[[Outcome], None], places: threading.Semaphore
+        self,
+        *,
+        perform: Callable[[Task], Outcome],
+        done: Callable[[Outcome], None],
+        places: threading.Semaphore,
+        interleaved: bool = True,
     ) -> None:
         """Take what it works with.
 
@@ -41,19 +48,27 @@ class Crew:
             perform: uploads a task, in a thread of the crew; raises nothing.
             done: takes what came of it.
             places: how many uploads there may be at a time over all destinations.
+            interleaved: whether uploads give way where they wait; one in parts has threads of its own, and never does.
         """
         self._perform = perform
         self._done = done
         self._places = places
+        self._interleaved = interleaved
         self.limit = float(MAX_CONCURRENCY)
         """Uploads at a time that the destination bears."""
         self._condition = threading.Condition()
         self._queue: deque[Task] = deque()
         self._active = 0
         self._in_parts = 0
-        """Of those that are active. Such a one has threads of its own: who goes in one request need not wait for it."""
+        """Of those that are active. Who goes in one request need not wait for such a one."""
         self._pace = Pace(MAX_CONCURRENCY)
         self._threads = 0
+        self._told = False
+        """That there could be no more of them."""
+        self._idle = 0
+        """Threads without work."""
+        self._away = 0
+        """Threads that wait for connections, or for an upload that does not give way."""
 
     @property
     def queued(self) -> int:
@@ -69,7 +84,6 @@ class Crew:
         with self._condition:
             self._queue.extend(tasks)
             self._staff()
-            self._condition.notify(len(tasks))
 
     def drain(self) -> list[Task]:
         """Take back what has not begun."""
@@ -80,35 +94,50 @@ class Crew:
 
     def _run(self) -> None:
         """One thread's life."""
-        while (task := self._first()) is not None:
-            lap = _Lap()
-            sent = self._begin(task, lap)
-            while sent is not None:
-                following = self._beside()
-                begun = self._begin(following, lap) if following is not None else None
-                self._finish(sent, lap)
-                sent = begun
+        waiting: Waiting[_Upload] = Waiting()
+        while True:
+            task = self._beside() if waiting else self._first()
+            if task is not None:
+                self._begin(task, waiting)
+            elif waiting:
+                with self._being_away():
+                    ready = list(waiting.take())
+                for upload, is_ready in ready:
+                    self._go_on(upload, waiting, ready=is_ready)
+            else:
+                return
 
     def _first(self) -> Task | None:
-        """The next task, as soon as there is one; None when there has been none for long."""
+        """A task for a thread that has none, as soon as there is one; None when there has been none for long."""
         with self._condition:
-            while not self._may_begin():
-                if not self._condition.wait(_IDLE) and not self._queue:
+            while not self._may_take():
+                self._idle += 1
+                woken = self._condition.wait(_IDLE)
+                self._idle -= 1
+                if not woken and not self._queue:
                     self._threads -= 1
+                    if not self._threads:
+                        buffers.drop()
                     return None
             task = self._take()
         self._places.acquire()
         return task
 
     def _beside(self) -> Task | None:
-        """A task to begin while another one's answer is under way, if one is there that takes no time to send."""
+        """A task beside those that wait, if there is one now; its place must not be waited for: they hold some."""
         with self._condition:
-            if not self._may_begin() or self._queue[0].recording.identity.size > BRIEF:
-                return None
-            return self._take() if self._places.acquire(blocking=False) else None
+            return self._take() if self._may_take() and self._places.acquire(blocking=False) else None
 
-    def _may_begin(self) -> bool:
-        return bool(self._queue) and self._active < self._at_a_time()
+    def _may_take(self) -> bool:
+        """Whether the thread that asks may."""
+        return self._is_due() and self._at_work() <= self._pace.threads
+
+    def _is_due(self) -> bool:
+        return bool(self._queue) and self._active < min(int(self.limit), self._pace.wanted + self._in_parts)
+
+    def _at_work(self) -> int:
+        """Threads."""
+        return self._threads - self._idle - self._away
 
     def _take(self) -> Task:
         task = self._queue.popleft()
@@ -117,56 +146,87 @@ class Crew:
         self._staff()
         return task
 
-    def _begin(self, task: Task, lap: _Lap) -> _Upload | None:
-        """The upload, with its request on its way; None when it has ended, as a large one has."""
-        if task.recording.identity.size > BRIEF:
-            self._end(self._perform(task), lap)
-            return None
-        upload = Interleaved(partial(self._perform, task))
-        if not upload.resume():
-            return upload
-        self._end(upload.result, lap)
-        return None
+    def _staff(self) -> None:
+        """Have another thread look at the queue, if it may take from it. The lock is held."""
+        if not self._is_due() or self._at_work() >= self._pace.threads:
+            return
+        if self._idle:
+            self._condition.notify()
+            return
+        try:
+            threading.Thread(target=self._run, name="upload", daemon=True).start()
+        except RuntimeError as error:
+            if not self._threads:
+                raise
+            if not self._told:
+                log.warning("uploads go on with %d threads: %s", self._threads, error)
+            self._told = True
+            return
+        self._threads += 1
 
-    def _finish(self, upload: _Upload, lap: _Lap) -> None:
-        while not upload.resume():
-            pass
-        self._end(upload.result, lap)
+    @contextmanager
+    def _being_away(self) -> Iterator[None]:
+        """Others may work while this thread waits."""
+        with self._condition:
+            self._away += 1
+            self._staff()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._away -= 1
 
-    def _end(self, outcome: Outcome, lap: _Lap) -> None:
+    def _begin(self, task: Task, waiting: Waiting[_Upload]) -> None:
+        upload = _Upload(partial(self._perform, task))
+        if self._interleaved and not task.is_multipart:
+            self._go_on(upload, waiting)
+            return
+        with self._being_away():
+            outcome = upload.perform()
+        self._end(upload, outcome)
+
+    def _go_on(self, upload: _Upload, waiting: Waiting[_Upload], *, ready: bool = True) -> None:
+        wait = upload.go_on(ready=ready)
+        if wait is None:
+            self._end(upload, upload.outcome)
+        else:
+            waiting.add(upload, wait)
+
+    def _end(self, upload: _Upload, outcome: Outcome) -> None:
         self._places.release()
-        seconds, work = lap.time()
         with self._condition:
             self._active -= 1
             self._in_parts -= outcome.task.is_multipart
             if outcome.stored is not None and not outcome.task.is_multipart:
-                self._pace.note(seconds=seconds, work=work)
-            if self._queue:
-                self._staff()
-                self._condition.notify()
+                self._pace.note(waited=upload.waited(), blocked=upload.blocked, worked=upload.worked)
         self._done(outcome)
 
-    def _at_a_time(self) -> int:
-        """Uploads."""
-        return min(int(self.limit), self._pace.wanted + self._in_parts)
 
-    def _staff(self) -> None:
-        """Start the threads that there is work for. The lock is held."""
-        size = max(min(int(self.limit), self._pace.wanted - 1 + self._in_parts), 1)
-        while self._threads < min(len(self._queue) + self._active, size):
-            self._threads += 1
-            threading.Thread(target=self._run, name="upload", daemon=True).start()
+class _Upload:
+    """One upload in a thread, and where its time goes, in seconds."""
 
+    def __init__(self, perform: Callable[[], Outcome]) -> None:
+        self.perform = perform
+        self._call = Interleaved(perform)
+        self._began, self._thread_began = time.perf_counter(), time.thread_time()
+        self.worked = 0.0
+        """Of the processor's."""
+        self.blocked = 0.0
+        """In which its thread could do nothing else."""
 
-class _Lap:
-    """A thread's time from one upload's end to the next one's."""
+    def go_on(self, *, ready: bool) -> Wait | None:
+        """What it waits for next; None: it has ended."""
+        began, thread_began = time.perf_counter(), time.thread_time()
+        wait = self._call.resume(ready=ready)
+        worked = time.thread_time() - thread_began
+        self.worked += worked
+        self.blocked += max(time.perf_counter() - began - worked, 0.0)
+        return wait
 
-    def __init__(self) -> None:
-        self._began, self._worked = time.perf_counter(), time.thread_time()
+    @property
+    def outcome(self) -> Outcome:
+        return self._call.result
 
-    def time(self) -> tuple[float, float]:
-        """Seconds since the last call, and those of the processor's among them."""
-        now, worked = time.perf_counter(), time.thread_time()
-        lap = now - self._began, worked - self._worked
-        self._began, self._worked = now, worked
-        return lap
+    def waited(self) -> float:
+        """From its beginning until now, but for what the thread has worked, for others, too."""
+        return max(time.perf_counter() - self._began - (time.thread_time() - self._thread_began), 0.0)

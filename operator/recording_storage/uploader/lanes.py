@@ -86,7 +86,9 @@ class Lane:
         self.limbo: list[Outcome] = []
         """Failures that wait for what `CHECKING` finds out."""
         self._cut_at = -1e9
-        self._crew = Crew(perform=partial(perform, self), done=partial(done, self), places=places)
+        self._crew = Crew(
+            perform=partial(perform, self), done=partial(done, self), places=places, interleaved=key[1] is not None
+        )
 
     @property
     def account_sid(self) -> str:
