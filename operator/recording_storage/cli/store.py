@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +11,10 @@ from typing import Any
 
 import click
 
+from recording_storage.cli.account import check_account
 from recording_storage.cli.errors import Failure
+from recording_storage.domain.system_errors import plain_reason
+from recording_storage.store.certificates import CertificateError
 from recording_storage.store.config import ConfigError, StoreConfig, load_config
 from recording_storage.store.context import Store, open_database, open_store
 from recording_storage.store.database.engine import DatabaseUnavailableError, DatabaseUrlError
@@ -21,15 +24,9 @@ from recording_storage.store.secrets_box import MasterKeyError, SealedSecretErro
 from recording_storage.store.server import ListenError, Listeners, Listening
 
 _PATH = click.Path(path_type=Path)
-_FAILURES = (
-    DatabaseUnavailableError,
-    DatabaseUrlError,
-    ListenError,
-    MasterKeyError,
-    MigrationError,
-    SealedSecretError,
-    StoreError,
-)
+_WRONG_USE = (CertificateError, ConfigError, DatabaseUrlError, MasterKeyError, StoreError)
+"""What is given can't be used, whatever the state of the world; StoreError: a value that the API would refuse, too."""
+_FAILURES = (DatabaseUnavailableError, ListenError, MigrationError, SealedSecretError)
 
 _DATABASE = click.option(
     "--database", metavar="URL", help="sqlite:///FILE or postgresql://…; default sqlite:///store.db"
@@ -75,7 +72,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
     if ctx.invoked_subcommand is None:
         with _failures():
-            _serve(_config(options))
+            _serve(load_config(**options))
 
 
 @command.command("migrate")
@@ -126,6 +123,7 @@ def create_token_command(
 
     if bool(account) == admin:
         raise click.UsageError("give either --account AC… or --admin")
+    check_account(account)
     with _failures(), _opened_store(group, options) as store:
         try:
             with store.database.write() as session:
@@ -178,18 +176,11 @@ def _announce(listening: Listening) -> None:
     click.echo(json.dumps({"listening": asdict(listening)}))
 
 
-def _config(options: dict[str, Any]) -> StoreConfig:
-    try:
-        return load_config(**options)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
-
-
 @contextmanager
 def _opened_store(group: dict[str, Any], options: dict[str, Any]) -> Iterator[Store]:
     """The store without its ports; options may stand before or behind the sub-command's name."""
     given = {name: value for name, value in options.items() if value is not None}
-    with _closing(open_store(_config(group | given), media=False)) as store:
+    with _closing(open_store(load_config(**group | given), media=False)) as store:
         yield store
 
 
@@ -197,7 +188,7 @@ def _opened_store(group: dict[str, Any], options: dict[str, Any]) -> Iterator[St
 def _opened_database(group: dict[str, Any], url: str | None) -> Iterator[Any]:
     """The database alone: migrating needs no master key."""
     options = {"database": url or group["database"], "master_key_file": Path()}
-    database = open_database(_config(options).database.get_secret_value()).database
+    database = open_database(load_config(**options).database.get_secret_value()).database
     try:
         yield database
     finally:
@@ -213,11 +204,13 @@ def _closing(store: Store) -> Iterator[Store]:
 
 
 @contextmanager
-def _failures(wrap: Callable[[str], Exception] = Failure) -> Iterator[None]:
+def _failures() -> Iterator[None]:
     """Show what an operator can mend as one line; anything else is a defect and keeps its traceback."""
     try:
         yield
+    except _WRONG_USE as error:
+        raise click.UsageError(str(error)) from None
     except _FAILURES as error:
-        raise wrap(str(error)) from None
+        raise Failure(str(error)) from None
     except OSError as error:
-        raise wrap(f"{error.filename or 'the store'}: {error.strerror}") from None
+        raise Failure(f"{error.filename or 'the store'}: {plain_reason(error)}") from None

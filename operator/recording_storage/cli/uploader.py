@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from recording_storage.cli.account import check_account
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.cli.listen import ListenAddress
 from recording_storage.domain.address import Address
 from recording_storage.domain.durations import parse_duration
-from recording_storage.domain.sids import SidPrefix, is_sid
 
 
 class Duration(click.ParamType[float]):
@@ -153,8 +153,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")
     if store_url and token_file is None:
         raise click.UsageError("--store needs --token-file")
-    if account_sid and not is_sid(account_sid, SidPrefix.ACCOUNT):
-        raise click.UsageError(f"--account {account_sid}: an account's sid is AC and 32 hexadecimal digits")
+    check_account(account_sid)
     if store_url and token_file is not None:
         from recording_storage.uploader.store_http import StoreUrlError, store_address  # noqa: PLC0415 - as above
 

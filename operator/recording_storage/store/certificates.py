@@ -6,10 +6,16 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from recording_storage.domain.system_errors import plain_reason
+
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """A certificate is renewed days before it ends; files in a mounted Secret change within a minute or so."""
+
+
+_REASONS = {"KEY_VALUES_MISMATCH": "they don't belong together"}
+"""OpenSSL's words that say more than that a file is none."""
 
 
 class CertificateError(Exception):
@@ -26,11 +32,11 @@ class CertificateFiles:
         try:
             context.load_cert_chain(self.certificate, self.key)
         except ssl.SSLError as error:
-            reason = error.reason or "no PEM certificate and key"
-            raise CertificateError(f"the certificate {self.certificate}, key {self.key}: {reason}") from None
+            reason = _REASONS.get(error.reason or "", "they are no certificate and key in PEM")
+            raise CertificateError(f"the certificate {self.certificate} and its key {self.key}: {reason}") from None
         except OSError as error:
             raise CertificateError(
-                f"the certificate {self.certificate} or its key {self.key} can't be read: {error.strerror}"
+                f"the certificate {self.certificate} or its key {self.key} can't be read: {plain_reason(error)}"
             ) from None
 
     def check(self) -> None:

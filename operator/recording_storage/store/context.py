@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.changes import Changes
-from recording_storage.store.config import StoreConfig
+from recording_storage.store.config import ConfigError, StoreConfig
 from recording_storage.store.database.engine import Database
 from recording_storage.store.database.migrate import migrate
 from recording_storage.store.database.probe import database_probe
@@ -25,11 +26,14 @@ class Store:
 def open_store(config: StoreConfig, *, media: bool = True) -> Store:
     """Read the master key, open the database, bring its tables to this version; `media`: make its folder, too.
 
-    Raises MasterKeyError, DatabaseUrlError, DatabaseUnavailableError, MigrationError, OSError (media folder).
+    Raises MasterKeyError, DatabaseUrlError, DatabaseUnavailableError, MigrationError, ConfigError (media folder).
     """
     box = read_master_keys(config.master_key_file, create=config.create_master_key)
     if media:
-        config.media.mkdir(parents=True, exist_ok=True)
+        try:
+            config.media.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--media {config.media} can't be made: {plain_reason(error)}; name a folder") from None
     database = open_database(config.database.get_secret_value())
     changes = database.changes
     migrate(database.database)

@@ -14,6 +14,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from recording_storage.domain.system_errors import plain_reason
+
 KEY_BYTES = 32
 _VERSION = b"\x01"
 _ID_BYTES = 8
@@ -89,7 +91,7 @@ def read_master_keys(path: Path, *, create: bool = False) -> SecretsBox:
     except FileNotFoundError:
         raise MasterKeyError(f"the master key file {path} does not exist; --create-master-key makes one") from None
     except OSError as error:
-        raise MasterKeyError(f"the master key file {path} can't be read: {error.strerror}") from None
+        raise MasterKeyError(f"the master key file {path} can't be read: {plain_reason(error)}") from None
     if len(content) == KEY_BYTES:  # no line of text is a key of this length, so it is the key itself
         return SecretsBox([content])
     lines = content.decode("ascii", errors="replace").splitlines()
@@ -114,11 +116,18 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise MasterKeyError(f"the master key file {path} can't be created: {error.strerror}") from None
+        raise MasterKeyError(f"the master key file {path} can't be created: {_why_not(path, error)}") from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"# Master key of the settings store. Without it no stored secret can be read.\n{new_key_line()}\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    """Of what is to be made, the folder is what doesn't exist."""
+    if isinstance(error, FileNotFoundError):
+        return f"the folder {path.parent} does not exist"
+    return plain_reason(error)
 
 
 def _key(line: str, *, where: str) -> bytes:

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recording_storage.domain.address import Address
-from recording_storage.store.certificates import CertificateError, CertificateFiles, keep_fresh
+from recording_storage.domain.system_errors import plain_reason
+from recording_storage.store.certificates import CertificateFiles, keep_fresh
 from recording_storage.store.config import StoreConfig
 
 GRACE_SECONDS = 5
@@ -91,12 +92,12 @@ class Listeners:
     """Both sockets, taken before anything else is begun: a port in use is found at once."""
 
     def __init__(self, config: StoreConfig) -> None:
-        """Take them. Raises ListenError: a port in use, an unknown host, a certificate that can't be read."""
+        """Take them. Raises ListenError: a port in use, an unknown host; CertificateError: its files can't be used."""
         self._public_files = _files(config.tls_cert, config.tls_key)
         self._internal_files = _files(config.internal_tls_cert, config.internal_tls_key)
-        self.public = _listen(config.address)
+        self.public = _listen(config.address, option="--listen")
         try:
-            self.internal = _listen(config.internal_address)
+            self.internal = _listen(config.internal_address, option="--internal-listen")
         except ListenError:
             self.public.close()
             raise
@@ -146,33 +147,30 @@ class Listeners:
             await asyncio.gather(*tasks)
 
 
-def _listen(address: Address) -> socket.socket:
+def _listen(address: Address, *, option: str) -> socket.socket:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, target = found[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ListenError(f"can't listen on {address}: {error.strerror}") from None
+        raise ListenError(f"{option} {address}: {plain_reason(error)}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(target)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise ListenError(f"can't listen on {address}: {error.strerror}") from None
+        raise ListenError(f"{option} {address}: {plain_reason(error)}") from None
     listener.setblocking(False)
     return listener
 
 
 def _files(certificate: Path | None, key: Path | None) -> CertificateFiles | None:
-    """The pair, if there is one, checked. Raises ListenError."""
+    """The pair, if there is one, checked. Raises CertificateError."""
     if certificate is None or key is None:
         return None
     files = CertificateFiles(certificate, key)
-    try:
-        files.check()
-    except CertificateError as error:
-        raise ListenError(str(error)) from None
+    files.check()
     return files
 
 

@@ -1,6 +1,8 @@
 """Where the tables are kept: SQLite by default, PostgreSQL by URL, and the transactions on them."""
 
-from collections.abc import Callable, Iterator
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,26 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from recording_storage.domain.system_errors import plain_reason
+
 BUSY_TIMEOUT_MS = 15_000
 """How long SQLite waits for another writer; a write takes milliseconds, so only what hangs reaches this."""
 _CHANGED = "changed topics"
+_SQLITE_HEAD = b"SQLite format 3\0"
+_SQLITE_WORDS: Mapping[str, str] = {
+    "unable to open database file": "its file can't be opened or made: look at the rights of its folder",
+    "attempt to write a readonly database": "this user has no right to write to its file",
+    "database is locked": "another process has it locked for long: end that one",
+    "database or disk is full": "its volume is full",
+    "database disk image is malformed": "its file is damaged: restore a backup",
+}
+"""What a person can do about the driver's words."""
+_NUMBERED = re.compile(r":? *\[Errno -?\d+\].*")
+"""The resolver's words behind the driver's own."""
 
 
 class DatabaseUrlError(ValueError):
-    """The URL is none that this store can use; the message says what to write instead."""
+    """The URL, or the file that it names, is none that this store can use; the message says what to do."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -91,7 +106,7 @@ class Database:
             raise DatabaseUnavailableError("every connection is in use") from error
         except DBAPIError as error:
             if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated:
-                raise DatabaseUnavailableError(_reason(error)) from error
+                raise unavailable(error, url=self.url) from error
             raise
 
     def ping(self) -> None:
@@ -108,16 +123,27 @@ def mark_changed(session: Session, *topics: str) -> None:
     session.info.setdefault(_CHANGED, set()).update(topics)
 
 
-def _reason(error: DBAPIError) -> str:
-    """The driver's first line; SQLAlchemy's own text would repeat the statement's parameters."""
+def place_of(url: URL) -> str:
+    """The database, for a person: its file, or its host and name, without who logs in."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or 'localhost'}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def reason_of(error: DBAPIError) -> str:
+    """The driver's first line in plain words; SQLAlchemy's own text would repeat the statement's parameters."""
     lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+    first = _NUMBERED.sub("", lines[0]) if lines else type(error.orig).__name__
+    return _SQLITE_WORDS.get(first, first)
+
+
+def unavailable(error: DBAPIError, *, url: URL) -> DatabaseUnavailableError:
+    """The driver's refusal, with the database that it is about."""
+    return DatabaseUnavailableError(f"the database {place_of(url)} can't be used: {reason_of(error)}")
 
 
 def _sqlite(url: URL) -> Engine:
-    folder = Path(url.database or "").absolute().parent
-    if not folder.is_dir():
-        raise DatabaseUrlError(f"the database's folder {folder} does not exist")
+    _check_file(Path(url.database or "").absolute())
     engine = sa.create_engine(
         url,
         connect_args={"check_same_thread": False},
@@ -141,6 +167,27 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _check_file(file: Path) -> None:
+    """Raise DatabaseUrlError where the file can't be a database: the driver's own words would name no file."""
+    if not file.parent.is_dir():
+        raise DatabaseUrlError(f"the database's folder {file.parent} does not exist: make it, or name another one")
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(_SQLITE_HEAD))
+    except FileNotFoundError:
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise DatabaseUrlError(
+                f"the database {file} can't be made: this user has no right to write to its folder"
+            ) from None
+        return
+    except OSError as error:
+        raise DatabaseUrlError(f"the database {file} can't be used: {plain_reason(error)}; name another file") from None
+    if head and head != _SQLITE_HEAD:
+        raise DatabaseUrlError(f"{file} is not a database of SQLite; name another file")
+    if not os.access(file, os.W_OK):
+        raise DatabaseUrlError(f"the database {file} can't be used: this user has no right to write to it")
 
 
 def _postgres(url: URL) -> Engine:

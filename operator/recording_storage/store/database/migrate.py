@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from recording_storage.store.database.engine import Database, DatabaseUnavailableError
+from recording_storage.store.database.engine import Database, place_of, reason_of, unavailable
 
 _LOCK = 0x52535442
 """Number of PostgreSQL's advisory lock, by which replicas that start at once migrate one after another."""
@@ -43,11 +43,15 @@ def migrate(database: Database) -> None:
                     connection.execute(sa.text("SELECT pg_advisory_unlock(:id)"), {"id": _LOCK})
                     connection.commit()
     except CommandError as error:
-        raise MigrationError(f"this database is of another version of recording-storage: {error}") from error
+        raise MigrationError(
+            f"the database {place_of(database.url)} is of another version of recording-storage: use that one"
+        ) from error
     except OperationalError as error:
-        raise DatabaseUnavailableError(str(error.orig).strip().splitlines()[0]) from error
+        raise unavailable(error, url=database.url) from error
     except DBAPIError as error:
-        raise MigrationError(str(error.orig).strip().splitlines()[0]) from error
+        raise MigrationError(
+            f"the tables of the database {place_of(database.url)} can't be changed: {reason_of(error)}"
+        ) from error
 
 
 def newest_revision() -> str:
