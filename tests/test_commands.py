@@ -4,6 +4,7 @@ Real processes where more is done than parsing: what a person sees is what is ch
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,11 @@ USAGE, FAILED = 2, 1
 COMMAND = Path(sys.executable).with_name("recording-storage")
 _PLAIN = ("Usage: ", " ", "Try '", "[")
 """How lines begin that may stand before the clear one: click's usage, the demo's progress."""
+FOREIGN = re.compile(
+    r"\[Errno|HTTPConnection|Max retries|Cannot connect|ssl:|object does not support|codec can't|\[SSL|unable to open"
+    r"|File exists|Is a directory|Not a directory|Name or service"
+)
+"""What no person should have to read."""
 FREE = ("--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
 CONFIG = """
 destination: {url: "http://127.0.0.1:9/bucket/calls", region: us-east-1, accessKeyId: AKIA, secretAccessKey: s}
@@ -205,16 +211,39 @@ CASES = [
     Case(
         "operator with a kubeconfig that is none",
         ["operator", *URLS, "--token-file", "{token}", "--kubeconfig", "{text}"],
-        FAILED,
-        ["{text}"],
+        USAGE,
+        ["--kubeconfig {text}", "no kubeconfig"],
     ),
     Case(
         "operator where no cluster answers",
         ["operator", *URLS, "--token-file", "{token}", "--kubeconfig", "{nowhere}"],
         FAILED,
-        ["127.0.0.1:9"],
+        ["127.0.0.1:9", "nobody listens", "--kubeconfig"],
     ),
-    Case("operator outside any cluster", ["operator", *URLS, "--token-file", "{token}"], FAILED, ["--kubeconfig"]),
+    Case(
+        "operator outside any cluster",
+        ["operator", *URLS, "--token-file", "{token}"],
+        USAGE,
+        ["--kubeconfig"],
+        env={"HOME": "{folder}"},
+    ),
+    *(
+        Case(
+            f"{words[0]} with KUBECONFIG that is {what}",
+            words,
+            USAGE,
+            [f"KUBECONFIG={{{what}}}", *(["--kubeconfig"] if what == "missing" else [])],
+            env={"KUBECONFIG": f"{{{what}}}"},
+        )
+        for words in (["operator"], ["verify", "--settings", "x"], ["demo"])
+        for what in ("missing", "text", "binary")
+    ),
+    Case(
+        "operator with certificates that are none",
+        ["operator", *URLS, "--kubeconfig", "{nowhere}", "--ca-file", "{text}"],
+        USAGE,
+        ["--ca-file {text}", "PEM"],
+    ),
     Case(
         "operator with a URL that is none",
         ["operator", "--store-url", "store", "--internal-url", "http://127.0.0.1:9", "--kubeconfig", "{nowhere}"],
@@ -279,26 +308,28 @@ CASES = [
     Case(
         "verify with a kubeconfig that is none",
         ["verify", "--settings", "x", "--kubeconfig", "{binary}"],
-        FAILED,
-        ["--kubeconfig"],
+        USAGE,
+        ["--kubeconfig {binary}"],
     ),
     Case(
         "verify where no cluster answers",
         ["verify", "--settings", "x", "--kubeconfig", "{nowhere}"],
         FAILED,
-        ["port=9"],
+        ["127.0.0.1:9", "nobody listens", "--kubeconfig"],
     ),
     Case("verify of bad YAML", ["verify", "--config", "{yaml}"], USAGE, ["{yaml}"]),
     Case("verify where nobody answers", ["verify", "--config", "{config}"], FAILED, ["127.0.0.1:9"]),
     # demo
     Case("demo with media that is missing", ["demo", "--media", "{missing}"], USAGE, ["{missing}"]),
     Case("demo with a kubeconfig that is missing", ["demo", "--kubeconfig", "{missing}"], USAGE, ["{missing}"]),
-    Case("demo with KUBECONFIG that is missing", ["demo"], FAILED, ["{missing}"], env={"KUBECONFIG": "{missing}"}),
+    Case("demo with a kubeconfig that is none", ["demo", "--kubeconfig", "{text}"], USAGE, ["--kubeconfig {text}"]),
+    Case("demo in a folder that is not empty", ["demo", "--dir", "{root}"], USAGE, ["--dir {root}", "empty"]),
+    Case("demo in a file", ["demo", "--dir", "{text}/x"], USAGE, ["--dir {text}/x", "a file, not a folder"]),
     Case(
         "demo where no cluster answers",
         ["demo", "--once", "--json", "--kubeconfig", "{nowhere}"],
         FAILED,
-        ["127.0.0.1:9"],
+        ["127.0.0.1:9", "nobody listens"],
     ),
 ]
 
@@ -408,6 +439,7 @@ def _line(err: str) -> str:
     assert "Traceback" not in err
     lines = [line for line in err.splitlines() if line.strip() and not line.startswith(_PLAIN)]
     assert len(lines) == 1, err
+    assert not FOREIGN.search(lines[0]), "the words of a library, or of the system"
     return lines[0]
 
 

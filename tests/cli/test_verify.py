@@ -115,8 +115,8 @@ def test_wrong_use(arguments):
 def test_without_a_cluster(tmp_path):
     (tmp_path / "kubeconfig").write_text("apiVersion: v1\nkind: Config\n")
     result = run("--settings", "x", "--kubeconfig", str(tmp_path / "kubeconfig"))
-    assert result.exit_code == 1, result.output
-    assert "no cluster" in result.stderr
+    assert result.exit_code == 2, result.output
+    assert f"--kubeconfig {tmp_path / 'kubeconfig'} is no kubeconfig" in result.stderr
 
 
 @pytest.mark.slow

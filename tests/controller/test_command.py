@@ -42,7 +42,7 @@ def test_wrong_use_exits_with_2(arguments: list[str], said: str) -> None:
 
 def test_without_a_cluster_it_says_what_to_give(tmp_path: Path) -> None:
     code, text = run()
-    assert code == 1
+    assert code == 2
     assert "--kubeconfig" in text
     assert text.count("\n") == 1, text
 

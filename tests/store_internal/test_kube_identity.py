@@ -6,11 +6,9 @@ import pytest
 
 from recording_storage.store.internal.kube_identity import (
     Cluster,
-    KubeconfigError,
     NoCluster,
     ReviewUnavailableError,
     TokenRefusedError,
-    check_kubeconfig,
     token_reviewer,
 )
 
@@ -56,29 +54,3 @@ async def test_without_a_cluster_it_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(reviewer, NoCluster)
     with pytest.raises(TokenRefusedError, match="create-token"):
         await reviewer.review(TOKEN)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{ not yaml: [",
-        "[1]",
-        "a: b",
-        "\x00",
-        UNREACHABLE.replace("cluster: k", "cluster: other"),
-        "current-context: c",
-    ],
-)
-def test_a_file_that_is_no_kubeconfig_is_told_in_one_line(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(text)
-    with pytest.raises(KubeconfigError) as refused:
-        check_kubeconfig(file)
-    assert str(refused.value) == f"{file} is no kubeconfig with a current context and its cluster"
-
-
-def test_one_whose_cluster_is_away_is_taken(tmp_path: Path) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(UNREACHABLE)
-    check_kubeconfig(file)

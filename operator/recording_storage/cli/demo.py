@@ -8,6 +8,8 @@ from types import FrameType
 import click
 
 from recording_storage.cli.errors import Failure
+from recording_storage.cli.kubeconfig import check_kubeconfig
+from recording_storage.demo.errors import WrongUseError
 from recording_storage.demo.outcome import Outcome
 
 
@@ -55,7 +57,7 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
             return
         _tell(outcome, error="stopped before the end", as_json=as_json)
         raise click.exceptions.Exit(130) from None
-    except Failure as error:
+    except (Failure, click.UsageError) as error:
         _tell(outcome, error=error.message, as_json=as_json)
         raise
 
@@ -63,8 +65,8 @@ def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path |
 def _run(
     outcome: Outcome, *, once: bool, as_json: bool, media: Path | None, kubeconfig: Path | None, folder: Path | None
 ) -> None:
-    """All of it; `outcome` is told as soon as it is complete. Raises Failure."""
-    kubeconfig = kubeconfig or _kubeconfig_of_environment()
+    """All of it; `outcome` is told as soon as it is complete. Raises Failure, click.UsageError."""
+    kubeconfig = _usable(kubeconfig)
     try:
         from recording_storage.demo.run import Demo, DemoError, Options  # noqa: PLC0415 - heavy, and optional parts
     except ModuleNotFoundError as error:
@@ -82,6 +84,8 @@ def _run(
             raise
         finally:
             demo.close()
+    except WrongUseError as error:
+        raise click.UsageError(str(error)) from None
     except DemoError as error:
         raise Failure(str(error)) from None
     if not outcome.ok:
@@ -94,11 +98,16 @@ def _tell(outcome: Outcome, *, error: str, as_json: bool) -> None:
         click.echo(outcome.as_json())
 
 
-def _kubeconfig_of_environment() -> Path | None:
+def _usable(kubeconfig: Path | None) -> Path | None:
+    """The one that is given, else the environment's; None: start a cluster. Raises click.UsageError."""
+    if kubeconfig is not None:
+        check_kubeconfig(kubeconfig, named=f"--kubeconfig {kubeconfig}")
+        return kubeconfig
     given = os.environ.get("KUBECONFIG")
     if not given:
         return None
     kubeconfig = Path(given.split(os.pathsep)[0])
     if not kubeconfig.is_file():
-        raise Failure(f"KUBECONFIG names {given!r}, which is no file: unset it, or give --kubeconfig FILE")
+        raise click.UsageError(f"KUBECONFIG={given} is no file: unset it, or give --kubeconfig FILE")
+    check_kubeconfig(kubeconfig, named=f"KUBECONFIG={given}")
     return kubeconfig

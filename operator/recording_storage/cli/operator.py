@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from recording_storage.cli.ca_file import check_ca_file
 from recording_storage.cli.errors import Failure
+from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.listen import ListenAddress
 from recording_storage.domain.address import Address
 
@@ -81,12 +83,15 @@ def command(  # noqa: PLR0917 - click passes them by name
 
     Without --store-url and --internal-url only accounts at a hosted service are served. Ends on SIGTERM and SIGINT.
 
-    Exit codes: 0 ended as asked, 1 failed (no cluster, no rights), 2 wrong use.
+    Exit codes: 0 ended as asked, 1 failed (no cluster answers, no rights), 2 wrong use (no cluster
+    is named).
     """
     from recording_storage.controller.main import Options, StartError, run  # noqa: PLC0415 - imports kopf: slow for --help
 
     if bool(store_url) != bool(internal_url):
         raise click.UsageError("--store-url and --internal-url belong together")
+    check_ca_file(ca_file)
+    check_cluster(kubeconfig)
     _log_to_stderr(log_level)
     options = Options(
         kubeconfig=kubeconfig,

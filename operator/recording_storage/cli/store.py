@@ -13,6 +13,7 @@ import click
 
 from recording_storage.cli.account import check_account
 from recording_storage.cli.errors import Failure
+from recording_storage.cli.kubeconfig import check_kubeconfig
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.certificates import CertificateError
 from recording_storage.store.config import ConfigError, StoreConfig, load_config
@@ -149,13 +150,9 @@ def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
 def _serve(config: StoreConfig) -> None:
     from recording_storage.store.app import create_public_app  # noqa: PLC0415 - the help needs none of it
     from recording_storage.store.internal.app import create_internal_app, release_waiting  # noqa: PLC0415
-    from recording_storage.store.internal.kube_identity import KubeconfigError, check_kubeconfig  # noqa: PLC0415
 
     if config.kubeconfig is not None:
-        try:
-            check_kubeconfig(config.kubeconfig)
-        except KubeconfigError as error:
-            raise click.UsageError(f"--kubeconfig {error}") from None
+        check_kubeconfig(config.kubeconfig, named=f"--kubeconfig {config.kubeconfig}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("uvicorn", "alembic"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

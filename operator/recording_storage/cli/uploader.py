@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from recording_storage.cli.account import check_account
+from recording_storage.cli.ca_file import check_ca_file
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.cli.listen import ListenAddress
 from recording_storage.domain.address import Address
@@ -25,18 +26,6 @@ class Duration(click.ParamType[float]):
             return parse_duration(f"{text}s" if text.replace(".", "", 1).isdigit() else text)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-def _check_ca(file: Path) -> None:
-    """Refuse a file that no server could be recognised by; one that is renewed badly later is told in the log."""
-    import ssl  # noqa: PLC0415 - the help needs none of it
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
-    except ssl.SSLError:
-        raise click.UsageError(f"--ca-file {file}: it holds no PEM certificate") from None
-    except OSError as error:
-        raise click.UsageError(f"--ca-file {file}: {error.strerror}") from None
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -161,8 +150,7 @@ def command(  # noqa: PLR0917 - click passes options by name
             store_address(store_url, token_file=token_file)
         except StoreUrlError as error:
             raise click.UsageError(f"--store {error}") from None
-    if ca_file is not None:
-        _check_ca(ca_file)
+    check_ca_file(ca_file)
     listen = (metrics_listen.host, metrics_listen.port) if metrics_listen else None
     logs.set_up(log_format=log_format, level=log_level)
     options = Options(

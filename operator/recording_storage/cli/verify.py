@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from recording_storage.cli.errors import Failure
+from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.verify_target import Target, from_config
 from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
 from recording_storage.s3.verify import Fault, Step, Verification, verify_destination
@@ -79,6 +80,7 @@ def _from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowe
     """Kept apart because the Kubernetes client takes a second to import, which `--config` does without."""
     from recording_storage.cli.verify_cluster import ClusterError, from_settings  # noqa: PLC0415
 
+    check_cluster(kubeconfig)
     try:
         return from_settings(name, namespace=namespace, kubeconfig=kubeconfig, allowed_endpoints=allowed)
     except ClusterError as error:

@@ -12,6 +12,7 @@ from kubernetes.config.kube_config import list_kube_config_contexts
 
 from recording_storage.cli.verify_target import Target
 from recording_storage.domain.bucket_url import parse_bucket_url
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.resources.aws_credential import AwsCredential
 from recording_storage.resources.recording_settings import RecordingSettings
 from recording_storage.s3.address_guard import AddressGuard
@@ -96,10 +97,15 @@ class _Reader:
                 load_kube_config(config_file=file, client_configuration=configuration)  # type: ignore[no-untyped-call]
                 context = list_kube_config_contexts(config_file=file)[1]["context"]  # type: ignore[no-untyped-call]
                 own = context.get("namespace", "default")
-        except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
-            # The last three: what the client raises for a kubeconfig that is something else.
-            raise ClusterError(f"no cluster: {error}; give --kubeconfig") from error
+        except (ConfigException, OSError) as error:
+            raise ClusterError(
+                f"the kubeconfig can't be used: {plain_reason(error)}; give --kubeconfig FILE"
+            ) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # What the client raises where it expects something else.
+            raise ClusterError("the kubeconfig can't be used: it is malformed; give --kubeconfig FILE") from error
         self.namespace = namespace or own.strip()
+        self._host = configuration.host
         api = client.ApiClient(configuration)
         self._core = client.CoreV1Api(api)
         self._custom = client.CustomObjectsApi(api)
@@ -136,7 +142,10 @@ class _Reader:
             reason = "does not exist" if error.status == _NOT_FOUND else f"can't be read: {error.status} {error.reason}"
             raise ClusterError(f"{kind} {self.namespace}/{name} {reason}") from error
         except urllib3.exceptions.HTTPError as error:
-            raise ClusterError(f"no cluster: {error}; give --kubeconfig") from error
+            raise ClusterError(
+                f"the API server {self._host} can't be asked: {plain_reason(error)}; start it, or name another cluster "
+                "with --kubeconfig"
+            ) from error
 
 
 def _in_cluster(configuration: client.Configuration) -> bool:

@@ -10,6 +10,7 @@ import httpx
 from recording_storage.controller import metrics
 from recording_storage.controller.store_errors import StoreUnauthorized, StoreUnavailable, failure_of, unreachable
 from recording_storage.domain.states import Product
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.protocol.accounts import (
     AccountInfo,
     Binding,
@@ -120,7 +121,7 @@ class InternalStore:
         try:
             return self._token_file.read_text().strip()
         except OSError as error:
-            raise StoreUnauthorized(f"token file {self._token_file}: {error.strerror}") from error
+            raise StoreUnauthorized(f"token file {self._token_file}: {plain_reason(error)}") from error
 
 
 class _Unread(Exception):  # noqa: N818 - names the type of an error whose text stays unsaid

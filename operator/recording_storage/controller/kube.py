@@ -12,6 +12,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
 
+from recording_storage.domain.system_errors import plain_reason
+
 Document = dict[str, Any]
 
 JSON = "application/json"
@@ -55,20 +57,20 @@ class KubeError(Exception):
 
 
 class ClusterNotConfigured(Exception):  # noqa: N818 - reads as the message it becomes
-    """Neither a kubeconfig nor a pod's service account; the message says what to do."""
+    """What names the cluster can't be used; the message says what to do."""
 
 
 async def load_configuration(kubeconfig: Path | None) -> Configuration:
     """From the given file, else from the pod's service account, else from KUBECONFIG or ~/.kube/config.
 
     Raises:
-        ClusterNotConfigured: none of them can be used.
+        ClusterNotConfigured: it can't be used.
     """
     configuration = Configuration()
-    if kubeconfig is None and not _in_cluster() and not _default_files():
-        raise ClusterNotConfigured("no cluster: this is no pod, and there is no kubeconfig; give --kubeconfig FILE")
+    named = f"the kubeconfig {kubeconfig or os.environ.get('KUBECONFIG') or '~/.kube/config'}"
     try:
         if kubeconfig is None and _in_cluster():
+            named = "the pod's service account"
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             await load_kube_config(  # type: ignore[no-untyped-call]
@@ -76,19 +78,15 @@ async def load_configuration(kubeconfig: Path | None) -> Configuration:
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        where = f"kubeconfig {kubeconfig}" if kubeconfig else "no cluster"
-        raise ClusterNotConfigured(f"{where}: {error} (give --kubeconfig FILE or set KUBECONFIG)") from error
+    except (ConfigException, OSError) as error:
+        raise ClusterNotConfigured(f"{named} can't be used: {plain_reason(error)}; give --kubeconfig FILE") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # what the client makes of something else
+        raise ClusterNotConfigured(f"{named} can't be used: it is malformed; give --kubeconfig FILE") from error
     return configuration
 
 
 def _in_cluster() -> bool:
     return Path(SERVICE_TOKEN_FILENAME).exists()
-
-
-def _default_files() -> bool:
-    given = os.environ.get("KUBECONFIG", "") or "~/.kube/config"
-    return any(Path(name).expanduser().exists() for name in given.split(os.pathsep) if name)
 
 
 class Kube:
@@ -139,7 +137,7 @@ class Kube:
                     raise _refused(int(event["object"].get("code", 500)), event["object"])
                 yield event
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise KubeError(0, "WatchBroken", str(error) or type(error).__name__) from error
+            raise KubeError(0, "WatchBroken", plain_reason(error)) from error
         finally:
             response.close()
 
@@ -157,7 +155,7 @@ class Kube:
         try:
             answer: Document = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise KubeError(0, "AnswerBroken", str(error) or type(error).__name__) from error
+            raise KubeError(0, "AnswerBroken", plain_reason(error)) from error
         return answer
 
     async def _send(
@@ -180,8 +178,8 @@ class Kube:
             if response.status >= 300:  # noqa: PLR2004 - HTTP's successes end there
                 raise _refused(response.status, await _status_object(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise KubeError(0, "Unreachable", f"{self.configuration.host} can't be reached: {reason}") from error
+            message = f"{self.configuration.host} can't be reached: {plain_reason(error)}"
+            raise KubeError(0, "Unreachable", message) from error
         return response
 
 

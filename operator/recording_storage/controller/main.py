@@ -26,6 +26,7 @@ from recording_storage.controller.probes import Probes
 from recording_storage.controller.reconcile import Fence
 from recording_storage.controller.runtime import Operator, Pace, WatchesEnded, clock
 from recording_storage.domain.address import Address
+from recording_storage.domain.system_errors import plain_reason
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Process:
         try:
             server = await Probes(address, alive=self._fault, ready=lambda: "").start()
         except OSError as error:
-            raise StartError(f"--metrics-listen {address}: {error.strerror or error}") from error
+            raise StartError(f"--metrics-listen {address}: {plain_reason(error)}") from error
         await stack.enter_async_context(server)
 
     def _fault(self) -> str:
@@ -220,7 +221,8 @@ async def _check(kube: Kube, options: Options) -> None:
             ) from error
         if error.status in {_FORBIDDEN, _UNAUTHORIZED}:
             raise StartError(f"{error}; give the operator the rights of docs/examples/rbac.yaml") from error
-        raise StartError(f"no cluster: {error.message}") from error
+        remedy = "; start it, or name another cluster with --kubeconfig" if error.status == 0 else ""
+        raise StartError(f"no cluster: {error.message}{remedy}") from error
 
 
 async def _first_list(kube: Kube, options: Options) -> None:
@@ -241,4 +243,4 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:
-        raise StartError(f"--ca-file {ca_file}: {error}") from error
+        raise StartError(f"--ca-file {ca_file}: {plain_reason(error)}") from error

@@ -2,6 +2,8 @@
 
 import httpx
 
+from recording_storage.domain.system_errors import plain_reason
+
 _RETRY_AFTER_LIMIT = 300.0  # seconds
 
 
@@ -58,7 +60,7 @@ def failure_of(response: httpx.Response, *, where: str, code: str, message: str)
 
 def unreachable(error: httpx.HTTPError, *, where: str) -> StoreUnavailable:
     """Of a transport error: no answer came, or not all of it."""
-    return StoreUnavailable(f"{where} can't be reached: {str(error) or type(error).__name__}")
+    return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}")
 
 
 def _seconds(text: str) -> float | None:

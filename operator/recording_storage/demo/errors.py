@@ -5,3 +5,7 @@ class DemoError(Exception):
         super().__init__(message)
         self.details = details
         """Further lines: the end of a log."""
+
+
+class WrongUseError(DemoError):
+    """An option is given what can't be used."""

@@ -8,7 +8,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recording_storage.demo.errors import DemoError
+from recording_storage.demo.errors import DemoError, WrongUseError
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import format_bytes
 
 PREFIX = "recording-storage-demo-"
@@ -60,7 +61,7 @@ class Folder:
 
 
 def open_folder(chosen: Path | None) -> Folder:
-    """A temporary one, or the one that was chosen, which has to be new or empty. Raises DemoError."""
+    """A temporary one, or the one that was chosen, which has to be new or empty. Raises DemoError, WrongUseError."""
     try:
         if chosen is None:
             root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
@@ -68,12 +69,18 @@ def open_folder(chosen: Path | None) -> Folder:
             root = chosen.resolve()
             root.mkdir(parents=True, exist_ok=True)
             if any(root.iterdir()):
-                raise DemoError(f"--dir {chosen}: there is something in it already; name a new folder, or an empty one")
+                raise WrongUseError(
+                    f"--dir {chosen}: there is something in it already; name a new folder, or an empty one"
+                )
         folder = Folder(root, lock=_lock(root), temporary=chosen is None)
         folder.spool.mkdir()
     except OSError as error:
-        where = f"--dir {chosen}" if chosen else f"no working folder below {tempfile.gettempdir()}"
-        raise DemoError(f"{where}: {error.strerror}") from None
+        if chosen is not None:
+            raise WrongUseError(f"--dir {chosen}: {plain_reason(error)}; name another folder") from None
+        raise DemoError(
+            f"no working folder can be made below {tempfile.gettempdir()}: {plain_reason(error)}; "
+            "--dir, or TMPDIR, names another one"
+        ) from None
     return folder
 
 

@@ -13,6 +13,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
 from recording_storage.demo.errors import DemoError
+from recording_storage.domain.system_errors import plain_reason
 
 FIELD_MANAGER = "kubectl"
 """The same as `kubectl apply --server-side`, so that a person can go on with kubectl without a conflict."""
@@ -69,9 +70,11 @@ class Kube:
                 str(kubeconfig), client_configuration=configuration, temp_file_path=str(keys)
             )
             self._api = client.ApiClient(configuration)
-        except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
-            # The last three: what the client raises for a file that is something else.
-            raise DemoError(f"the kubeconfig {kubeconfig} can't be used: {error}") from None
+        except (ConfigException, OSError) as error:
+            raise DemoError(f"the kubeconfig {kubeconfig} can't be used: {plain_reason(error)}") from None
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError):
+            # What the client raises for a file that is something else.
+            raise DemoError(f"the kubeconfig {kubeconfig} can't be used: it is malformed") from None
 
     def check(self) -> None:
         """Raise DemoError where no API server answers."""
@@ -171,8 +174,7 @@ class Kube:
             response = self._api.call_api(*request, _request_timeout=_TIMEOUT)
             text: bytes = response.read() or b""  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise DemoError(f"no Kubernetes API server answers at {host}: {reason}") from None
+            raise DemoError(f"no Kubernetes API server answers at {host}: {plain_reason(error)}") from None
         if response.status >= HTTPStatus.BAD_REQUEST:
             message = _message(text) or f"{response.status} {response.reason}"
             raise RefusedError(f"the API server at {host} refuses {path}: {message}", status=response.status)

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from recording_storage.demo.errors import DemoError
+from recording_storage.domain.system_errors import plain_reason
 
 _FILES = {"clusters": ("cluster", ("certificate-authority",)), "users": ("user", ("client-certificate", "client-key"))}
 """Fields that name files, relative to the kubeconfig's own folder."""
@@ -21,7 +22,7 @@ def copy_kubeconfig(source: Path, target: Path, *, namespace: str) -> None:
             for each in content[kind]:
                 _anchor(each.get(name) or {}, fields, folder=source.resolve().parent)
     except OSError as error:
-        raise DemoError(f"the kubeconfig {source} can't be read: {error.strerror}") from None
+        raise DemoError(f"the kubeconfig {source} can't be read: {plain_reason(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         # What is something else than a kubeconfig can fail in any of these ways.
         raise DemoError(f"{source} is no kubeconfig, or has no current-context") from None

@@ -13,6 +13,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import printable
 from recording_storage.uploader.metadata import SUFFIX
 from recording_storage.uploader.walk import is_media_name
@@ -138,7 +139,9 @@ class Recorder:
             try:
                 self.written[take.name] = self._write(take)
             except OSError as error:
-                self.error = f"the recorder can't write {printable(take.name)}: {error.strerror} ({error.filename})"
+                self.error = (
+                    f"the recorder can't write {printable(take.name)}: {plain_reason(error)} ({error.filename})"
+                )
                 return
 
     def _write(self, take: Take) -> tuple[str, int]:

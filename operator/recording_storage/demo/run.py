@@ -39,6 +39,7 @@ from recording_storage.demo.supervisor import Supervisor
 from recording_storage.demo.tokens import Tokens
 from recording_storage.demo.view import Scene, View, open_view
 from recording_storage.domain.states import FINAL, ON_REQUEST
+from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import Column, Row, format_bytes, lay_out, printable
 from recording_storage.uploader.control import ControlError, NobodyListensError, ask
 
@@ -87,7 +88,7 @@ class Demo:
         try:
             self._run()
         except OSError as error:
-            raise DemoError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}") from None
+            raise DemoError(f"{error.filename or 'the demo'}: {plain_reason(error)}") from None
         except (ClientError, BotoCoreError) as error:
             raise DemoError(f"the demo's S3 server refuses its administrator: {error}") from None
         finally:

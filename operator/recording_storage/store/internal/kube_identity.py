@@ -15,8 +15,10 @@ import aiohttp
 import yaml
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import list_kube_config_contexts, load_incluster_config, load_kube_config
+from kubernetes.aio.config import load_incluster_config, load_kube_config
 from kubernetes.aio.config.config_exception import ConfigException
+
+from recording_storage.domain.system_errors import plain_reason
 
 AUDIENCE = "recording-storage"
 TIMEOUT = 5.0
@@ -34,10 +36,6 @@ logging.getLogger("kubernetes.aio.client.rest").setLevel(logging.INFO)  # at DEB
 
 class TokenRefusedError(Exception):
     """The token proves nothing here; the message says what to do."""
-
-
-class KubeconfigError(Exception):
-    """The file names no cluster that could be asked; one line, with the file."""
 
 
 class ReviewUnavailableError(Exception):
@@ -115,7 +113,7 @@ class Cluster:
                     self._client = client.ApiClient(await self._configuration())
                 except (ConfigException, OSError) as error:
                     raise ReviewUnavailableError(
-                        f"the store's own access to the cluster can't be used: {error}"
+                        f"the store's own access to the cluster can't be used: {plain_reason(error)}"
                     ) from None
                 except _MALFORMED:
                     raise ReviewUnavailableError(f"{self._kubeconfig} is no kubeconfig") from None
@@ -129,20 +127,6 @@ class Cluster:
             file = str(self._kubeconfig)
             await load_kube_config(config_file=file, client_configuration=found, persist_config=False)  # type: ignore[no-untyped-call]
         return found
-
-
-def check_kubeconfig(file: Path) -> None:
-    """Raise KubeconfigError unless it can be read and names a cluster.
-
-    Nobody is asked: whether the cluster answers may change from minute to minute, and is told to whoever needs it.
-    """
-    try:
-        file.open("rb").close()
-        list_kube_config_contexts(str(file))  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise KubeconfigError(f"{file}: {error.strerror}") from None
-    except (ConfigException, *_MALFORMED):
-        raise KubeconfigError(f"{file} is no kubeconfig with a current context and its cluster") from None
 
 
 def token_reviewer(kubeconfig: Path | None) -> TokenReviewer:
@@ -162,7 +146,7 @@ async def _asked(call: Any, *, what: str) -> Any:
         reason = f"it does not let the store {what}" if error.status in _REFUSED else f"HTTP {error.status}"
         raise ReviewUnavailableError(f"the API server did not answer: {reason}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ReviewUnavailableError(f"the API server can't be reached ({type(error).__name__})") from None
+        raise ReviewUnavailableError(f"the API server can't be reached: {plain_reason(error)}") from None
 
 
 def _user(status: Any) -> tuple[str, str, str]:
