@@ -152,6 +152,12 @@ CASES = [
         ["64"],
     ),
     Case(
+        "store reseal of a database that is missing",
+        ["store", "reseal", "--database", "sqlite:///{missing}", *KEYED],
+        USAGE,
+        ["{missing}", "store migrate"],
+    ),
+    Case(
         "store create-token for an account that is none",
         ["store", "create-token", "--database", "{database}", *KEYED, "--account", "ACfoo"],
         USAGE,

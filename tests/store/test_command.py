@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -128,6 +129,33 @@ def test_a_missing_key_file(base: list[str], tmp_path: Path):
 
 def test_no_key_file_named(tmp_path: Path):
     assert "--master-key-file is missing" in failure(run("--database", f"sqlite:///{tmp_path / 'x.db'}"), 2)
+
+
+@pytest.mark.parametrize(
+    "command", [["reseal"], ["create-token", "--account", "AC" + "0" * 32, "--create-master-key"]], ids=str
+)
+@pytest.mark.parametrize("content", [None, "", "CREATE TABLE another (x)"])
+def test_what_needs_a_store_makes_none(base: list[str], tmp_path: Path, command: list[str], content: str | None):
+    file = tmp_path / "store.db"
+    if content is not None:
+        with sqlite3.connect(file) as connection:
+            connection.execute(content or "VACUUM")
+    line = failure(run(*command, *base), 2)
+    assert f"no store in the database {file}" in line
+    assert "store migrate" in line
+    assert file.exists() == (content is not None)
+    assert not (tmp_path / "key").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["create-account", "--friendly-name", "x"], ["create-token", "--admin"]], ids=str
+)
+def test_what_makes_a_new_database_says_so_once(base: list[str], tmp_path: Path, command: list[str]):
+    options = base[:2] if command == ["migrate"] else [*base, "--create-master-key"]
+    first, second = run(*command, *options), run(*command, *options)
+    assert first.exit_code == second.exit_code == 0
+    assert first.stderr == f"recording-storage: made a new database, {tmp_path / 'store.db'}\n"
+    assert not second.stderr
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.certificates import CertificateError
 from recording_storage.store.config import ConfigError, StoreConfig, load_config
 from recording_storage.store.context import Store, open_database, open_store
-from recording_storage.store.database.engine import DatabaseUnavailableError, DatabaseUrlError
-from recording_storage.store.database.migrate import MigrationError, migrate, newest_revision
+from recording_storage.store.database.engine import Database, DatabaseUnavailableError, DatabaseUrlError, place_of
+from recording_storage.store.database.migrate import MigrationError, is_new, migrate, newest_revision
 from recording_storage.store.errors import StoreError
 from recording_storage.store.secrets_box import MasterKeyError, SealedSecretError
 from recording_storage.store.server import ListenError, Listeners, Listening
@@ -80,9 +80,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 @_DATABASE
 @click.pass_obj
 def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
-    """Bring the database's tables to this version; `store` does so at its start, too."""
+    """Bring the database's tables to this version, or make them; `store` does so at its start, too."""
     with _failures(), _opened_database(group, database) as opened:
+        new = is_new(opened)
         migrate(opened)
+        _tell_new(opened, new=new)
         click.echo(f"the database is at revision {newest_revision()}")
 
 
@@ -94,7 +96,10 @@ def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
 @_JSON
 @click.pass_obj
 def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click's
-    """Open an account; its auth token is shown once."""
+    """Open an account; its auth token is shown once.
+
+    It may be a new store's first command: where there is no database yet, it makes one, and says so.
+    """
     from recording_storage.store.services.accounts import create_account  # noqa: PLC0415 - the help needs none of it
 
     with _failures(), _opened_store(group, options) as store:
@@ -119,13 +124,16 @@ def create_token_command(
     as_json: bool,  # noqa: FBT001 - click's
     **options: Any,
 ) -> None:
-    """Make a bearer token for the internal API; it is shown once."""
+    """Make a bearer token for the internal API; it is shown once.
+
+    With --admin it may be a new store's first command: where there is no database yet, it makes one, and says so.
+    """
     from recording_storage.store.tokens import UnknownAccountError, create_token  # noqa: PLC0415 - as above
 
     if bool(account) == admin:
         raise click.UsageError("give either --account AC… or --admin")
     check_account(account)
-    with _failures(), _opened_store(group, options) as store:
+    with _failures(), _opened_store(group, options, begun=not admin) as store:
         try:
             with store.database.write() as session:
                 token = create_token(session, account_sid=account)
@@ -142,7 +150,7 @@ def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
     """Seal every stored secret with the first key of the master key file, so that older keys can be removed."""
     from recording_storage.store.services.resealing import reseal  # noqa: PLC0415 - as above
 
-    with _failures(), _opened_store(group, options) as store:
+    with _failures(), _opened_store(group, options, begun=True) as store:
         count = reseal(store)
     click.echo(f"{count} secrets are sealed with the first key now; the others already were")
 
@@ -158,6 +166,7 @@ def _serve(config: StoreConfig) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     listeners = Listeners(config)
     with _closing(open_store(config)) as store:
+        _tell_new(store.database, new=store.is_new)
         internal = create_internal_app(store)
         asyncio.run(
             listeners.serve(
@@ -174,15 +183,25 @@ def _announce(listening: Listening) -> None:
 
 
 @contextmanager
-def _opened_store(group: dict[str, Any], options: dict[str, Any]) -> Iterator[Store]:
-    """The store without its ports; options may stand before or behind the sub-command's name."""
+def _opened_store(group: dict[str, Any], options: dict[str, Any], *, begun: bool = False) -> Iterator[Store]:
+    """The store without its ports; options may stand before or behind the sub-command's name.
+
+    `begun`: what is to be done makes no sense in a new database.
+    """
     given = {name: value for name, value in options.items() if value is not None}
-    with _closing(open_store(load_config(**group | given), media=False)) as store:
+    with _closing(open_store(load_config(**group | given), media=False, begun=begun)) as store:
+        _tell_new(store.database, new=store.is_new)
         yield store
 
 
+def _tell_new(database: Database, *, new: bool) -> None:
+    """On standard error: who has mistyped a path sees it."""
+    if new:
+        click.echo(f"recording-storage: made a new database, {place_of(database.url)}", err=True)
+
+
 @contextmanager
-def _opened_database(group: dict[str, Any], url: str | None) -> Iterator[Any]:
+def _opened_database(group: dict[str, Any], url: str | None) -> Iterator[Database]:
     """The database alone: migrating needs no master key."""
     options = {"database": url or group["database"], "master_key_file": Path()}
     database = open_database(load_config(**options).database.get_secret_value()).database

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.changes import Changes
 from recording_storage.store.config import ConfigError, StoreConfig
-from recording_storage.store.database.engine import Database
-from recording_storage.store.database.migrate import migrate
+from recording_storage.store.database.engine import Database, DatabaseUrlError, place_of
+from recording_storage.store.database.migrate import is_new, migrate
 from recording_storage.store.database.probe import database_probe
 from recording_storage.store.secrets_box import SecretsBox, read_master_keys
 
@@ -17,27 +17,41 @@ class Store:
     database: Database
     box: SecretsBox = field(repr=False)
     changes: Changes
+    is_new: bool = False
+    """The database was made just now."""
 
     def close(self) -> None:
         """Close what is open; nothing is left to be written."""
         self.database.close()
 
 
-def open_store(config: StoreConfig, *, media: bool = True) -> Store:
-    """Read the master key, open the database, bring its tables to this version; `media`: make its folder, too.
+def open_store(config: StoreConfig, *, media: bool = True, begun: bool = False) -> Store:
+    """Read the master key, open the database, bring its tables to this version.
 
-    Raises MasterKeyError, DatabaseUrlError, DatabaseUnavailableError, MigrationError, ConfigError (media folder).
+    Args:
+        config: which.
+        media: make their folder, too.
+        begun: there has to be a store in the database already.
+
+    Raises:
+        MasterKeyError, DatabaseUrlError, DatabaseUnavailableError, MigrationError, ConfigError (media folder).
     """
+    opened = open_database(config.database.get_secret_value())
+    database = opened.database
+    new = is_new(database)
+    if new and begun:
+        raise DatabaseUrlError(
+            f"there is no store in the database {place_of(database.url)}: check --database, or begin one there with "
+            "`recording-storage store migrate`"
+        )
     box = read_master_keys(config.master_key_file, create=config.create_master_key)
     if media:
         try:
             config.media.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"--media {config.media} can't be made: {plain_reason(error)}; name a folder") from None
-    database = open_database(config.database.get_secret_value())
-    changes = database.changes
-    migrate(database.database)
-    return Store(config=config, database=database.database, box=box, changes=changes)
+    migrate(database)
+    return Store(config=config, database=database, box=box, changes=opened.changes, is_new=new)
 
 
 @dataclass(frozen=True)

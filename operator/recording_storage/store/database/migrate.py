@@ -54,6 +54,19 @@ def migrate(database: Database) -> None:
         ) from error
 
 
+def is_new(database: Database) -> bool:
+    """Whether no store has made its tables there yet; asking makes no file.
+
+    Raises DatabaseUnavailableError.
+    """
+    if database.is_sqlite:
+        name = database.url.database or ""
+        if not name.startswith("file:") and not Path(name).exists():  # `file:` begins a URI of SQLite's own
+            return True
+    with database.read() as session:
+        return not sa.inspect(session.connection()).has_table("alembic_version")
+
+
 def newest_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
