@@ -1,6 +1,5 @@
 """Text for people: tables that break no value, sizes, ages, and names that are safe to print."""
 
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -74,6 +73,8 @@ def cells_of(text: str) -> int:
 
 def terminal_width() -> int | None:
     """Of standard output; None where that is no terminal."""
+    import shutil  # noqa: PLC0415 - the uploader, which starts fast, wants none of it
+
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -92,6 +93,11 @@ def format_bytes(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= _STEP
     return f"{size:.1f} TiB"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 recording`, `2 recordings`; of nouns that take an s."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def format_age(now: datetime, since: str) -> str:

@@ -13,7 +13,7 @@ from recording_storage.cli import recordings, status
 from recording_storage.cli.main import main
 from recording_storage.cli.reasons import note_of
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.terminal import Column, Row, cells_of, lay_out
+from recording_storage.terminal import Column, Row, cells_of, counted, format_bytes, lay_out
 from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.entry import EntryError, Identity
@@ -165,3 +165,11 @@ def test_an_address_goes_beside_its_row_only_where_every_one_fits() -> None:
     assert list(lay_out(columns, table, note="N", width=27)) == ["A  B   N", "a  bb  short", f"a  b   {'x' * 20}"]
     assert list(lay_out(columns, table, note="N", width=26)) == ["A  B", "a  bb", "  short", "a  b", f"  {'x' * 20}"]
     assert list(lay_out(columns, table, note="N", width=4)) == ["A", "a", "  short", "a", f"  {'x' * 20}"]
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "size"),
+    [(0, "0 files", "0 B"), (1, "1 file", "1 B"), (2, "2 files", "2 B"), (1536, "1536 files", "1.5 KiB")],
+)
+def test_amounts_have_their_plural_and_their_unit(count: int, words: str, size: str) -> None:
+    assert (counted(count, "file"), format_bytes(count)) == (words, size)

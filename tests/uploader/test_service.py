@@ -70,7 +70,10 @@ def test_commands_ask_the_running_uploader_or_the_journal(gated: SpoolFolder, do
 
 
 def test_exit_codes(quick: SpoolFolder) -> None:
-    assert quick.once().returncode == 0
+    quick.put("one.wav", 1000)
+    done = quick.once()
+    assert done.returncode == 0
+    assert "stored 1 recording (1000 B), released 1; 0 left" in done.stderr
     assert quick.once("--nonsense").returncode == 2
     both = subprocess.run(
         [*quick.command(), "--store", "http://127.0.0.1:1"], capture_output=True, text=True, check=False

@@ -6,6 +6,7 @@ import click
 
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
 from recording_storage.domain.sids import is_sid
+from recording_storage.terminal import counted
 
 
 @click.command(name="retry")
@@ -43,4 +44,4 @@ def command(spool: Path, sids: tuple[str, ...], *, as_json: bool) -> None:
         click.echo("nothing to retry")
         return
     later = "" if answer["running"] else "; no uploader runs here, it happens when one does"
-    click.echo(f"{count} recording{'' if count == 1 else 's'} will be tried again{later}")
+    click.echo(f"{counted(count, 'recording')} will be tried again{later}")

@@ -13,7 +13,16 @@ from recording_storage.cli.reasons import in_words, next_move, next_try
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import ON_REQUEST, RecordingState
-from recording_storage.terminal import Column, Row, format_age, format_bytes, lay_out, printable, terminal_width
+from recording_storage.terminal import (
+    Column,
+    Row,
+    counted,
+    format_age,
+    format_bytes,
+    lay_out,
+    printable,
+    terminal_width,
+)
 
 _COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=True))
 
@@ -107,7 +116,7 @@ def _reasons(answer: Mapping[str, Any], state: RecordingState, *, now: datetime)
 def _unproven(now: datetime, unproven: Mapping[str, Any]) -> Iterator[str]:
     if unproven["count"]:
         age = f" for {format_age(now, unproven['oldest'])}" if unproven["oldest"] else ""
-        yield f"NOT TAKEN  {unproven['count']} files, the oldest unchanged{age}:"
+        yield f"NOT TAKEN  {counted(unproven['count'], 'file')}, the oldest unchanged{age}:"
         for file in unproven["files"]:
             yield f"           {file['file']}: {file['why']}"
         if unproven["count"] > len(unproven["files"]):

@@ -23,6 +23,7 @@ from recording_storage.store.database.migrate import MigrationError, is_new, mig
 from recording_storage.store.errors import StoreError
 from recording_storage.store.secrets_box import MasterKeyError, SealedSecretError
 from recording_storage.store.server import ListenError, Listeners, Listening
+from recording_storage.terminal import counted
 
 _PATH = click.Path(path_type=Path)
 _WRONG_USE = (CertificateError, ConfigError, DatabaseUrlError, MasterKeyError, StoreError)
@@ -152,7 +153,7 @@ def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
 
     with _failures(), _opened_store(group, options, begun=True) as store:
         count = reseal(store)
-    click.echo(f"{count} secrets are sealed with the first key now; the others already were")
+    click.echo(f"sealed with the first key now: {counted(count, 'secret')}; the others already were")
 
 
 def _serve(config: StoreConfig) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
+from recording_storage.terminal import counted, format_bytes
 from recording_storage.uploader import rows
 from recording_storage.uploader.candidates import AccountFrom, Candidates
 from recording_storage.uploader.claims import journalled_plans
@@ -313,9 +314,9 @@ class Uploader:
         counters = self.parts.counters.values()
         left = sum(tally.count for tally in states.values()) + self.intake.growing
         log.info(
-            "stored %d recordings (%.1f MiB), released %d; %d left",
-            counters["stored"],
-            counters["stored_bytes"] / (1 << 20),
+            "stored %s (%s), released %d; %d left",
+            counted(int(counters["stored"]), "recording"),
+            format_bytes(int(counters["stored_bytes"])),
             counters["released"],
             left,
         )
