@@ -86,6 +86,19 @@ def test_exit_codes(quick: SpoolFolder) -> None:
     assert "Traceback" not in wrong.stderr
 
 
+def test_once_says_in_one_line_what_it_leaves_and_why(gated: SpoolFolder, door) -> None:
+    door.answer(r"^PUT ", 403, code="SignatureDoesNotMatch", times=5)
+    gated.put("a.wav", 1000)
+    (gated.root / "a.wav.done").touch()
+    gated.put("b.wav", 1000)
+    ended = gated.once("--completion", "marker")
+    assert ended.returncode == 3
+    (line,) = [line for line in ended.stderr.splitlines() if "work remains" in line]
+    assert "1 held (SignatureDoesNotMatch: " in line
+    assert "1 file not taken (b.wav: " in line
+    assert "; mend the destination, run it again later" in line
+
+
 def test_once_on_a_spool_that_is_served_says_by_whom(quick: SpoolFolder) -> None:
     quick.put("a.wav")
     with quick.process() as child:

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
 from recording_storage.terminal import counted, format_bytes
 from recording_storage.uploader import rows
@@ -31,7 +32,7 @@ from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from recording_storage.uploader.entry import Recording, Tally
@@ -84,6 +85,8 @@ class Uploader:
         self.ended = threading.Event()
         self._stop_asked = threading.Event()
         self._failure: BaseException | None = None
+        self._why_ended = ""
+        """Of `--once`, where it would have waited for more."""
         alone = options.config is not None
         self.plans = PlanBook(account_sid=options.account_sid or (LOCAL_ACCOUNT if alone else ""))
         self.link: Any = None
@@ -275,8 +278,13 @@ class Uploader:
             states = self.journal.run(rows.tallies)
             if states != last:
                 moved_at, last = self.clock.monotonic(), states
-            if not self._is_waiting_for_more(states) or self.clock.monotonic() - moved_at > ONCE_PATIENCE:
+            if not self._is_waiting_for_more(states):
                 return
+            if self.clock.monotonic() - moved_at > ONCE_PATIENCE:
+                self._why_ended = f", nothing has moved for {format_duration(ONCE_PATIENCE)}"
+                return
+        if self._stop_asked.is_set():
+            self._why_ended = ", it was stopped"
 
     def _is_waiting_for_more(self, states: dict[RecordingState, Tally]) -> bool:
         if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.engine.idle.is_set():
@@ -306,6 +314,8 @@ class Uploader:
         damage = self._failure
         try:
             states = self.journal.run(rows.tallies)
+            if self._options.once:
+                self._tell_remains(states)
         except JournalError as error:
             damage = damage or error
         self.journal.close()
@@ -321,6 +331,19 @@ class Uploader:
             left,
         )
         return self._failure is None and left == 0 and not self.intake.stopped
+
+    def _tell_remains(self, states: Mapping[RecordingState, Tally]) -> None:
+        """Before the journal is closed: why `--once` ends although not everything is done."""
+        from recording_storage.uploader.remains import remains  # noqa: PLC0415 - seldom wanted
+
+        left = remains(
+            states,
+            reasons=self.view.reasons(),
+            unfinished=self.intake.unfinished(),
+            stopped=self.intake.stopped,
+        )
+        if left:
+            log.warning("work remains%s: %s", self._why_ended, left)
 
 
 class _NoHooks:
