@@ -193,6 +193,21 @@ def test_a_kubeconfig_that_is_none(base: list[str], tmp_path: Path, by: str, con
     assert not (tmp_path / "store.db").exists(), "nothing is begun"
 
 
+@pytest.mark.parametrize("cluster", ["none", "kubeconfig", "around"])
+def test_an_operator_that_no_cluster_can_vouch_for_is_told(base: list[str], tmp_path: Path, cluster: str):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "{current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],"
+        " clusters: [{name: k, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {}}]}"
+    )
+    env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1" if cluster == "around" else ""}
+    option = ["--kubeconfig", str(kubeconfig)] if cluster == "kubeconfig" else []
+    listen = ["--listen", "host.invalid:0", "--internal-listen", "127.0.0.1:0"]
+    result = run(*base, "--create-master-key", *listen, *option, "--operator-service-account", "ns:name", env=env)
+    failure(result, 1)
+    assert ("--operator-service-account ns:name lets nobody in" in result.stderr) == (cluster == "none")
+
+
 KUBECONFIG = "RECORDING_STORAGE_KUBECONFIG"
 
 

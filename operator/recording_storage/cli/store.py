@@ -159,9 +159,17 @@ def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
 def _serve(config: StoreConfig) -> None:
     from recording_storage.store.app import create_public_app  # noqa: PLC0415 - the help needs none of it
     from recording_storage.store.internal.app import create_internal_app, release_waiting  # noqa: PLC0415
+    from recording_storage.store.internal.kube_identity import has_cluster  # noqa: PLC0415
 
     if config.kubeconfig is not None:
         check_kubeconfig(config.kubeconfig, named=f"--kubeconfig {config.kubeconfig}")
+    if config.operator_service_account and not has_cluster(config.kubeconfig):
+        click.echo(
+            f"recording-storage: --operator-service-account {config.operator_service_account} lets nobody in, since no "
+            "cluster can be asked about its token: give --kubeconfig FILE, or run the store in the cluster; or leave "
+            "it out, and give the operator a token of `store create-token --admin`",
+            err=True,
+        )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("uvicorn", "alembic"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -131,9 +131,12 @@ class Cluster:
 
 def token_reviewer(kubeconfig: Path | None) -> TokenReviewer:
     """The reviewer for this process: the kubeconfig's cluster, else the one around us, else none."""
-    if kubeconfig is None and not os.environ.get(_IN_CLUSTER):
-        return NoCluster()
-    return Cluster(kubeconfig)
+    return Cluster(kubeconfig) if has_cluster(kubeconfig) else NoCluster()
+
+
+def has_cluster(kubeconfig: Path | None) -> bool:
+    """Whether there is one to ask: the kubeconfig's, or the one around us."""
+    return kubeconfig is not None or bool(os.environ.get(_IN_CLUSTER))
 
 
 async def _asked(call: Any, *, what: str) -> Any:
