@@ -7,6 +7,8 @@ import yaml
 from click.testing import CliRunner
 
 from recording_storage.cli.main import main
+from tests.s3.fixtures import create_bucket
+from tests.s3.moto_server import MotoServer
 
 SECRET = "hunter2-the-secret"
 
@@ -53,9 +55,34 @@ def test_a_usable_destination(bucket, config):
     result = run("--config", config(destination=of(bucket)))
     assert result.exit_code == 0, result.output
     assert "is usable" in result.stdout
+    assert not result.stderr
     result = run("--config", config(destination=of(bucket)), "--json")
-    assert json.loads(result.stdout)["ok"] is True
+    answer = json.loads(result.stdout)
+    assert (answer["ok"], answer["checks_signatures"]) == (True, True)
     assert (bucket.keys(), bucket.uploads()) == ([], [])
+
+
+class Believing(MotoServer):
+    """Takes any key pair."""
+
+    def _enforce(self):
+        pass
+
+
+def test_a_server_that_checks_no_signatures(config):
+    server = Believing()
+    server.start()
+    try:
+        bucket = create_bucket(server)
+        file = config(destination={"url": bucket.url, "accessKeyId": "PLACEHOLDER"})
+        result = run("--config", file)
+        assert result.exit_code == 0, result.output
+        (warning,) = result.stderr.splitlines()
+        assert "checks no signatures" in warning
+        assert json.loads(run("--config", file, "--json").stdout)["checks_signatures"] is False
+        assert (bucket.keys(), bucket.uploads()) == ([], [])
+    finally:
+        server.close()
 
 
 def test_one_that_is_refused_says_what_to_do(bucket, config):
@@ -64,6 +91,7 @@ def test_one_that_is_refused_says_what_to_do(bucket, config):
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
     assert (answer["ok"], answer["fault"], answer["step"]) == (False, "access", "CreateMultipartUpload")
+    assert answer["checks_signatures"] is None
     assert result.stderr.startswith("recording-storage: CreateMultipartUpload is refused")
     assert result.stderr.count("\n") == 1
 
@@ -121,8 +149,6 @@ def test_without_a_cluster(tmp_path):
 
 @pytest.mark.slow
 def test_settings_in_the_cluster(cluster, kube, crds, namespace, moto_server):
-    from tests.s3.fixtures import create_bucket  # noqa: PLC0415
-
     bucket = create_bucket(moto_server)
     arguments = [
         *("--settings", "main", "--namespace", namespace),

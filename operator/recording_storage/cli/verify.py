@@ -9,7 +9,7 @@ from recording_storage.cli.errors import Failure
 from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.verify_target import Target, from_config
 from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
-from recording_storage.s3.verify import Fault, Step, Verification, verify_destination
+from recording_storage.s3.verify import Fault, Step, Verification, checks_signatures, verify_destination
 from recording_storage.uploader.config import ConfigError
 
 
@@ -52,10 +52,12 @@ def command(
     """Tell whether a destination is usable, with no more rights than are documented.
 
     Lists the open uploads, begins a multipart upload below the folder, sends one part, lists the parts, aborts. Nothing
-    is left in the bucket.
+    is left in the bucket. Where all of that passes, one request more is signed wrongly: a server that takes it checks
+    no signatures, which is told as a warning.
 
     JSON fields: ok, url, region, step (that failed, or null), fault (url, credential, key, access, server, or null),
-    code, message, leftover (id of an upload that could not be aborted, or ""), unsupported (what the server lacks).
+    code, message, leftover (id of an upload that could not be aborted, or ""), unsupported (what the server lacks),
+    checks_signatures (or null where not usable).
 
     Exit codes: 0 usable, 1 not usable, 2 wrong use.
     """
@@ -73,7 +75,10 @@ def command(
         _report(Verification(ok=False, fault=Fault.URL, message=str(error)), url="", as_json=as_json)
         return
     result = verify_destination(target.destination, credential=target.credential, guard=target.guard)
-    _report(result, url=target.destination.location.url, as_json=as_json)
+    checked = (
+        checks_signatures(target.destination, credential=target.credential, guard=target.guard) if result.ok else None
+    )
+    _report(result, url=target.destination.location.url, as_json=as_json, checked=checked)
 
 
 def _from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowed: tuple[str, ...]) -> Target:
@@ -87,7 +92,8 @@ def _from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowe
         raise Failure(str(error)) from error
 
 
-def _report(result: Verification, *, url: str, as_json: bool) -> None:
+def _report(result: Verification, *, url: str, as_json: bool, checked: bool | None = None) -> None:
+    """`checked`: whether the server checks signatures; None: not asked."""
     if as_json:
         click.echo(
             json.dumps(
@@ -101,11 +107,18 @@ def _report(result: Verification, *, url: str, as_json: bool) -> None:
                     "message": result.message,
                     "leftover": result.leftover,
                     "unsupported": sorted(result.missing),
+                    "checks_signatures": checked,
                 }
             )
         )
     if not result.ok:
         raise Failure(result.message)
+    if checked is False:
+        click.echo(
+            f"recording-storage: warning: the server of {url} checks no signatures: it takes any key pair, so this one "
+            "is not proved to work elsewhere",
+            err=True,
+        )
     if not as_json:
         click.echo(f"{url} is usable: {', '.join(Step)} passed; nothing is left behind")
         for capability in sorted(result.missing):

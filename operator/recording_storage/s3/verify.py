@@ -9,7 +9,7 @@ aborted, also when its beginning was never acknowledged.
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
@@ -108,6 +108,33 @@ def verify_destination(
         return verify(client, prefix=destination.location.prefix)
     finally:
         client.close()
+
+
+def checks_signatures(
+    destination: Destination,
+    *,
+    credential: Credential,
+    guard: AddressGuard,
+    timeouts: Timeouts | None = None,
+) -> bool:
+    """Whether the server refuses a request that is signed with another secret; one that doesn't takes any key pair.
+
+    For a destination that has passed `verify`: the step that is repeated changes nothing there. Whatever is no plain
+    answer is taken for a refusal.
+    """
+    another = replace(credential, secret_access_key=secrets.token_hex(20))
+    try:
+        client = S3Client(destination, credential=another, guard=guard, timeouts=timeouts)
+    except S3Failure:
+        return True
+    try:
+        for _ in client.list_multipart_uploads(prefix=f"{destination.location.prefix}{PROBE_NAME}"):
+            break
+    except S3Failure:
+        return True
+    finally:
+        client.close()
+    return False
 
 
 class _Sequence:
