@@ -5,8 +5,8 @@ from collections import deque
 
 WINDOW = 600.0
 """Seconds that are looked back on."""
-LEAST = 30.0
-"""Seconds below which nothing is said."""
+LEAST = 300.0
+"""Seconds below which nothing is said: one call that begins, or one upload that ends, would look like a trend."""
 
 
 class FillingRate:
