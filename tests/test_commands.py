@@ -391,16 +391,30 @@ def test_every_command_has_help_and_refuses_an_unknown_option(path: tuple[str, .
     assert "--wrong" in _line(refused.stderr)
 
 
-@pytest.mark.parametrize("path", [(), *((name,) for name in COMMANDS if name != "store")], ids=" ".join)
-def test_help_tells_the_exit_codes_and_what_each_option_wants(path: tuple[str, ...]) -> None:
-    """The store's are those of every command."""
-    assert "Exit codes" in CliRunner().invoke(main, [*path, "--help"]).stdout
-    with click.Context(main) as context:
-        command = main.get_command(context, path[0]) if path else main
-    assert command is not None
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
+@pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)
+@pytest.mark.parametrize("columns", ["60", "200"])
+def test_help_tells_the_exit_codes_and_what_each_option_wants(path: tuple[str, ...], columns: str) -> None:
+    """In whole sentences, none of them cut off, and with each default written alike."""
+    text = CliRunner().invoke(main, [*path, "--help"], env={"COLUMNS": columns}).stdout
+    assert "Exit codes" in text
+    assert "..." not in text.replace("]...", "")
+    for option in _options(path):
+        assert option.help, option.name
+        sentence, bracket, default = option.help.partition("  [")
+        assert sentence[0] == sentence[0].upper() or sentence.startswith("sqlite:"), option.help
+        assert sentence.endswith("."), option.help
+        assert "default" not in sentence.lower(), option.help
+        assert not bracket or re.fullmatch(r"(default: [^.].*|required)\]", default), option.help
+
+
+def test_a_choice_is_shown_as_its_default_is() -> None:
+    chosen = [option for path in PATHS for option in _options(path) if isinstance(option.type, click.Choice)]
+    assert len(chosen) > 4
+    for option in chosen:
+        with click.Context(main) as context:
+            shown = option.make_metavar(context).strip("[]").split("|")
+        assert shown == list(option.type.choices)  # type: ignore[attr-defined]
+        assert option.multiple or option.default in shown
 
 
 @pytest.mark.slow
@@ -416,6 +430,17 @@ def test_wrong_use_ends_in_one_clear_line(case: Case, places: dict[str, str]) ->
     for word in case.words:
         assert word.format_map(places) in line
     assert "planted" not in ended.stdout + ended.stderr
+
+
+def _options(path: tuple[str, ...]) -> list[click.Option]:
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        with click.Context(command) as context:
+            found = command.get_command(context, name)
+        assert found is not None
+        command = found
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
 
 
 def test_every_command_is_tried() -> None:

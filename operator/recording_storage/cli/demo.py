@@ -23,18 +23,20 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 @click.option(
     "--media",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
     help="A folder with files of your own; they are recorded, too.",
 )
 @click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Use this cluster instead of starting one (default: KUBECONFIG, if it is set).",
+    help="Use this cluster instead of starting one.  [default: KUBECONFIG, if it is set]",
 )
 @click.option(
     "--dir",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Working folder to keep, new or empty (default: a temporary one that goes at the end).",
+    metavar="DIR",
+    help="Working folder to keep, new or empty.  [default: a temporary one that goes at the end]",
 )
 def command(*, once: bool, as_json: bool, media: Path | None, kubeconfig: Path | None, folder: Path | None) -> None:
     """Run everything on this machine, and watch recordings arrive.

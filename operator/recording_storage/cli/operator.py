@@ -31,27 +31,31 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Reconcile the custom resources with the settings store.")
-@click.option("--kubeconfig", type=_FILE, help="Default: the pod's service account, else KUBECONFIG or ~/.kube/config.")
 @click.option(
-    "--namespace", "namespaces", multiple=True, metavar="N", help="Watch this namespace; repeatable. Default: all."
+    "--kubeconfig",
+    type=_FILE,
+    help="The cluster.  [default: the pod's own, else of KUBECONFIG, else of ~/.kube/config]",
+)
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="N", help="Watch this namespace; repeatable.  [default: all]"
 )
 @click.option("--store-url", metavar="URL", callback=_url, help="The bundled store's public API, https://HOST[:PORT].")
 @click.option(
     "--internal-url", metavar="URL", callback=_url, help="The bundled store's internal API, https://HOST[:PORT]."
 )
-@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the bundled store by. Default: the system's.")
+@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the bundled store by.  [default: the system's]")
 @click.option("--token-file", type=_FILE, help="The operator's token for the internal API; read anew for each call.")
 @click.option(
     "--metrics-listen",
     metavar="HOST:PORT",
     type=ListenAddress(),
-    help="Serve /metrics, /healthz and /readyz here. Default: not at all.",
+    help="Serve /metrics, /healthz and /readyz there.  [default: not at all]",
 )
 @click.option(
     "--lease-namespace",
     metavar="N",
     default="",
-    help="Where the Lease and the key for names at hosted stores are. Default: the pod's own, else default.",
+    help="Where the Lease and the key for names at hosted stores are.  [default: the pod's own, else default]",
 )
 @click.option(
     "--leader-election/--no-leader-election",
@@ -64,7 +68,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="What is told on standard error, and what is worse.",
+    help="Tell this on standard error, and what is worse.",
 )
 def command(  # noqa: PLR0917 - click passes them by name
     kubeconfig: Path | None,

@@ -21,6 +21,7 @@ spool_option = click.option(
     "--spool",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
     help="The folder that the recorder writes to.",
 )
 

@@ -31,37 +31,53 @@ _WRONG_USE = (CertificateError, ConfigError, DatabaseUrlError, MasterKeyError, S
 _FAILURES = (DatabaseUnavailableError, ListenError, MigrationError, SealedSecretError)
 
 _DATABASE = click.option(
-    "--database", metavar="URL", help="sqlite:///FILE or postgresql://…; default sqlite:///store.db"
+    "--database", metavar="URL", help="sqlite:///FILE, or postgresql://USER@HOST/NAME.  [default: sqlite:///store.db]"
 )
-_KEY = click.option("--master-key-file", type=_PATH, metavar="FILE", help="the key that seals stored secrets")
+_KEY = click.option(
+    "--master-key-file", type=_PATH, metavar="FILE", help="The key that seals stored secrets.  [required]"
+)
 _CREATE_KEY = click.option(
-    "--create-master-key", is_flag=True, default=None, help="make the master key file when it is absent"
+    "--create-master-key", is_flag=True, default=None, help="Make the master key file when it is absent."
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--listen", metavar="HOST:PORT", help="public API; default 127.0.0.1:8080; port 0 takes any free one")
-@click.option("--internal-listen", metavar="HOST:PORT", help="uploaders' and operator's API; default 127.0.0.1:8081")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="The public API; port 0 takes any free one.  [default: 127.0.0.1:8080]"
+)
+@click.option(
+    "--internal-listen", metavar="HOST:PORT", help="The uploaders' and the operator's API.  [default: 127.0.0.1:8081]"
+)
 @_DATABASE
 @_KEY
 @_CREATE_KEY
-@click.option("--media", type=_PATH, metavar="DIR", help="media made while external storage is off; default ./media")
+@click.option("--media", type=_PATH, metavar="DIR", help="Media made while external storage is off.  [default: media]")
 @click.option(
     "--allow-endpoint",
     multiple=True,
     metavar="URL",
-    help="an S3-compatible endpoint that settings may name; repeatable",
-)
-@click.option("--tls-cert", type=_PATH, metavar="FILE", help="certificate chain of the public port")
-@click.option("--tls-key", type=_PATH, metavar="FILE")
-@click.option("--internal-tls-cert", type=_PATH, metavar="FILE", help="needed unless the internal port is on loopback")
-@click.option("--internal-tls-key", type=_PATH, metavar="FILE")
-@click.option(
-    "--operator-service-account", metavar="NAMESPACE:NAME", help="whom the internal API takes for the operator"
+    help="An S3-compatible endpoint that settings may name; repeatable.",
 )
 @click.option(
-    "--kubeconfig", type=_PATH, metavar="FILE", help="for TokenReview; default: the cluster it runs in, if any"
+    "--tls-cert", type=_PATH, metavar="FILE", help="Certificate chain of the public port.  [default: plain http]"
+)
+@click.option("--tls-key", type=_PATH, metavar="FILE", help="Its private key.")
+@click.option(
+    "--internal-tls-cert",
+    type=_PATH,
+    metavar="FILE",
+    help="Certificate chain of the internal port; needed unless that is on loopback.",
+)
+@click.option("--internal-tls-key", type=_PATH, metavar="FILE", help="Its private key.")
+@click.option(
+    "--operator-service-account", metavar="NAMESPACE:NAME", help="Whom the internal API takes for the operator."
+)
+@click.option(
+    "--kubeconfig",
+    type=_PATH,
+    metavar="FILE",
+    help="The cluster that checks service accounts' tokens.  [default: the one it runs in, if any]",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
@@ -69,6 +85,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     Every option can also be set in the environment, e.g. RECORDING_STORAGE_MASTER_KEY_FILE.
     Once both ports are taken it prints {"listening": {"public": URL, "internal": URL}}.
+
+    Exit codes: 0 ended as asked, 1 failed (a port is taken, the database does not answer), 2 wrong use.
     """
     options["allow_endpoint"] = options["allow_endpoint"] or None
     ctx.obj = options
@@ -77,11 +95,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             _serve(load_config(**options))
 
 
-@command.command("migrate")
+@command.command("migrate", short_help="Bring the database's tables to this version.")
 @_DATABASE
 @click.pass_obj
 def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
-    """Bring the database's tables to this version, or make them; `store` does so at its start, too."""
+    """Bring the database's tables to this version, or make them; `store` does so at its start, too.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use.
+    """
     with _failures(), _opened_database(group, database) as opened:
         new = is_new(opened)
         migrate(opened)
@@ -89,17 +110,21 @@ def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
         click.echo(f"the database is at revision {newest_revision()}")
 
 
-@command.command("create-account")
+@command.command("create-account", short_help="Open an account.")
 @_DATABASE
 @_KEY
 @_CREATE_KEY
-@click.option("--friendly-name", required=True, metavar="NAME")
+@click.option("--friendly-name", required=True, metavar="NAME", help="The account's name for people.")
 @_JSON
 @click.pass_obj
 def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click's
     """Open an account; its auth token is shown once.
 
     It may be a new store's first command: where there is no database yet, it makes one, and says so.
+
+    JSON fields: account_sid, auth_token.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use.
     """
     from recording_storage.store.services.accounts import create_account  # noqa: PLC0415 - the help needs none of it
 
@@ -109,12 +134,12 @@ def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json
     click.echo(json.dumps(answer) if as_json else f"account {new.sid}\nauth token {new.auth_token}")
 
 
-@command.command("create-token")
+@command.command("create-token", short_help="Make a bearer token for the internal API.")
 @_DATABASE
 @_KEY
 @_CREATE_KEY
-@click.option("--account", metavar="AC…", help="for the uploaders of this account")
-@click.option("--admin", is_flag=True, help="for the operator")
+@click.option("--account", metavar="AC…", help="For the uploaders of this account.")
+@click.option("--admin", is_flag=True, help="For the operator.")
 @_JSON
 @click.pass_obj
 def create_token_command(
@@ -128,6 +153,10 @@ def create_token_command(
     """Make a bearer token for the internal API; it is shown once.
 
     With --admin it may be a new store's first command: where there is no database yet, it makes one, and says so.
+
+    JSON fields: token.
+
+    Exit codes: 0 done, 1 failed (there is no such account), 2 wrong use.
     """
     from recording_storage.store.tokens import UnknownAccountError, create_token  # noqa: PLC0415 - as above
 
@@ -143,12 +172,15 @@ def create_token_command(
     click.echo(json.dumps({"token": token}) if as_json else token)
 
 
-@command.command("reseal")
+@command.command("reseal", short_help="Seal every stored secret with the first key.")
 @_DATABASE
 @_KEY
 @click.pass_obj
 def reseal_command(group: dict[str, Any], /, **options: Any) -> None:
-    """Seal every stored secret with the first key of the master key file, so that older keys can be removed."""
+    """Seal every stored secret with the first key of the master key file, so that older keys can be removed.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use.
+    """
     from recording_storage.store.services.resealing import reseal  # noqa: PLC0415 - as above
 
     with _failures(), _opened_store(group, options, begun=True) as store:

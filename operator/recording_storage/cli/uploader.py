@@ -36,13 +36,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--spool",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
     help="The folder that the recorder writes to.",
 )
 @click.option(
     "--store", "store_url", metavar="URL", default="", help="The settings store's internal API, https://HOST[:PORT]."
 )
 @click.option("--token-file", type=_FILE, help="Bearer token for the store; read anew for every request.")
-@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by; default: the system's.")
+@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by.  [default: the system's]")
 @click.option("--config", type=_FILE, help="Run alone, with this YAML file instead of a store (docs/uploader.yaml).")
 @click.option("--once", is_flag=True, help="Work through what is there, then exit: 0 all done, 3 work remains.")
 @click.option(
@@ -56,9 +57,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--completion",
     type=click.Choice(["Auto", "Marker"], case_sensitive=False),
+    metavar="[Auto|Marker]",
     default="Auto",
     show_default=True,
-    help="Marker: nothing but NAME.EXT.done counts as finished.",
+    help="When a file counts as finished. Marker: only once NAME.EXT.done is there; Auto: also when nobody writes it.",
 )
 @click.option(
     "--quiet-proof",
@@ -76,6 +78,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--account-from",
     type=click.Choice(["Spool", "Metadata", "TopDirectory"], case_sensitive=False),
+    metavar="[Spool|Metadata|TopDirectory]",
     default="Spool",
     show_default=True,
     help="Who says whose a recording is. Spool: its metadata, else --account; Metadata: that alone; TopDirectory: "
@@ -92,14 +95,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Of the lines on standard error.",
+    help="How the lines on standard error are written.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="What is told there, and what is worse.",
+    help="Tell this there, and what is worse.",
 )
 def command(  # noqa: PLR0917 - click passes options by name
     spool: Path,

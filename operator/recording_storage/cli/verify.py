@@ -29,8 +29,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--settings", metavar="NAME", help="A RecordingSettings in the cluster, with its AwsCredential and Secret."
 )
-@click.option("--namespace", metavar="N", default="", help="With --settings; default: the context's own.")
-@click.option("--kubeconfig", type=_FILE, help="With --settings; default: the pod's service account, else the user's.")
+@click.option(
+    "--namespace", metavar="N", default="", help="With --settings: where it is.  [default: the context's own]"
+)
+@click.option(
+    "--kubeconfig",
+    type=_FILE,
+    help="With --settings: the cluster.  [default: the pod's own, else of KUBECONFIG, else of ~/.kube/config]",
+)
 @click.option(
     "--allow-endpoint",
     "allowed",
