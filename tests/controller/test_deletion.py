@@ -76,7 +76,7 @@ def test_settings_stay_when_their_policy_is_retain(world: World) -> None:
 @pytest.mark.parametrize(
     ("of_settings", "of_account", "why"),
     [
-        ("Disable", "Close", "needed by 1 recordings that are not yet stored"),
+        ("Disable", "Close", "needed to store 1 recording in"),
         ("Retain", "Retain", "the account's settings at the store use"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation
+from recording_storage.terminal import counted
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.faults import fault_point
@@ -382,7 +383,7 @@ class Engine:
         count = self._claims.recovered(lane)
         lane.recovered_at = self._housekeeping.running_time()
         if count:
-            log.info("%d recordings are tried again", count)
+            log.info("%s tried again", counted(count, "recording"))
             self._parts.reporter.wake()
 
     def end_denied(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:

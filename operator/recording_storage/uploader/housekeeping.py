@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import RecordingState
+from recording_storage.terminal import counted
 from recording_storage.uploader import group_moves
 from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.outages import park_expired
@@ -90,13 +91,13 @@ class Housekeeping:
 
         parked, mended = self._parts.journal.run(work)
         if mended:
-            log.info("the clock was set back: %d recordings are tried again now", mended)
+            log.info("the clock was set back: %s tried again now", counted(mended, "recording"))
             for lane in lanes:
                 lane.hungry = True
         if parked:
             self._parts.counters.add("parked", parked)
             self._parts.reporter.wake()
-            log.error("%d recordings are parked: their destination was held for the whole retry window", parked)
+            log.error("%s parked: the destination was held for the whole retry window", counted(parked, "recording"))
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY
             moment = self._clock.now()

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import Product, RecordingState
+from recording_storage.terminal import counted
 from recording_storage.uploader import group_moves
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Outages:
 
         parked, left = self._parts.journal.run(work)
         if parked:
-            log.error("%d recordings are parked: their destination failed for the whole retry window", parked)
+            log.error("%s parked: the destination failed for the whole retry window", counted(parked, "recording"))
             self._parts.counters.add("parked", parked)
             self._tell()
         return self._first_end(lane, left) - ahead if left else None

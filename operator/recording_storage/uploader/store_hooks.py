@@ -15,6 +15,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
+from recording_storage.terminal import counted
 from recording_storage.uploader import rows
 from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.plans import DestinationTerms, Plan, ProductTerms
@@ -116,7 +117,7 @@ class StoreHooks:
             connection.execute("INSERT OR IGNORE INTO commands VALUES (?,?)", (command.id, now))
 
         self._parts.journal.run(done)
-        log.info("%s was asked for: %d recordings are tried again", command.kind.value, len(moved))
+        log.info("%s was asked for: %s tried again", command.kind.value, counted(len(moved), "recording"))
 
     def report(self) -> SpoolReport:
         """See the port."""

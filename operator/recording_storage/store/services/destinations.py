@@ -16,6 +16,7 @@ from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import UNFINISHED, Destination, PublicKey, Recording, Settings, Spool
 from recording_storage.store.errors import ErrorCode, StoreError
+from recording_storage.terminal import counted
 
 LOST = timedelta(days=7)
 """A spool that has not been heard of for so long may be gone for good: what waits there keeps nothing from going."""
@@ -99,7 +100,7 @@ def release_credential(session: Session, *, account_sid: str, sid: str) -> bool:
         if not heirs and (count := _waiting(session, row)):
             raise StoreError(
                 ErrorCode.CONFLICT,
-                f"{sid} is needed by {count} recordings that are not yet stored in {row.values['bucket']}; give that "
+                f"{sid} is needed to store {counted(count, 'recording')} in {row.values['bucket']}; give that "
                 "bucket another credential by settings with its URL, or let them be stored, or delete them, and delete "
                 f"it then. Those on spools that have not been heard of for {LOST.days} days don't count",
             )
