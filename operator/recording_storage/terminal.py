@@ -8,7 +8,6 @@ from datetime import datetime
 from recording_storage.domain.durations import format_duration
 
 GAP = "  "
-_STEP = 1024
 
 
 @dataclass(frozen=True)
@@ -83,21 +82,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def format_bytes(count: int) -> str:
-    """`512 B`, `1.4 MiB`."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < _STEP:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= _STEP
-    return f"{size:.1f} TiB"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 recording`, `2 recordings`; of nouns that take an s."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def format_age(now: datetime, since: str) -> str:

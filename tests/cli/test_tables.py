@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from recording_storage.cli import recordings, status
 from recording_storage.cli.main import main
 from recording_storage.cli.reasons import note_of
+from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.terminal import Column, Row, cells_of, counted, format_bytes, lay_out
+from recording_storage.terminal import Column, Row, cells_of, lay_out
 from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.entry import EntryError, Identity

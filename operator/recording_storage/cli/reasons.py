@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import ON_REQUEST, RecordingState
-from recording_storage.terminal import format_bytes, printable
+from recording_storage.terminal import printable
 from recording_storage.uploader.entry import MENDABLE
 
 _S = RecordingState

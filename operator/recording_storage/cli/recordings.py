@@ -12,8 +12,9 @@ import click
 
 from recording_storage.cli.reasons import UNPROVEN, note_of
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
+from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.states import RecordingState
-from recording_storage.terminal import Column, Row, format_age, format_bytes, lay_out, printable, terminal_width
+from recording_storage.terminal import Column, Row, format_age, lay_out, printable, terminal_width
 
 _STATES = [*(state.value for state in RecordingState), UNPROVEN]
 WATCH_EVERY = 1.0

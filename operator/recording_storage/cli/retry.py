@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.sids import is_sid
-from recording_storage.terminal import counted
 
 
 @click.command(name="retry")

@@ -11,18 +11,10 @@ import click
 from recording_storage.cli.errors import WorkRemains
 from recording_storage.cli.reasons import in_words, next_move, next_try
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
+from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import ON_REQUEST, RecordingState
-from recording_storage.terminal import (
-    Column,
-    Row,
-    counted,
-    format_age,
-    format_bytes,
-    lay_out,
-    printable,
-    terminal_width,
-)
+from recording_storage.terminal import Column, Row, format_age, lay_out, printable, terminal_width
 
 _COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=True))
 

@@ -14,6 +14,7 @@ import click
 from recording_storage.cli.account import check_account
 from recording_storage.cli.errors import Failure
 from recording_storage.cli.kubeconfig import check_kubeconfig
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.certificates import CertificateError
 from recording_storage.store.config import ConfigError, StoreConfig, load_config
@@ -23,7 +24,6 @@ from recording_storage.store.database.migrate import MigrationError, is_new, mig
 from recording_storage.store.errors import StoreError
 from recording_storage.store.secrets_box import MasterKeyError, SealedSecretError
 from recording_storage.store.server import ListenError, Listeners, Listening
-from recording_storage.terminal import counted
 
 _PATH = click.Path(path_type=Path)
 _WRONG_USE = (CertificateError, ConfigError, DatabaseUrlError, MasterKeyError, StoreError)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recording_storage.demo.errors import DemoError, WrongUseError
+from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.system_errors import plain_reason
-from recording_storage.terminal import format_bytes
 
 PREFIX = "recording-storage-demo-"
 _LOCK = ".lock"

@@ -38,9 +38,10 @@ from recording_storage.demo.samples import (
 from recording_storage.demo.supervisor import Supervisor
 from recording_storage.demo.tokens import Tokens
 from recording_storage.demo.view import Scene, View, open_view
+from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.states import FINAL, ON_REQUEST
 from recording_storage.domain.system_errors import plain_reason
-from recording_storage.terminal import Column, Row, format_bytes, lay_out, printable
+from recording_storage.terminal import Column, Row, lay_out, printable
 from recording_storage.uploader.control import ControlError, NobodyListensError, ask
 
 READY_WITHIN = 120.0

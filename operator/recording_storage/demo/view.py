@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from recording_storage.demo.kube import condition
-from recording_storage.terminal import Column, Row, format_bytes, lay_out, printable
+from recording_storage.domain.amounts import format_bytes
+from recording_storage.terminal import Column, Row, lay_out, printable
 
 _COLOURS = {
     "released": "green",

@@ -8,9 +8,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
-from recording_storage.terminal import counted, format_bytes
 from recording_storage.uploader import rows
 from recording_storage.uploader.candidates import AccountFrom, Candidates
 from recording_storage.uploader.claims import journalled_plans

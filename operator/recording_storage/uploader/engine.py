@@ -10,9 +10,9 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation
-from recording_storage.terminal import counted
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.faults import fault_point

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
-from recording_storage.terminal import counted
 from recording_storage.uploader import group_moves
 from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.outages import park_expired

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import ON_REQUEST, RecordingState
-from recording_storage.terminal import counted, printable
+from recording_storage.terminal import printable
 from recording_storage.uploader.entry import Tally
 from recording_storage.uploader.ports import StateReason
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from recording_storage import __version__
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.policy import UploadPolicy
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
-from recording_storage.terminal import counted
 from recording_storage.uploader import rows
 from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.plans import DestinationTerms, Plan, ProductTerms

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from recording_storage.domain.amounts import counted
 from recording_storage.domain.bucket_url import BucketLocation, BucketUrlError, parse_bucket_url
 from recording_storage.domain.settings import RecordingSettings, destination_id
 from recording_storage.domain.states import Product
@@ -16,7 +17,6 @@ from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import UNFINISHED, Destination, PublicKey, Recording, Settings, Spool
 from recording_storage.store.errors import ErrorCode, StoreError
-from recording_storage.terminal import counted
 
 LOST = timedelta(days=7)
 """A spool that has not been heard of for so long may be gone for good: what waits there keeps nothing from going."""
