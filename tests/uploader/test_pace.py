@@ -9,7 +9,7 @@ import pytest
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.s3.interleaving import is_ready
-from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
+from recording_storage.uploader.crew import BRIEF, MAX_CONCURRENCY, Crew
 from recording_storage.uploader.entry import Identity, Recording, StoredFacts
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
@@ -180,6 +180,18 @@ def test_the_last_place_is_no_reason_to_wait_for_one_s_own() -> None:
     answers.until(("sent", 1))
     answers.answer(1, 2)
     assert answers.ended(2) == [1, 2]
+
+
+def test_no_answer_waits_for_one_that_never_gives_way() -> None:
+    answers = Answers()
+    answers.crew.put([*small(1), task(2, size=BRIEF + 1), *small(3)])
+    answers.until(("sent", 1), ("sent", 2))
+    answers.answer(1)
+    assert answers.ended(1) == [1]
+    answers.answer(3)
+    assert answers.ended(1) == [3]
+    answers.answer(2)
+    assert answers.ended(1) == [2]
 
 
 def test_uploads_that_never_give_way_have_threads_of_their_own() -> None:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY = 8
 """Recordings that are sent to one destination at a time, at most (see `pace`)."""
+BRIEF = 1 << 20
+"""Bytes: to read, hash and send more leaves the interpreter's lock for long, so that a second thread is worth it."""
 _IDLE = 5.0
 """Seconds until a thread without work ends."""
 
@@ -48,7 +50,7 @@ class Crew:
             perform: uploads a task, in a thread of the crew; raises nothing.
             done: takes what came of it.
             places: how many uploads there may be at a time over all destinations.
-            interleaved: whether uploads give way where they wait; one in parts has threads of its own, and never does.
+            interleaved: whether brief uploads give way where they wait.
         """
         self._perform = perform
         self._done = done
@@ -124,9 +126,17 @@ class Crew:
         return task
 
     def _beside(self) -> Task | None:
-        """A task beside those that wait, if there is one now; its place must not be waited for: they hold some."""
+        """A task beside those that wait, if there is one now that keeps none of them waiting.
+
+        Its place must not be waited for: they hold some.
+        """
         with self._condition:
-            return self._take() if self._may_take() and self._places.acquire(blocking=False) else None
+            if not self._may_take() or not self._gives_way(self._queue[0]) or not self._places.acquire(blocking=False):
+                return None
+            return self._take()
+
+    def _gives_way(self, task: Task) -> bool:
+        return self._interleaved and task.recording.identity.size <= BRIEF
 
     def _may_take(self) -> bool:
         """Whether the thread that asks may."""
@@ -178,11 +188,11 @@ class Crew:
 
     def _begin(self, task: Task, waiting: Waiting[_Upload]) -> None:
         upload = _Upload(partial(self._perform, task))
-        if self._interleaved and not task.is_multipart:
+        if self._gives_way(task):
             self._go_on(upload, waiting)
             return
         with self._being_away():
-            outcome = upload.perform()
+            outcome = upload.run()
         self._end(upload, outcome)
 
     def _go_on(self, upload: _Upload, waiting: Waiting[_Upload], *, ready: bool = True) -> None:
@@ -206,7 +216,7 @@ class _Upload:
     """One upload in a thread, and where its time goes, in seconds."""
 
     def __init__(self, perform: Callable[[], Outcome]) -> None:
-        self.perform = perform
+        self._perform = perform
         self._call = Interleaved(perform)
         self._began, self._thread_began = time.perf_counter(), time.thread_time()
         self.worked = 0.0
@@ -222,6 +232,12 @@ class _Upload:
         self.worked += worked
         self.blocked += max(time.perf_counter() - began - worked, 0.0)
         return wait
+
+    def run(self) -> Outcome:
+        """To its end, without giving way."""
+        outcome = self._perform()
+        self.worked = time.thread_time() - self._thread_began
+        return outcome
 
     @property
     def outcome(self) -> Outcome:
