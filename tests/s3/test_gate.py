@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from tests.s3.fixtures import Bucket
 from tests.s3.gate import Gate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def slow_gate(bucket: Bucket) -> Iterator[Gate]:

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server, least_rights
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[int, str]:
     with pytest.raises(ClientError) as caught:

@@ -15,6 +15,8 @@ from recording_storage.s3.types import Credential, FileSlice, Part
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server, User
 
+pytestmark = pytest.mark.slow
+
 K = FailureClass
 MIB = 1 << 20
 

@@ -15,6 +15,8 @@ from recording_storage.store.config import load_config
 from recording_storage.store.context import open_store
 from recording_storage.store.services.accounts import create_account
 
+pytestmark = pytest.mark.slow
+
 quick = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

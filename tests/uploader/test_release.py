@@ -18,6 +18,8 @@ from recording_storage.uploader.inotify import Hint
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = b"first" * 100, b"second" * 200, b"third" * 300
 
 
