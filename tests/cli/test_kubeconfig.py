@@ -7,15 +7,7 @@ import pytest
 
 from recording_storage.cli import kubeconfig
 from recording_storage.cli.kubeconfig import check_cluster, check_kubeconfig
-
-USABLE = """
-apiVersion: v1
-kind: Config
-current-context: c
-contexts: [{name: c, context: {cluster: k, user: u}}]
-clusters: [{name: k, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: u, user: {}}]
-"""
+from tests.cluster.kubeconfigs import UNREACHABLE
 
 
 @pytest.fixture
@@ -45,9 +37,9 @@ def refusal() -> str:
         b"\xff\xfe",
         b"current-context: c",
         b"current-context: [c]",
-        USABLE.replace("cluster: k", "cluster: other").encode(),
-        USABLE.replace("current-context: c", "current-context: other").encode(),
-        USABLE.replace("server", "host").encode(),
+        UNREACHABLE.replace("cluster: k", "cluster: other").encode(),
+        UNREACHABLE.replace("current-context: c", "current-context: other").encode(),
+        UNREACHABLE.replace("server", "host").encode(),
     ],
 )
 def test_a_file_that_is_no_kubeconfig_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
@@ -60,7 +52,7 @@ def test_a_file_that_is_no_kubeconfig_is_told_in_one_line(tmp_path: Path, conten
 
 def test_one_whose_cluster_is_away_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
-    file.write_text(USABLE)
+    file.write_text(UNREACHABLE)
     check_kubeconfig(file, named="--kubeconfig X")
     check_cluster(file)
 
@@ -76,14 +68,14 @@ def test_nothing_is_named(home: Path) -> None:
     (home / ".kube").mkdir()
     (home / ".kube" / "config").write_text("text")
     assert refusal().startswith("~/.kube/config is no kubeconfig")
-    (home / ".kube" / "config").write_text(USABLE)
+    (home / ".kube" / "config").write_text(UNREACHABLE)
     check_cluster(None)
 
 
 def test_the_environment_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nonexistent")
     assert refusal().startswith("KUBECONFIG=/nonexistent does not exist")
-    (home / "one").write_text(USABLE.replace("current-context: c", ""))
+    (home / "one").write_text(UNREACHABLE.replace("current-context: c", ""))
     (home / "two").write_text("current-context: c")
     monkeypatch.setenv("KUBECONFIG", str(home / "one"))
     assert refusal().startswith(f"KUBECONFIG={home / 'one'} is no kubeconfig")

@@ -11,16 +11,9 @@ from recording_storage.store.internal.kube_identity import (
     TokenRefusedError,
     token_reviewer,
 )
+from tests.cluster.kubeconfigs import UNREACHABLE
 
 TOKEN = "planted.service-account.token"
-UNREACHABLE = """
-apiVersion: v1
-kind: Config
-current-context: c
-contexts: [{name: c, context: {cluster: k, user: u}}]
-clusters: [{name: k, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: u, user: {}}]
-"""
 NO_CERTIFICATE = UNREACHABLE.replace(
     'server: "http://127.0.0.1:1"', 'server: "https://127.0.0.1:1", certificate-authority-data: "eA=="'
 )
