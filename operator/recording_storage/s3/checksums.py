@@ -1,7 +1,7 @@
-"""CRC64NVME, the checksum that S3 keeps for a whole object however it was cut into parts.
+"""CRC64NVME, the checksum that S3 keeps for a whole object however it was cut into parts; and SHA-256 as S3 writes it.
 
-Its library is loaded when it is first needed: that takes 40 ms, and an object that is sent in one request goes with the
-SHA-256 that its recording has anyway.
+The library of the first is loaded when it is first needed: that takes 40 ms, and an object that is sent in one request
+goes with the SHA-256 that its recording has anyway.
 """
 
 from base64 import b64decode, b64encode
@@ -20,6 +20,11 @@ def crc64nvme(data: bytes | bytearray | memoryview, *, previous: int = 0) -> int
 def encoded(value: int) -> str:
     """As S3 writes it in headers and XML: eight bytes, big-endian, base64."""
     return b64encode(value.to_bytes(8, "big")).decode()
+
+
+def encoded_sha256(digest: str) -> str:
+    """A SHA-256 in hexadecimal as S3 writes it: base64."""
+    return b64encode(bytes.fromhex(digest)).decode()
 
 
 def of_parts(parts: Iterable[Part]) -> str:

@@ -5,7 +5,6 @@ destination with one credential, from any number of threads.
 """
 
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -116,7 +115,7 @@ class S3Client:
             wanted.add(Capability.IF_NONE_MATCH)
 
         with _opened(body, operation=operation, signed=True, summed=False, sha256=sha256) as payload:
-            checksum = b64encode(bytes.fromhex(payload.sha256())).decode()
+            checksum = checksums.encoded_sha256(payload.sha256())
 
             def attempt(active: frozenset[Capability]) -> StoredObject:
                 headers = {**common, **self._headers.for_object(active)}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.domain.upload_decision import MAX_REREADS
-from recording_storage.s3 import buffers
+from recording_storage.s3 import buffers, checksums
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
@@ -175,7 +174,7 @@ def upload_single(
                     raise
                 if not key_is_ours(task, surroundings=surroundings):
                     raise key_taken(task) from failure
-                etag, checksum = "", b64encode(bytes.fromhex(sha256)).decode()
+                etag, checksum = "", checksums.encoded_sha256(sha256)
             else:
                 etag, checksum = answer.etag, answer.checksum
             fault_point("after-put")
