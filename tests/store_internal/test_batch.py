@@ -15,8 +15,10 @@ from recording_storage.protocol.recordings import (
     BatchResponse,
     BatchResult,
     EncryptionDetails,
+    ObjectChecksum,
     RecordingError,
     RecordingReport,
+    StoredObject,
 )
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import Destination, Recording
@@ -56,8 +58,17 @@ def test_a_report_is_entered_with_all_that_it_says(store: Store, account: NewAcc
         stored_size=1016,
         stored_at=MOMENT,
         sha256="ab" * 32,
-        etag="e",
-        object_key="calls/x.wav",
+        objects=[
+            StoredObject(
+                destination="d" * 32,
+                key="calls/x.wav",
+                version_id="v1",
+                checksum=ObjectChecksum(algorithm="SHA256", value="q6w="),
+                url="https://b.s3.amazonaws.com/calls/x.wav",
+                etag="e",
+                size=1016,
+            )
+        ],
         encryption_details=EncryptionDetails(public_key_sid="CR1", encrypted_cek="Yw==", iv="aXY="),
         error=RecordingError(kind="transient", code="SlowDown", message="m"),
         status_callback="https://example.com/cb",
@@ -69,7 +80,46 @@ def test_a_report_is_entered_with_all_that_it_says(store: Store, account: NewAcc
         assert getattr(row, name) == getattr(report, name)
     assert row.encryption_details == {"type": "rsa-aes", "public_key_sid": "CR1", "encrypted_cek": "Yw==", "iv": "aXY="}
     assert row.error == {"kind": "transient", "code": "SlowDown", "message": "m"}
+    assert row.objects == [
+        {
+            "destination": "d" * 32,
+            "key": "calls/x.wav",
+            "version_id": "v1",
+            "checksum": {"algorithm": "SHA256", "value": "q6w="},
+            "url": "https://b.s3.amazonaws.com/calls/x.wav",
+            "etag": "e",
+            "size": 1016,
+        }
+    ]
     assert (row.spool_id, row.seq, row.deleted_at) == (SPOOL, 1, None)
+
+
+def test_a_report_from_before_objects_is_read(store: Store, account: NewAccount) -> None:
+    """As the first version sent it."""
+    sid = new_sid(SidPrefix.VOICE_RECORDING)
+    body = (
+        f'{{"spool_id": "{SPOOL}", "recordings": [{{"account_sid": "{account.sid}", "sid": "{sid}", "seq": 4,'
+        ' "product": "voice", "state": "stored", "file": "a.wav", "size": 1016, "content_type": "audio/wav",'
+        ' "found_at": "2026-01-31T12:00:00Z", "attempts": 1, "destination_id": "dddddddddddddddddddddddddddddddd",'
+        ' "object_key": "calls/x.wav", "media_url": "https://b.s3.amazonaws.com/calls/x.wav", "etag": "e",'
+        ' "sha256": "ab", "stored_size": 1016, "stored_at": "2026-01-31T12:00:05Z"}]}'
+    )
+    [result] = take_batch(store, Caller(account_sid=account.sid), read_batch(body.encode())).results
+    assert (result.status, result.seq) == (200, 4)
+    with store.database.read() as session:
+        row = session.get(Recording, (account.sid, sid))
+    assert row is not None
+    assert row.objects == [
+        {
+            "destination": "d" * 32,
+            "key": "calls/x.wav",
+            "version_id": None,
+            "checksum": None,
+            "url": "https://b.s3.amazonaws.com/calls/x.wav",
+            "etag": "e",
+            "size": 1016,
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from recording_storage.domain.states import IllegalMoveError, Product, Recording
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.journal import Journal, JournalError
-from recording_storage.uploader.schema import MIGRATIONS, SchemaTooNewError
 
 
 @pytest.fixture
@@ -90,15 +89,6 @@ def test_a_move_from_a_state_that_has_passed_changes_nothing(journal: Journal) -
     assert len(journal.run(lambda c: moves.apply(c, [parked], now=2.0))) == 1
     assert journal.run(lambda c: moves.apply(c, [parked], now=3.0)) == []
     assert journal.run(lambda c: rows.select(c, "1"))[0].seq == 2
-
-
-def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
-    Journal.open(tmp_path, known_spool=False).close()
-    connection = sqlite3.connect(tmp_path / "journal.db")
-    connection.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
-    connection.close()
-    with pytest.raises(SchemaTooNewError, match="run the newer version"):
-        Journal.open(tmp_path, known_spool=True)
 
 
 def test_a_lost_journal_is_known_as_lost(tmp_path: Path) -> None:

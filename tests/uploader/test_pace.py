@@ -16,7 +16,7 @@ from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace
 
 MS = 0.001
-STORED = StoredFacts(media_url="u", etag="", checksum="", sha256="", size=1, stored_at=0.0)
+STORED = StoredFacts(media_url="u", etag="", checksum=None, sha256="", size=1, stored_at=0.0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.candidates import NO_PLAN
@@ -50,7 +51,7 @@ def found_file(**fields: Any) -> rows.NewRecording:
 
 def stored_recording(journal: Journal) -> None:
     new = found_file(pinned=True, destination_id="d" * 32)
-    facts = StoredFacts("http://x/y", "e", "c", "s" * 64, 2, time.time())
+    facts = StoredFacts("http://x/y", "e", Checksum("SHA256", "c"), "s" * 64, 2, time.time())
 
     def work(connection):
         rows.add(connection, [new], now=1.0)

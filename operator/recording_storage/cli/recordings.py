@@ -42,7 +42,8 @@ def command(spool: Path, *, as_json: bool, states: tuple[str, ...], watch: bool)
     On a terminal, what doesn't fit goes on a line below, whole; elsewhere each recording is one line.
 
     JSON fields: sid, account_sid, product, file, size (bytes), state, sent (bytes of a large upload under way, or
-    null), found_at, changed_at, attempts, retry_at (or null), media_url (or null), sha256 (hex, or null), error
+    null), found_at, changed_at, attempts, retry_at (or null), media_url (or null), sha256 (hex, or null), objects
+    ([{destination, key, version_id, checksum: {algorithm, value} or null, url, etag, size}], once stored), error
     ({kind, code, message} or null). Times are ISO 8601, UTC.
 
     Files that have not changed for long and are not taken, because nothing proves that they are finished, are shown as

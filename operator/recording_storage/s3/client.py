@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from recording_storage.domain.bucket_url import BucketLocation
+from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 from recording_storage.s3 import checksums, documents, errors
 from recording_storage.s3.address_guard import AddressGuard
@@ -138,7 +139,9 @@ class S3Client:
                         failure.capability = Capability.SHA256  # what a server says of checksums is about this one
                     raise
                 etag = _stored(answer, _SHA256, checksum, operation=operation)
-                return StoredObject(etag, checksum, answer.headers.get("x-amz-version-id", ""))
+                return StoredObject(
+                    etag, Checksum(ChecksumAlgorithm.SHA256, checksum), answer.headers.get("x-amz-version-id", "")
+                )
 
             return self.capabilities.adapt(attempt, wanted=wanted)
 
@@ -229,7 +232,8 @@ class S3Client:
             etag, theirs = documents.completed(answer, operation=operation)
             if summed and theirs and not theirs.partition("-")[1] and theirs != whole:
                 raise errors.mismatch(operation=operation, ours=whole, theirs=theirs)
-            return StoredObject(etag, whole, answer.headers.get("x-amz-version-id", ""))
+            checksum = Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None
+            return StoredObject(etag, checksum, answer.headers.get("x-amz-version-id", ""))
 
         return self.capabilities.adapt(attempt, wanted=wanted)
 

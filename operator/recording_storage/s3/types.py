@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from recording_storage.domain.bucket_url import BucketLocation
+from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.policy import ServerSideEncryption
 
 
@@ -49,8 +50,8 @@ class StoredObject(NamedTuple):
 
     etag: str
     """Without its quotes."""
-    checksum: str
-    """Base64: SHA-256 of one request's body, CRC64NVME of parts; ours, confirmed where the server knows how."""
+    checksum: Checksum | None
+    """SHA-256 of one request's body, CRC64NVME of parts; ours, confirmed where the server knows how."""
     version_id: str = ""
 
 

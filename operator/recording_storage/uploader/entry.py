@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from recording_storage.domain.checksum import Checksum
     from recording_storage.domain.states import Product, RecordingState
 
 
@@ -82,14 +83,16 @@ class StoredFacts(NamedTuple):
     media_url: str
     etag: str
     """Empty when the acknowledgement was lost and only the object's presence is known."""
-    checksum: str
-    """Base64: SHA-256 of what was sent in one request, CRC64NVME of parts; empty where the server has none."""
+    checksum: Checksum | None
+    """Of what was sent; None where the server has none."""
     sha256: str
     """Hex, of the file as the recorder left it."""
     size: int
     """Bytes of the object."""
     stored_at: float
     """POSIX time."""
+    version_id: str = ""
+    """As the server gave it; empty where it keeps no versions, or the acknowledgement was lost."""
     encryption_details: Mapping[str, str] | None = None
     """type, public_key_sid, encrypted_cek, iv; None for an object in clear."""
 

@@ -10,6 +10,7 @@ from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader.control import RequestError
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.ports import StateReason, StateView, Status, UnprovenFile
+from recording_storage.uploader.stored_objects import objects_of
 
 PAGE = 1000
 UNPROVEN = "unproven"
@@ -168,6 +169,7 @@ def line_of(recording: Recording, *, sent: int | None = None) -> Mapping[str, An
         "retry_at": _time(recording.retry_at),
         "media_url": stored.media_url if stored else None,
         "sha256": stored.sha256 if stored else None,
+        "objects": objects_of(recording),
         "error": {"kind": error.kind, "code": error.code, "message": error.message} if error else None,
     }
 
@@ -192,6 +194,7 @@ def _unproven_line(file: UnprovenFile) -> Mapping[str, Any]:
         "sent": None,
         "media_url": None,
         "sha256": None,
+        "objects": [],
         "error": {"kind": "file", "code": "Unproven", "message": file.why},
     }
 

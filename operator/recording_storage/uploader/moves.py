@@ -112,9 +112,10 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
         )
     for objects in bulk.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
         connection.execute(
-            f"WITH v (id, url, etag, sum, sha, size, at, details) AS (VALUES {bulk.table(objects)})"
-            " UPDATE objects SET media_url=v.url, etag=v.etag, checksum=v.sum, sha256=v.sha, size=v.size,"
-            " stored_at=v.at, encryption_details=v.details FROM v WHERE recording_id=v.id AND number=0",
+            f"WITH v (id, url, etag, sum, algorithm, version, sha, size, at, details) AS (VALUES {bulk.table(objects)})"
+            " UPDATE objects SET media_url=v.url, etag=v.etag, checksum=v.sum, checksum_algorithm=v.algorithm,"
+            " version_id=v.version, sha256=v.sha, size=v.size, stored_at=v.at, encryption_details=v.details"
+            " FROM v WHERE recording_id=v.id AND number=0",
             bulk.flat(objects),
         )
     ended = [(c.attempt_id, c.outcome.value) for c in made if c.attempt_id is not None and c.outcome is not None]
@@ -172,7 +173,18 @@ def _fitting(connection: sqlite3.Connection, recordings: Collection[Recording], 
 
 def _stored_columns(stored: StoredFacts) -> tuple[Any, ...]:
     details = json.dumps(dict(stored.encryption_details)) if stored.encryption_details else None
-    return (stored.media_url, stored.etag, stored.checksum, stored.sha256, stored.size, stored.stored_at, details)
+    algorithm, value = stored.checksum or (None, None)
+    return (
+        stored.media_url,
+        stored.etag,
+        value,
+        algorithm,
+        stored.version_id or None,
+        stored.sha256,
+        stored.size,
+        stored.stored_at,
+        details,
+    )
 
 
 def retry(

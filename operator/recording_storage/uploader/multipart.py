@@ -8,9 +8,11 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.upload_decision import MAX_REBUILDS
 from recording_storage.s3 import checksums
+from recording_storage.s3.types import StoredObject
 from recording_storage.uploader import rows
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import StoppedError
@@ -20,7 +22,7 @@ from recording_storage.uploader.upload import SourceFile, facts, key_is_ours, ke
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
-    from recording_storage.s3.types import Part, StoredObject
+    from recording_storage.s3.types import Part
     from recording_storage.uploader.entry import StoredFacts
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.ports import ObjectStore
@@ -125,7 +127,8 @@ class MultipartUpload:
                     self._give_up(upload)
                 if not ours:
                     raise key_taken(self._task) from failure
-                etag, checksum = "", checksums.of_parts(parts)
+                whole = checksums.of_parts(parts)
+                stored = StoredObject("", Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None)
             else:
                 if failure.kind is FailureClass.MULTIPART_LOST:
                     self._remember_lost(upload, uncertain=failure.uncertain)
@@ -136,12 +139,8 @@ class MultipartUpload:
             if not self._around.stop.is_set():
                 self._give_up(upload)  # the file has changed: these parts are of no use any more
             raise
-        else:
-            etag, checksum = stored.etag, stored.checksum
         fault_point("after-complete")
-        return facts(
-            self._task, location=self._location, etag=etag, checksum=checksum, sha256=sha256, clock=self._around.clock
-        )
+        return facts(self._task, stored, location=self._location, sha256=sha256, clock=self._around.clock)
 
     def _begin(self) -> OpenMultipart:
         task = self._task

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.stored_objects import objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,6 +135,7 @@ def receipt_of(recording: Recording) -> bytes:
     stored = recording.stored
     assert stored is not None
     line = {
+        "v": 1,
         "sid": recording.sid,
         "file": recording.path,
         "media_url": stored.media_url,
@@ -142,6 +144,7 @@ def receipt_of(recording: Recording) -> bytes:
         "etag": stored.etag,
         "encryption_details": dict(stored.encryption_details) if stored.encryption_details else None,
         "stored_at": _time(stored.stored_at),
+        "objects": objects_of(recording),
     }
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport
+from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport, StoredObject
 from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.stored_objects import objects_of
 
 _FROM_METADATA = (
     "type",
@@ -34,7 +35,6 @@ def report_of(recording: Recording) -> RecordingReport:
         stored = recording.stored
         fields |= {
             "media_url": stored.media_url,
-            "etag": stored.etag,
             "sha256": stored.sha256,
             "stored_size": stored.size,
             "stored_at": _time(stored.stored_at),
@@ -54,7 +54,7 @@ def report_of(recording: Recording) -> RecordingReport:
         attempts=recording.attempts,
         retry_at=None if recording.retry_at is None else _time(recording.retry_at),
         destination_id=recording.destination_id,
-        object_key=recording.object_key,
+        objects=[StoredObject.model_validate(one) for one in objects_of(recording)],
         **fields,
     )
 

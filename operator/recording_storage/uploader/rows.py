@@ -8,6 +8,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk
 from recording_storage.uploader.entry import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
@@ -22,7 +23,8 @@ _COLUMNS = (
     "r.id, r.sid, r.account_sid, r.product, r.path, r.state, r.seq, r.inode, r.size, r.mtime_ns, r.content_type,"
     " r.found_at, r.changed_at, r.metadata, r.destination_id, r.pinned, r.attempts, r.retry_at, r.failures,"
     " r.failing_since, r.error_kind, r.error_code, r.error_message,"
-    " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details, r.told_seq"
+    " o.key, o.media_url, o.etag, o.checksum, o.sha256, o.size, o.stored_at, o.encryption_details, r.told_seq,"
+    " o.checksum_algorithm, o.version_id"
 )
 _FROM = "FROM recordings r LEFT JOIN objects o ON o.recording_id = r.id AND o.number = 0"
 ATTEMPT_COLUMNS = "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at"
@@ -108,10 +110,11 @@ def recording_of(row: Sequence[Any]) -> Recording:
         stored = StoredFacts(
             media_url=row[24],
             etag=row[25],
-            checksum=row[26],
+            checksum=Checksum(row[32], row[26]) if row[26] else None,
             sha256=row[27],
             size=row[28],
             stored_at=row[29],
+            version_id=row[33] or "",
             encryption_details=json.loads(row[30]) if row[30] else None,
         )
     return Recording(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+
+log = logging.getLogger(__name__)
 
 _V1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -77,7 +80,21 @@ CREATE TABLE destinations (
 CREATE TABLE commands (id TEXT PRIMARY KEY, done_at REAL NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_V1,)
+_V2 = """
+ALTER TABLE objects ADD COLUMN checksum_algorithm TEXT;
+ALTER TABLE objects ADD COLUMN version_id TEXT;
+-- Until now it was told by the length: 32 bytes of a SHA-256, or 8 of a CRC64NVME.
+UPDATE objects SET checksum_algorithm = CASE length(checksum) WHEN 44 THEN 'SHA256' WHEN 12 THEN 'CRC64NVME' END,
+    checksum = nullif(checksum, '');
+"""
+
+MIGRATIONS = (_V1, _V2)
+OLDEST = 1
+"""The oldest schema whose version may work on a journal of the newest, so that a version can be rolled back.
+
+Versions before the second did not look at it. Raise it with a migration that older code would misread or break: a state
+or an outcome that it does not know, a column that it must fill; not for columns with a default, tables and indexes.
+"""
 
 
 class SchemaTooNewError(Exception):
@@ -87,13 +104,25 @@ class SchemaTooNewError(Exception):
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date, each step in a transaction of its own with `user_version`.
 
+    A newer version's journal that names this one's schema as old enough is left as it is.
+
     Raises:
-        SchemaTooNewError: this version does not know the journal's tables.
+        SchemaTooNewError: this version must not work on the journal.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
-        raise SchemaTooNewError(
-            f"the journal has schema {version}, this version knows {len(MIGRATIONS)}: run the newer version again"
-        )
+        _require_readable(connection, version)
     for number in range(version, len(MIGRATIONS)):
-        connection.executescript(f"BEGIN;{MIGRATIONS[number]}PRAGMA user_version={number + 1};COMMIT;")
+        oldest = f"INSERT OR REPLACE INTO meta VALUES ('oldest_schema', '{OLDEST}');"  # noqa: S608 - our own number
+        connection.executescript(f"BEGIN;{MIGRATIONS[number]}{oldest}PRAGMA user_version={number + 1};COMMIT;")
+
+
+def _require_readable(connection: sqlite3.Connection, version: int) -> None:
+    row = connection.execute("SELECT value FROM meta WHERE key='oldest_schema'").fetchone()
+    oldest = int(row[0]) if row is not None else version
+    if oldest > len(MIGRATIONS):
+        raise SchemaTooNewError(
+            f"a newer version made the journal (schema {version}), and versions from schema {oldest} on may open it;"
+            f" this one knows {len(MIGRATIONS)}: run the newer version again; the journal was left as it is"
+        )
+    log.warning("the journal has schema %d, of a newer version; it is used as it is", version)

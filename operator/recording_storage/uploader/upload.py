@@ -7,10 +7,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.domain.upload_decision import MAX_REREADS
 from recording_storage.s3 import buffers, checksums
+from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recording_storage.domain.bucket_url import BucketLocation
-    from recording_storage.s3.types import StoredObject
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.ports import Clock, ObjectStore
@@ -133,11 +134,12 @@ def key_taken(task: Task) -> S3Failure:
     )
 
 
-def facts(task: Task, *, location: BucketLocation, etag: str, checksum: str, sha256: str, clock: Clock) -> StoredFacts:
+def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256: str, clock: Clock) -> StoredFacts:
     return StoredFacts(
         media_url=location.object_url(task.key),
-        etag=etag,
-        checksum=checksum,
+        etag=stored.etag,
+        checksum=stored.checksum,
+        version_id=stored.version_id,
         sha256=sha256,
         size=task.recording.identity.size,
         stored_at=clock.now(),
@@ -166,7 +168,7 @@ def upload_single(
             sha256 = hashlib.sha256(body).hexdigest()
             fault_point("before-put")
             try:
-                answer = _put(task, body, sha256=sha256, store=store)
+                stored = _put(task, body, sha256=sha256, store=store)
             except S3Failure as failure:
                 if failure.kind is FailureClass.DIGEST and reread < MAX_REREADS:
                     continue
@@ -174,11 +176,9 @@ def upload_single(
                     raise
                 if not key_is_ours(task, surroundings=surroundings):
                     raise key_taken(task) from failure
-                etag, checksum = "", checksums.encoded_sha256(sha256)
-            else:
-                etag, checksum = answer.etag, answer.checksum
+                stored = StoredObject("", Checksum(ChecksumAlgorithm.SHA256, checksums.encoded_sha256(sha256)))
             fault_point("after-put")
-            return facts(task, location=location, etag=etag, checksum=checksum, sha256=sha256, clock=surroundings.clock)
+            return facts(task, stored, location=location, sha256=sha256, clock=surroundings.clock)
         raise AssertionError("the last round returns or raises")
     finally:
         buffers.give_back(buffer)

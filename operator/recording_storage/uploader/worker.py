@@ -104,7 +104,7 @@ class Worker:
         return StoredFacts(
             media_url=receipt.media_url,
             etag="",
-            checksum="",
+            checksum=None,
             sha256=receipt.sha256,
             size=receipt.size,
             stored_at=self._around.clock.now(),

@@ -169,6 +169,7 @@ def _render(request: Request, row: Recording) -> dict[str, Any]:
         "error_code": _error_code(row) if status is VoiceStatus.ABSENT else None,
         "uri": f"{uri}.json",
         "encryption_details": row.encryption_details,
+        "objects": row.objects,
         "subresource_uris": {},
         "media_url": row.media_url or own,
     }

@@ -177,12 +177,12 @@ class Recording(Base):
     status_callback: Mapped[str] = mapped_column(default="")
     status_callback_method: Mapped[str] = mapped_column(String(8), default="")
     destination_id: Mapped[str | None] = mapped_column(String(32))
-    object_key: Mapped[str] = mapped_column(String(1024), default="")
     media_url: Mapped[str] = mapped_column(default="")
     """External location; empty while the media is in the store's own storage or nowhere yet."""
     media_path: Mapped[str] = mapped_column(String(255), default="")
     """Below the store's media directory, when it holds the media itself."""
-    etag: Mapped[str] = mapped_column(String(255), default="")
+    objects: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """Protocol StoredObjects at the destination; none while it has none, or is in the store's own storage."""
     sha256: Mapped[str] = mapped_column(String(64), default="")
     stored_size: Mapped[int | None]
     stored_at: Mapped[datetime | None]

@@ -41,9 +41,8 @@ def _unstorable(report: RecordingReport) -> str:
         fault = _fault(getattr(report, name), length=_LENGTHS.get(name))
         if fault:
             return f"{name}: {fault}"
-    if any("\x00" in text for text in _texts(report)):
-        return "error or encryption_details: a NUL in it"
-    return ""
+    nested = report.model_dump(include={"error", "encryption_details", "objects"})
+    return next((f"{name}: a NUL in it" for name, value in nested.items() if _has_nul(value)), "")
 
 
 def _fault(value: object, *, length: int | None) -> str:
@@ -71,9 +70,16 @@ def _in_calendar(value: datetime) -> bool:
     return True
 
 
-def _texts(report: RecordingReport) -> list[str]:
-    parts = [part.model_dump() for part in (report.error, report.encryption_details) if part is not None]
-    return [text for part in parts for text in part.values()]
+def _has_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\x00" in value
+        case dict():
+            return any(_has_nul(one) for pair in value.items() for one in pair)
+        case list():
+            return any(_has_nul(one) for one in value)
+        case _:
+            return False
 
 
 def _unproven(report: RecordingReport, *, has_media: Collection[tuple[str, str]]) -> str:

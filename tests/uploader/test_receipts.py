@@ -1,0 +1,32 @@
+"""Receipts: what they say, how they are chained, and that no crash breaks the chain."""
+
+import base64
+import hashlib
+
+from tests.uploader.spools import MIB, SpoolFolder
+
+
+def test_a_receipt_names_the_object_with_its_version_and_checksum(quick: SpoolFolder) -> None:
+    """The bucket itself is asked: what it shows is what the receipt says."""
+    quick.bucket.admin.put_bucket_versioning(Bucket=quick.bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    quick.put("small.wav", 1000)
+    quick.put("large.wav", 9 * MIB)
+    assert quick.once().returncode == 0
+    receipts = {one["file"]: one for one in quick.receipts}
+    assert {one["v"] for one in receipts.values()} == {1}
+    for name, algorithm in (("small.wav", "SHA256"), ("large.wav", "CRC64NVME")):
+        [item] = receipts[name]["objects"]
+        head = quick.bucket.admin.head_object(Bucket=quick.bucket.name, Key=item["key"])
+        assert item["version_id"] == head["VersionId"]
+        assert item["etag"] == head["ETag"].strip('"')
+        assert item["size"] == len(quick.contents[name]) == head["ContentLength"]
+        assert item["url"] == receipts[name]["media_url"]
+        assert item["checksum"]["algorithm"] == algorithm
+    sha256 = base64.b64encode(hashlib.sha256(quick.contents["small.wav"]).digest()).decode()
+    assert receipts["small.wav"]["objects"][0]["checksum"]["value"] == sha256
+
+
+def test_a_bucket_without_versions_gives_none(quick: SpoolFolder) -> None:
+    quick.put("a.wav")
+    assert quick.once().returncode == 0
+    assert quick.receipts[0]["objects"][0]["version_id"] is None
