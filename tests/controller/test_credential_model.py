@@ -18,7 +18,7 @@ from recording_storage.controller.aws_credential import (
     decide,
 )
 from recording_storage.controller.naming import ItemName
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.store_answers import StoredItem
 from recording_storage.controller.stored_item import Delete, Rename
 from recording_storage.resources import AwsCredential
 

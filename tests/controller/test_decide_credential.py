@@ -8,7 +8,7 @@ import pytest
 from recording_storage.controller import aws_credential, public_key
 from recording_storage.controller.aws_credential import Create, KeyPair, Observed, Replace
 from recording_storage.controller.naming import ItemName
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.store_answers import StoredItem
 from recording_storage.controller.stored_item import Delete, Rename
 from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Waiting
 from recording_storage.domain.conditions import Truth

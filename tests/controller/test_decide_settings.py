@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.desired_settings import References, differences, echo, parameters
+from recording_storage.controller.desired_settings import References, differences, parameters
 from recording_storage.controller.recording_settings import (
     Claim,
     Observed,
@@ -15,6 +15,7 @@ from recording_storage.controller.recording_settings import (
     decide,
     decide_deletion,
 )
+from recording_storage.controller.store_answers import read_settings
 from recording_storage.controller.verdicts import Stalled, Transient, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
@@ -160,6 +161,7 @@ def test_what_a_hosted_service_has_nothing_for_is_refused(spec: dict[str, Any], 
 def test_at_a_hosted_service_only_what_it_knows_is_compared_and_sent() -> None:
     resource = settings(products=["video"])
     answer = {
+        "account_sid": f"AC{'1' * 32}",
         "friendly_name": "production",
         "aws_storage_enabled": True,
         "aws_s3_url": URL,
@@ -167,7 +169,7 @@ def test_at_a_hosted_service_only_what_it_knows_is_compared_and_sent() -> None:
         "encryption_enabled": None,
         "encryption_key_sid": None,
     }
-    views = {VIDEO: View(settings=echo(answer))}
+    views = {VIDEO: View(settings=read_settings(answer).values)}
     decision = decide(resource, observed(resource, hosted=True, views=views, applied=None))
     assert (decision.actions, decision.verdict) == ((), None)
     views = {VIDEO: View(settings=StoreSettings())}

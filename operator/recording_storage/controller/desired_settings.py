@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from recording_storage.domain.policy import ServerSideEncryption
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
@@ -72,14 +71,6 @@ def parameters(spec: RecordingSettingsSpec, refs: References, *, hosted: bool) -
         "StatusCallback": spec.status_callback.url,
         "StatusCallbackMethod": spec.status_callback.method.value,
     }
-
-
-def echo(answer: Mapping[str, Any]) -> StoreSettings:
-    """What the store answers, in a form that can be compared; null is the same as unset."""
-    values = {name: value for name, value in answer.items() if value is not None}
-    if isinstance(values.get("tags"), str):
-        values["tags"] = json.loads(values["tags"] or "{}")
-    return StoreSettings.from_values(values)
 
 
 def differences(form: Mapping[str, str], present: StoreSettings, *, hosted: bool) -> tuple[str, ...]:

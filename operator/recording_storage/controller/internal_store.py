@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import httpx
 
-from recording_storage.controller import metrics
-from recording_storage.controller.store_errors import StoreUnauthorized, StoreUnavailable, failure_of, unreachable
+from recording_storage.controller.store_answers import refusal
+from recording_storage.controller.store_call import Answer, call
+from recording_storage.controller.store_errors import StoreUnauthorized, StoreUnavailable, failure_of
 from recording_storage.domain.states import Product
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.protocol.accounts import (
@@ -90,31 +91,26 @@ class InternalStore:
         await self._call("DELETE", path)
 
     async def _ask(self, method: str, path: str, model: type[M], *, body: Message | None = None) -> M:
-        response = await self._call(method, path, body=body)
+        answer = await self._call(method, path, body=body)
         try:
-            return model.model_validate_json(response.content)
+            return model.model_validate_json(answer.content)
         except ValueError as error:  # its text may repeat a secret of the answer
             raise StoreUnavailable(f"{self._url} answers, but not as the internal API does") from _Unread(type(error))
 
-    async def _call(self, method: str, path: str, *, body: Message | None = None) -> httpx.Response:
+    async def _call(self, method: str, path: str, *, body: Message | None = None) -> Answer:
         where = f"the settings store's internal API at {self._url}"
         headers = {"Recording-Storage-Protocol": PROTOCOL_VERSION, "Content-Type": "application/json"}
         if self._token_file is not None:
             headers["Authorization"] = f"Bearer {self._token()}"
         content = revealed(body) if body is not None else None
-        try:
-            url = f"{self._url}/internal/v1{path}"
-            response = await self._client.request(method, url, headers=headers, content=content)
-        except httpx.HTTPError as error:
-            metrics.STORE_REQUESTS.labels(port="internal", outcome="unreachable").inc()
-            raise unreachable(error, where=where) from error
-        metrics.STORE_REQUESTS.labels(port="internal", outcome=f"{response.status_code // 100}xx").inc()
-        if response.is_success:
-            return response
-        code, message = _problem(response)
-        if response.status_code == _FORBIDDEN and code == "forbidden":
+        url = f"{self._url}/internal/v1{path}"
+        answer = await call(self._client, method, url, where=where, port="internal", headers=headers, content=content)
+        if answer.is_success:
+            return answer
+        code, message = refusal(answer.content)
+        if answer.status == _FORBIDDEN and code == "forbidden":
             raise StoreUnauthorized(message, status=_FORBIDDEN, code=code)
-        raise failure_of(response, where=where, code=code, message=message)
+        raise failure_of(answer.status, where=where, code=code, message=message, retry_after=answer.retry_after)
 
     def _token(self) -> str:
         assert self._token_file is not None
@@ -139,11 +135,3 @@ def _plain(value: object) -> object:
     if hasattr(value, "get_secret_value"):
         return value.get_secret_value()
     return value
-
-
-def _problem(response: httpx.Response) -> tuple[str, str]:
-    try:
-        body = response.json()
-    except ValueError:
-        return "", ""
-    return (str(body.get("code", "")), str(body.get("message", ""))) if isinstance(body, dict) else ("", "")

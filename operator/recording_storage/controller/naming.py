@@ -8,7 +8,7 @@ what belongs to a resource but is no longer wanted can be found.
 from dataclasses import dataclass
 
 from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.store_answers import StoredItem
 from recording_storage.resources import Resource
 
 MAX_FRIENDLY_NAME = 64

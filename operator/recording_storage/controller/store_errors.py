@@ -37,28 +37,28 @@ class StoreRefused(StoreFailure):
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMEOUT, _THROTTLED, _SERVER = 401, 403, 404, 408, 429, 500
 
 
-def failure_of(response: httpx.Response, *, where: str, code: str, message: str) -> StoreFailure:
+def failure_of(status: int, *, where: str, code: str, message: str, retry_after: str) -> StoreFailure:
     """The failure that an answer stands for.
 
     Args:
-        response: any that is no success.
+        status: HTTP's, of any that is no success.
         where: the store, for people.
         code: the API's own code.
         message: the API's own words.
+        retry_after: the header of that name.
     """
-    said = message or f"HTTP {response.status_code}"
-    status = response.status_code
+    said = message or f"HTTP {status}"
     if status == _UNAUTHORIZED:
         return StoreUnauthorized(said, status=status, code=code)
     if status == _NOT_FOUND:
         return StoreNotFound(said, status=status, code=code)
     if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
-        pause = _seconds(response.headers.get("Retry-After", ""))
+        pause = _seconds(retry_after)
         return StoreUnavailable(f"{where} answers {status}: {said}", status=status, code=code, retry_after=pause)
     return StoreRefused(said, status=status, code=code)
 
 
-def unreachable(error: httpx.HTTPError, *, where: str) -> StoreUnavailable:
+def unreachable(error: httpx.HTTPError | httpx.InvalidURL, *, where: str) -> StoreUnavailable:
     """Of a transport error: no answer came, or not all of it."""
     return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recording_storage.controller.naming import ItemName
-from recording_storage.controller.public_store import StoredItem
+from recording_storage.controller.store_answers import StoredItem
 from recording_storage.controller.verdicts import InUse, UsedBy, Verdict
 
 

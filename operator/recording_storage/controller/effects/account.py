@@ -147,7 +147,7 @@ class AccountKind:
             raise decisions.refused_key(resource) from error
         except StoreFailure as error:
             raise public_verdict(error, access) from error
-        return {"account_sid": answer.get("account_sid"), "key": key, "proof": Proof.API_KEY}
+        return {"account_sid": answer.account_sid, "key": key, "proof": Proof.API_KEY}
 
     async def _bound(self, account_sid: str) -> tuple[Namespace, ...]:
         internal = self._accounts.bundled()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from recording_storage.controller import recording_settings as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
 from recording_storage.controller.decision import Decision
-from recording_storage.controller.desired_settings import References, differences, echo
+from recording_storage.controller.desired_settings import References, differences
 from recording_storage.controller.effects.usage import live_uploaders, products
 from recording_storage.controller.index import Index, account_key
 from recording_storage.controller.keys import Key, Kind
@@ -138,7 +138,7 @@ class SettingsKind:
         """The successor of a credential is refused; whatever else has changed need not wait for that to be mended."""
         form = {**action.form, "AwsCredentialsSid": action.rotating_from}
         try:
-            present = echo(await access.store.settings(product))
+            present = (await access.store.settings(product)).values
             if differences(form, present, hosted=access.internal is None):
                 await access.store.set_settings(product, form)
         except StoreFailure:
@@ -177,7 +177,7 @@ class SettingsKind:
         views = {}
         try:
             for product in products(access):
-                settings = echo(await access.store.settings(product))
+                settings = (await access.store.settings(product)).values
                 views[product] = View(settings=settings)
         except StoreFailure as error:
             raise public_verdict(error, access) from error

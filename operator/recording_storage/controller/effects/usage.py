@@ -15,9 +15,9 @@ async def sids_in_settings(access: Access, *, flag: str, name: str) -> frozenset
     """The sids under `name` of all settings whose `flag` is on. Raises store failures."""
     found = set()
     for product in products(access):
-        settings = await access.store.settings(product)
-        if settings.get(flag) and settings.get(name):
-            found.add(str(settings[name]))
+        values = (await access.store.settings(product)).values
+        if getattr(values, flag) and getattr(values, name):
+            found.add(getattr(values, name))
     return frozenset(found)
 
 

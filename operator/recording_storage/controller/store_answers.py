@@ -1,0 +1,117 @@
+"""What the public API answers, checked: not every server that says 200 is a settings store.
+
+A foreign one (a gateway's welcome page, another application on that address) must be noticed before anything is sent to
+it; a field that is missing or of another kind ends here, and nowhere in the midst of a decision.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from recording_storage.domain.settings import RecordingSettings as StoreSettings
+from recording_storage.domain.sids import SidPrefix, is_sid
+
+_SETTINGS = TypeAdapter(StoreSettings)
+_LONGEST_NAME = 1024
+"""Characters of a friendly name; more is nothing that a store has."""
+_REQUIRED = ("account_sid", "aws_storage_enabled", "encryption_enabled")
+"""What tells an answer with settings from any other; each may be null but not absent."""
+
+
+class AnswerError(ValueError):
+    """An answer that no settings store gives; the message names the field, never its value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    account_sid: str
+    values: StoreSettings
+
+
+@dataclass(frozen=True)
+class StoredItem:
+    """A credential or a public key, as the store lists it."""
+
+    sid: str
+    friendly_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    items: tuple[StoredItem, ...]
+    following: str
+    """URL of the next one; empty: this was the last."""
+
+
+def read_document(content: bytes) -> dict[str, Any]:
+    """A JSON object. Raises AnswerError."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise AnswerError("it is no JSON object")
+    return body
+
+
+def read_settings(body: Mapping[str, Any]) -> AccountSettings:
+    """Settings; null is the same as unset. Raises AnswerError."""
+    for name in _REQUIRED:
+        if name not in body:
+            raise AnswerError(f"{name} is missing")
+    account_sid = _sid(body, "account_sid", SidPrefix.ACCOUNT)
+    values = {name: value for name, value in body.items() if value is not None}
+    try:
+        if isinstance(values.get("tags"), str):
+            values["tags"] = json.loads(values["tags"] or "{}")
+        return AccountSettings(account_sid=account_sid, values=_SETTINGS.validate_python(values))
+    except ValidationError as error:
+        names = sorted({str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]})
+        raise AnswerError(f"{', '.join(names)}: not what this version understands") from None
+    except (ValueError, RecursionError):
+        raise AnswerError("tags: not what this version understands") from None
+
+
+def read_sid(body: Mapping[str, Any]) -> str:
+    """Sid of a credential or a public key. Raises AnswerError."""
+    return _sid(body, "sid", SidPrefix.CREDENTIAL)
+
+
+def read_page(body: Mapping[str, Any]) -> Page:
+    """A page of a list. Raises AnswerError."""
+    meta = body.get("meta")
+    if not isinstance(meta, dict):
+        raise AnswerError("meta is missing")
+    items = body.get(str(meta.get("key")))
+    following = meta.get("next_page_url") or ""
+    if not isinstance(items, list) or not isinstance(following, str):
+        raise AnswerError("meta.key or meta.next_page_url is not as a list has it")
+    return Page(items=tuple(_item(each) for each in items), following=following)
+
+
+def _item(value: object) -> StoredItem:
+    if not isinstance(value, dict):
+        raise AnswerError("an item is no JSON object")
+    name = value.get("friendly_name") or ""
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise AnswerError("an item's friendly_name is no name")
+    return StoredItem(sid=read_sid(value), friendly_name=name)
+
+
+def _sid(body: Mapping[str, Any], name: str, prefix: SidPrefix) -> str:
+    sid = body.get(name)
+    if not isinstance(sid, str) or not is_sid(sid, prefix):
+        raise AnswerError(f"{name} is missing or no sid ({prefix}…)")
+    return sid
+
+
+def refusal(content: bytes) -> tuple[str, str]:
+    """The API's own code and words for why it says no; both empty where it is somebody else's answer."""
+    try:
+        body = read_document(content)
+    except AnswerError:
+        return "", ""
+    return str(body.get("code", "")), str(body.get("message", ""))

@@ -1,0 +1,71 @@
+"""One call to a settings store: bounded in time and size, whatever is at the other end."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from recording_storage.controller import metrics
+from recording_storage.controller.store_errors import StoreUnavailable, unreachable
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of an answer: a page of a hundred items takes some 40 KB, settings with a bundle of certificates 150 KB."""
+LONGEST = 30.0
+"""Seconds of a call from its first byte to its last: one that drips would hold a worker for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    status: int
+    retry_after: str = ""
+    """The header of that name, as it was sent."""
+    content: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's
+
+
+async def call(
+    client: httpx.AsyncClient, method: str, url: str, *, where: str, port: str, longest: float = LONGEST, **options: Any
+) -> Answer:
+    """Send a request, and give whatever was answered.
+
+    Args:
+        client: any; it follows no redirects.
+        method: HTTP's.
+        url: absolute.
+        where: the store, for people.
+        port: public or internal, for the metrics.
+        longest: seconds that all of it may take.
+        options: of httpx.
+
+    Raises:
+        StoreUnavailable: no answer came, or one that is too long or in another form than was asked for.
+    """
+    headers = {**options.pop("headers", {}), "Accept-Encoding": "identity"}
+    try:
+        async with asyncio.timeout(longest), client.stream(method, url, headers=headers, **options) as response:
+            metrics.STORE_REQUESTS.labels(port=port, outcome=f"{response.status_code // 100}xx").inc()
+            content = await _bounded(response, where=where)
+    except TimeoutError as error:
+        metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
+        raise StoreUnavailable(f"{where} has not answered within {longest:.0f} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
+        raise unreachable(error, where=where) from error
+    return Answer(status=response.status_code, retry_after=response.headers.get("Retry-After", ""), content=content)
+
+
+async def _bounded(response: httpx.Response, *, where: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":  # a few bytes could become many
+        raise StoreUnavailable(f"{where} answers in a compressed form that was not asked for")
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > LARGEST:
+            raise StoreUnavailable(
+                f"{where} answers with more than {LARGEST // 1024 // 1024} MiB: no settings store does"
+            )
+    return bytes(content)

@@ -1,0 +1,138 @@
+"""Whatever answers at a store's address: what no settings store would answer is StoreUnavailable."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from recording_storage.controller import store_call
+from recording_storage.controller.internal_store import InternalStore
+from recording_storage.controller.public_store import AWS_PATH, ApiKey, Endpoints, PublicStore
+from recording_storage.controller.store_errors import StoreUnavailable
+from recording_storage.domain.states import Product
+
+SID = f"CR{'1' * 32}"
+SETTINGS = {"account_sid": f"AC{'1' * 32}", "aws_storage_enabled": False, "encryption_enabled": None}
+URL = "https://store.example.com"
+Use = Callable[[PublicStore], Awaitable[Any]]
+
+USES: dict[str, Use] = {
+    "settings": lambda store: store.settings(Product.VIDEO),
+    "list": lambda store: store.aws_credentials(),
+    "keys": lambda store: store.public_keys(),
+    "create": lambda store: store.create_aws_credential(friendly_name="n", access_key_id="a", secret_access_key="s"),
+    "post": lambda store: store.set_settings(Product.VIDEO, {"FriendlyName": "n"}),
+    "rename": lambda store: store.rename(AWS_PATH, SID, friendly_name="n"),
+}
+
+
+def answering(body: object, status: int = 200) -> httpx.Response:
+    """Not yet read, as one from the network."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return httpx.Response(status, stream=httpx.ByteStream(text.encode()))
+
+
+def use(name: str, answer: httpx.Response) -> Any:
+    async def go() -> Any:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as client:
+            store = PublicStore(
+                client, endpoints=Endpoints(video=URL, accounts=URL, api=URL), key=ApiKey("SK1", "secret-secret")
+            )
+            return await USES[name](store)
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize("name", sorted(USES))
+@pytest.mark.parametrize(
+    "body", ['{"status":"ok"}', "{}", "[]", "null", "", "<html>welcome</html>", "[" * 100_000, '{"meta":{"key":"x"}}']
+)
+def test_a_foreign_answer_is_no_answer(name: str, body: str) -> None:
+    with pytest.raises(StoreUnavailable, match="not as a settings store does") as caught:
+        use(name, answering(body))
+    assert "secret-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"account_sid": 7}, "account_sid"),
+        ({"account_sid": "AC1"}, "account_sid"),
+        ({"aws_storage_enabled": "perhaps"}, "aws_storage_enabled"),
+        ({"aws_s3_url": ["x"]}, "aws_s3_url"),
+        ({"fatal_error_policy": "Quarantine"}, "fatal_error_policy"),
+        ({"tags": "{"}, "tags"),
+        ({"tags": {"a": 1}}, "tags"),
+    ],
+)
+def test_a_field_of_another_kind_is_named_and_its_value_is_not(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(StoreUnavailable, match=named) as caught:
+        use("settings", answering(SETTINGS | changes))
+    assert "Quarantine" not in str(caught.value)
+
+
+@pytest.mark.parametrize("item", [{}, {"sid": "CR1"}, {"sid": SID, "friendly_name": 7}, {"sid": SID[:-1] + "\n"}, 7])
+def test_an_item_that_is_none_spoils_its_page(item: object) -> None:
+    meta = {"key": "credentials", "next_page_url": None}
+    with pytest.raises(StoreUnavailable):
+        use("list", answering({"meta": meta, "credentials": [item]}))
+
+
+def test_what_a_store_answers_is_taken() -> None:
+    more = {"aws_s3_url": None, "tags": '{"a":"b"}', "later": [1]}
+    found = use("settings", answering(SETTINGS | more))
+    assert (found.values.aws_s3_url, found.values.tags) == ("", {"a": "b"})
+    page = {"meta": {"key": "credentials"}, "credentials": [{"sid": SID, "friendly_name": None}]}
+    assert [each.sid for each in use("list", answering(page))] == [SID]
+
+
+def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65536
+            yield b" " * 65536
+
+    with pytest.raises(StoreUnavailable, match="more than 4 MiB"):
+        use("settings", httpx.Response(200, content=endless()))
+    assert sent < 2 * store_call.LARGEST
+
+    monkeypatch.setattr(store_call, "LARGEST", 10)
+    with pytest.raises(StoreUnavailable, match="answers with more"):
+        use("settings", answering("x" * 11, 404))
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    with pytest.raises(StoreUnavailable, match="compressed"):
+        use("settings", httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"x")))
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+    async def go() -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, content=drip()))
+        async with httpx.AsyncClient(transport=transport) as client:
+            await store_call.call(client, "GET", URL, where="the store", port="public", longest=0.05)
+
+    with pytest.raises(StoreUnavailable, match="has not answered within"):
+        asyncio.run(go())
+
+
+@pytest.mark.parametrize("body", ['{"status":"ok"}', "[]", "", "<html>"])
+def test_a_foreign_answer_at_the_internal_port_is_no_answer(body: str) -> None:
+    async def go() -> None:
+        transport = httpx.MockTransport(lambda _: answering(body))
+        async with httpx.AsyncClient(transport=transport) as client:
+            await InternalStore(client, url=URL, token_file=None).bindings("AC1")
+
+    with pytest.raises(StoreUnavailable, match="not as the internal API does"):
+        asyncio.run(go())
