@@ -56,6 +56,7 @@ class Case:
 
 PATHS = [
     *((name,) for name in COMMANDS),
+    ("receipts", "verify"),
     *(("store", name) for name in ("migrate", "create-account", "create-token", "reseal")),
 ]
 """Every command and sub-command, as it is typed."""
@@ -309,6 +310,10 @@ CASES = [
     Case("recordings of an unknown state", ["recordings", *SPOOL, "--state", "gone"], USAGE, ["gone"]),
     Case("retry of what is no sid", ["retry", *SPOOL, "RE1"], USAGE, ["RE1"]),
     Case("retry of an unknown sid", ["retry", "--spool", "{used}", SID], USAGE, [SID]),
+    Case("receipts of nothing", ["receipts", "verify"], USAGE, ["FILE"]),
+    Case("receipts that are missing", ["receipts", "verify", "{missing}"], USAGE, ["{missing}"]),
+    Case("receipts that are a folder", ["receipts", "verify", "{root}"], USAGE, ["{root}"]),
+    Case("receipts that are none", ["receipts", "verify", "{binary}"], FAILED, ["line 1", "no JSON"]),
     Case("verify of nothing", ["verify"], USAGE, ["--config"]),
     Case("verify of a configuration that is missing", ["verify", "--config", "{missing}"], USAGE, ["{missing}"]),
     Case(
@@ -397,7 +402,7 @@ def test_help_tells_the_exit_codes_and_what_each_option_wants(path: tuple[str, .
     """In whole sentences, none of them cut off, and with each default written alike."""
     text = CliRunner().invoke(main, [*path, "--help"], env={"COLUMNS": columns}).stdout
     assert "Exit codes" in text
-    assert "..." not in text.replace("]...", "")
+    assert "..." not in text.replace("]...", "").replace("FILE...", "")
     for option in _options(path):
         assert option.help, option.name
         sentence, bracket, default = option.help.partition("  [")

@@ -19,6 +19,8 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.ports import Clock
+from recording_storage.uploader.receipt_chain import Check
+from recording_storage.uploader.receipt_file import FILE_NAME
 from recording_storage.uploader.spool import Spool, SpoolLock
 from tests.s3.fixtures import Bucket
 
@@ -101,6 +103,10 @@ class SpoolFolder:
             assert self.bucket.read(key) == content
             assert receipt["sha256"] == hashlib.sha256(content).hexdigest()
             assert receipt["size"] == len(content)
+        check = Check()
+        with (self.root / ".recording-storage" / FILE_NAME).open("rb") as lines:
+            assert check.file(FILE_NAME, lines), check.broken
+        assert check.last.seq == len(receipts)
         assert self.bucket.uploads() == []
         assert self.media() == []
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "how a spool stands, at a glance",
     "recordings": "each recording of a spool: state, attempts, where it is, why",
     "retry": "try again what is parked or rejected",
+    "receipts": "check the receipts of an uploader that runs alone",
     "verify": "is the destination usable, under the least rights",
 }
 """Sub-command and its line in `--help`, here so that the help costs no imports."""

@@ -40,6 +40,8 @@ FAULT_POINTS = (
 """Every point, in the order of a recording's life; tests go through all of them."""
 PUT_BACK_POINTS = ("not-ours", "put-back-linked", "put-back-elsewhere", "put-back")
 """Those that are passed only when another file was moved aside than the recorded one; tests go through them, too."""
+RECEIPT_POINTS = ("receipts-put-aside",)
+"""Passed only when the file of receipts has grown; the tests of that file go through it."""
 
 _name, _, _count = os.environ.get("RECORDING_STORAGE_FAULT", "").partition(":")
 _lock = threading.Lock()
@@ -60,7 +62,8 @@ def _pass(name: str) -> None:
     del name
 
 
-if _name and _name not in FAULT_POINTS + PUT_BACK_POINTS:
-    raise ValueError(f"RECORDING_STORAGE_FAULT={_name}: unknown; one of {', '.join(FAULT_POINTS + PUT_BACK_POINTS)}")
+_POINTS = FAULT_POINTS + PUT_BACK_POINTS + RECEIPT_POINTS
+if _name and _name not in _POINTS:
+    raise ValueError(f"RECORDING_STORAGE_FAULT={_name}: unknown; one of {', '.join(_POINTS)}")
 fault_point = _kill if _name else _pass
-"""Called with one of FAULT_POINTS or PUT_BACK_POINTS."""
+"""Called with one of these points."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.receipt_file import ReceiptFile
 from recording_storage.uploader.stored_objects import objects_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from recording_storage.uploader.entry import Recording
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = "receipts.jsonl"
 _GROUP = 1000
-_TAIL = 8 << 20
-"""Bytes from the end in which a receipt can be that the journal has not heard of: more than one group's."""
 _PAUSE = 2.0
 """Seconds until a file that took nothing is tried again."""
 
@@ -34,12 +30,11 @@ class Receipts:
     """The port `Reporter`, kept in a file. A sid has one line, whatever crash came between line and journal."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._file = ReceiptFile(folder)
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="receipts", daemon=True)
         self._outbox: Outbox | None = None
-        self._fd = -1
         self._written: set[tuple[str, str, str]] = set()
         """Sid, place and contents of what is in the file and perhaps not in the journal.
 
@@ -62,9 +57,7 @@ class Receipts:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._file.close()
 
     def _run(self) -> None:
         failing = False
@@ -88,7 +81,7 @@ class Receipts:
         group = self._outbox.stored(_GROUP)
         if not group:
             return False
-        if self._fd < 0:
+        if not self._file.is_open:
             self._open()
         # one that was told before has come back from `parked`: its receipt is there
         self._write([one for one in group if not one.told_seq and _mark_of(one) not in self._written])
@@ -98,14 +91,7 @@ class Receipts:
         return True
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        size = os.fstat(self._fd).st_size
-        start = max(size - _TAIL, 0)
-        tail = os.pread(self._fd, size - start, start)
-        whole = tail.rfind(b"\n") + 1
-        if whole < len(tail):  # a line that a crash has torn
-            os.ftruncate(self._fd, start + whole)
-        for line in tail[:whole].splitlines():
+        for line in self._file.open():
             try:
                 told = json.loads(line)
                 self._written.add((told["sid"], told["media_url"], told["sha256"]))
@@ -115,27 +101,18 @@ class Receipts:
     def _write(self, recordings: Sequence[Recording]) -> None:
         if not recordings:
             return
-        content = b"".join([receipt_of(recording) for recording in recordings])
-        fault_point("before-receipt")
-        end = os.lseek(self._fd, 0, os.SEEK_END)
         try:
-            done = 0
-            while done < len(content):
-                done += os.write(self._fd, content[done:])
-            fault_point("receipt-written")
-            os.fdatasync(self._fd)
+            self._file.append([receipt_of(recording) for recording in recordings])
         except OSError:
-            os.ftruncate(self._fd, end)  # no half lines for the next try to build on
+            self._file.close()  # what it holds now is read again before the next try
             raise
-        fault_point("receipt-synced")
 
 
-def receipt_of(recording: Recording) -> bytes:
-    """The line for a stored recording."""
+def receipt_of(recording: Recording) -> Mapping[str, Any]:
+    """What the line for a stored recording says, besides its place in the chain."""
     stored = recording.stored
     assert stored is not None
-    line = {
-        "v": 1,
+    return {
         "sid": recording.sid,
         "file": recording.path,
         "media_url": stored.media_url,
@@ -146,7 +123,6 @@ def receipt_of(recording: Recording) -> bytes:
         "stored_at": _time(stored.stored_at),
         "objects": objects_of(recording),
     }
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _mark_of(recording: Recording) -> tuple[str, str, str]:
