@@ -1,6 +1,7 @@
 """A store of the tests' own that can be told to misbehave; `test_contract.py` holds it to what the real one does."""
 
 import hashlib
+import sys
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class FakeStore(ThreadingHTTPServer):
         """By sid: the status that its item gets, instead of 200."""
         self.fail_with: int | None = None
         """Every request is answered with this status."""
+        self.hangs = False
+        """No exchange is answered; set under `changed`, and notify to go on."""
         self.cut_after: int | None = None
         """A PATCH's connection breaks after so many bytes, once."""
         super().__init__(("127.0.0.1", port), Handler)
@@ -55,6 +58,11 @@ class FakeStore(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet about a caller that has hung up: its traceback would stand in the output of some later test."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def close(self) -> None:
         self.shutdown()
@@ -92,6 +100,8 @@ class FakeStore(ThreadingHTTPServer):
     def sync(self, request: SyncRequest) -> SyncResponse:
         with self.changed:
             self.syncs.append(request)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: not self.hangs)
             self.commands = [c for c in self.commands if c.id not in request.acknowledged]
             self.changed.notify_all()
             self.changed.wait_for(lambda: self.commands or self.etag() != request.known, timeout=request.wait_seconds)

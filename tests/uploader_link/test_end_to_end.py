@@ -151,7 +151,7 @@ def test_a_store_that_is_down_keeps_no_recording_from_its_bucket(store, uploader
 
 
 @pytest.mark.slow
-def test_started_without_a_store_the_last_plan_pins_and_waits_for_its_key(store, uploader, bucket):
+def test_started_without_a_store_recordings_wait_for_it(store, uploader, bucket):
     enable(store, bucket)
     uploader.start()
     record(uploader, "first.wav")
@@ -161,7 +161,8 @@ def test_started_without_a_store_the_last_plan_pins_and_waits_for_its_key(store,
     record(uploader, "second.wav")
     uploader.start()
     items = uploader.wait_for(lambda items: len(items) == 2 and items[1]["error"] is not None)
-    assert items[1]["error"]["code"] in {"NoPlan", "NoCredential"}
+    assert items[1]["error"]["code"] == "NoPlan"
+    assert uploader.ask("status")[0]["store"]["plan"] == "awaited"
     assert items[1]["state"] == "waiting"
     store.start()
     uploader.wait_for(all_released(2))
@@ -206,7 +207,7 @@ def test_metrics_and_status_tell_of_the_store_and_of_what_is_done(store, uploade
     assert bucket.credentials.secret_key not in text
     (status,) = uploader.ask("status")
     assert status["running"]
-    assert status["store"] == {"mode": "store", "connected": True, "error": ""}
+    assert status["store"] == {"mode": "store", "connected": True, "error": "", "plan": "in_force"}
     assert list(status["revisions"]) == [store.account]
     store.stop()
     deadline = time.monotonic() + DEADLINE

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import Tally
+from recording_storage.uploader.entry import EntryError, Reason, Tally
 from recording_storage.uploader.inspection import LinkState
 from recording_storage.uploader.metrics import PREFIX, MetricsServer, UploaderCollector
-from recording_storage.uploader.ports import DestinationStatus, Status
+from recording_storage.uploader.ports import DestinationStatus, StateReason, Status
 from tests.uploader_link.conftest import ACCOUNT
 
 STATUS = Status(
@@ -44,11 +44,20 @@ class View:
     def status(self) -> Status:
         return STATUS
 
+    def reasons(self) -> list[StateReason]:
+        why = {Reason.NO_PLAN: 2, Reason.UNREADABLE: 1}
+        return [
+            StateReason(state=RecordingState.WAITING, error=EntryError("hold", code, ""), count=count, retry_at=None)
+            for code, count in why.items()
+        ]
+
 
 @pytest.fixture
 def metrics() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     view: Any = View()
-    collector = UploaderCollector(view, link=lambda: LinkState("store", connected=True), now=lambda: 1000.0)
+    collector = UploaderCollector(
+        view, link=lambda: LinkState("store", connected=True, plan="awaited"), now=lambda: 1000.0
+    )
     server = MetricsServer(collector, host="127.0.0.1", port=0)
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
@@ -79,6 +88,9 @@ def test_destinations_disk_store_and_plan(metrics):
     assert metrics["destination_failing", (("account_sid", ACCOUNT), ("destination_id", "d2"))] == 1
     assert metrics["spool_free_bytes", ()] == 7000
     assert metrics["store_up", ()] == 1
+    assert metrics["plan_in_force", ()] == 0
+    assert metrics["waiting_for_plan", (("reason", "NoPlan"),)] == 2
+    assert metrics["waiting_for_plan", (("reason", "NoSettings"),)] == 0
     assert metrics["plan_revision", (("account_sid", ACCOUNT),)] == 7
 
 

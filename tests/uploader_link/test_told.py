@@ -10,13 +10,13 @@ import pytest
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.candidates import NO_PLAN
-from recording_storage.uploader.claims import Claims, journal_plans
+from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.entry import Identity, StoredFacts
 from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.outbox import JournalOutbox
-from recording_storage.uploader.plans import PlanBook
+from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning, pin
+from recording_storage.uploader.plans import InForce, PlanBook, Standing
 from recording_storage.uploader.ports import Refusal
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_hooks import plan_from
@@ -113,13 +113,15 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
 
 
 def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
-    new = found_file(state=RecordingState.WAITING, error=NO_PLAN)
+    unknown = pin(InForce(standing=Standing.IN_FORCE), ACCOUNT, Product.VOICE)
+    new = found_file(state=RecordingState.WAITING, error=unknown.error)
     journal.run(lambda connection: rows.add(connection, [new], now=1.0))
     outbox = JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None)
     outbox.refused([Refusal(account_sid=ACCOUNT, sid=SID, seq=1, code="SpoolConflict", message="no")])
     plans = PlanBook(account_sid=ACCOUNT)
     plans.replace({ACCOUNT: plan_from(account_plan())})
-    assert Claims(journal=journal, plans=plans, clock=SystemClock()).pin_unpinned() == 1
+    pinning = Pinning(journal=journal, plans=plans, clock=SystemClock(), stale_after=STALE_PLAN_AFTER)
+    assert pinning.take() == 1
     assert state_of(journal)[0] == "found"
 
 

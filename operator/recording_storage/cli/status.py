@@ -18,6 +18,13 @@ from recording_storage.terminal import Column, Row, format_age, lay_out, printab
 
 _COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=True))
 
+_NOT_IN_FORCE = {
+    "awaited": "new recordings wait: the store has not answered since the start",
+    "journalled": "new recordings wait, noted for where the plan of before sends them: the store has not answered "
+    "since the start",
+}
+"""By the standing of the plans."""
+
 
 @click.command(name="status")
 @spool_option
@@ -34,7 +41,8 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     for long and are not taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes,
     total_bytes, time_to_full (seconds or null), intake_stopped, destinations, held ([{account_sid, destination_id,
     url, error, probe_at}]), last_error and last_error_at ("" and null once an upload has worked again), store
-    ({mode, connected, error}), revisions ({account: revision}). Sizes are bytes, times ISO 8601, UTC.
+    ({mode, connected, error, plan}: the plan is awaited or journalled until the store has answered since the start,
+    then in_force), revisions ({account: revision}). Sizes are bytes, times ISO 8601, UTC.
 
     Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
     """
@@ -57,6 +65,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"spool      {answer['spool']} ({answer['spool_id']})"
     yield f"uploader   {running}"
     yield f"store      {_store(answer['store'])}"
+    if (plan := answer["store"].get("plan")) in _NOT_IN_FORCE:
+        yield f"NO PLAN    {_NOT_IN_FORCE[plan]}"
     for account, revision in answer["revisions"].items():
         yield f"plan       {account} revision {revision}"
     yield f"disk       {_disk(answer)}"

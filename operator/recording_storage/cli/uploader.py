@@ -1,6 +1,7 @@
 """`recording-storage uploader`: carry finished recordings from a spool to their bucket."""
 
 import gc
+import math
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,15 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class DurationOrNever(Duration):
+    """The same, and Never: infinite."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if str(value).casefold() == "never":
+            return math.inf
+        return super().convert(value, param, ctx)
+
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -44,6 +54,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--token-file", type=_FILE, help="Bearer token for the store; read anew for every request.")
 @click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by.  [default: the system's]")
+@click.option(
+    "--stale-plan-after",
+    type=DurationOrNever(),
+    metavar="DURATION|Never",
+    help="While the store has not answered since the start, recordings wait; after this time the plan of before serves "
+    "until it does.  [default: 5m]",
+)
 @click.option("--config", type=_FILE, help="Run alone, with this YAML file instead of a store (docs/uploader.yaml).")
 @click.option("--once", is_flag=True, help="Work through what is there, then exit: 0 all done, 3 work remains.")
 @click.option(
@@ -109,6 +126,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     store_url: str,
     token_file: Path | None,
     ca_file: Path | None,
+    stale_plan_after: float | None,
     config: Path | None,
     once: bool,  # noqa: FBT001 - click passes it so
     grace: float,
@@ -138,6 +156,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     from recording_storage.uploader.app import Options  # noqa: PLC0415
     from recording_storage.uploader.candidates import AccountFrom  # noqa: PLC0415
     from recording_storage.uploader.config import ConfigError  # noqa: PLC0415
+    from recording_storage.uploader.pinning import STALE_PLAN_AFTER  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
@@ -145,6 +164,8 @@ def command(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")
     if store_url and token_file is None:
         raise click.UsageError("--store needs --token-file")
+    if stale_plan_after is not None and config is not None:
+        raise click.UsageError("--stale-plan-after goes with --store: a --config file is in force from the start")
     check_account(account_sid)
     if store_url and token_file is not None:
         from recording_storage.uploader.store_http import StoreUrlError, store_address  # noqa: PLC0415 - as above
@@ -169,6 +190,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         quiet_proof=quiet_proof,
         account_sid=account_sid,
         account_from=AccountFrom(account_from),
+        stale_plan_after=STALE_PLAN_AFTER if stale_plan_after is None else stale_plan_after,
     )
     try:
         nothing_left = service.serve(options, listen=listen)

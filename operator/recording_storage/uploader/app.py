@@ -25,6 +25,7 @@ from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.parts import Parts
+from recording_storage.uploader.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
@@ -66,6 +67,8 @@ class Options:
     quiet_proof: float | None = None
     account_sid: str = ""
     account_from: AccountFrom = AccountFrom.SPOOL
+    stale_plan_after: float = STALE_PLAN_AFTER
+    """Seconds; infinite: never."""
 
 
 class Uploader:
@@ -131,7 +134,12 @@ class Uploader:
         )
         self.parts.releaser.returning = self.intake.returning
         self.progress = Progress()
-        self.engine = Engine(self.parts, intake=self.intake, progressed=self.progress.note)
+        self.engine = Engine(
+            self.parts,
+            intake=self.intake,
+            progressed=self.progress.note,
+            stale_plan_after=options.stale_plan_after,
+        )
         self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
         self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._reported)
 
@@ -154,7 +162,7 @@ class Uploader:
 
     def _take_journalled_plans(self) -> None:
         try:
-            self.plans.replace(self.journal.run(journalled_plans), live=False)
+            self.plans.recall(self.journal.run(journalled_plans))
         except BaseException:
             self.journal.close()  # its lock would keep the next attempt out
             raise
@@ -242,7 +250,9 @@ class Uploader:
 
         if self.link is None:
             return LinkState(mode="alone")
-        return LinkState(mode="store", connected=self.link.connected, error=self.link.error)
+        return LinkState(
+            mode="store", connected=self.link.connected, error=self.link.error, plan=self.plans.now.standing
+        )
 
     def run(self, stop: threading.Event) -> bool:
         """Work until `stop`, or, with `once`, until all that can be done is done; whether nothing is left.
@@ -289,7 +299,8 @@ class Uploader:
     def _is_waiting_for_more(self, states: dict[RecordingState, Tally]) -> bool:
         if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.engine.idle.is_set():
             return True
-        if not self.plans.live and states:
+        plans = self.plans.now
+        if states and not (plans.live and self.engine.pinning.taken == plans.generation):
             return True
         if _S.WAITING not in states:
             return False

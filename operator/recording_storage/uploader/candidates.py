@@ -12,7 +12,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import MENDABLE, EntryError, Identity, Reason
+from recording_storage.uploader.entry import MENDABLE, WAITS_FOR_PLAN, EntryError, Identity, Reason
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.metadata import (
     MAX_BYTES,
@@ -23,6 +23,7 @@ from recording_storage.uploader.metadata import (
     content_type,
     parse,
 )
+from recording_storage.uploader.pinning import WAITS_SQL, pin
 from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.plans import PlanBook
+    from recording_storage.uploader.plans import InForce, PlanBook
     from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
     from recording_storage.uploader.walk import FoundFile
@@ -51,11 +52,6 @@ class AccountFrom(StrEnum):
 
 def _parked(code: Reason, message: str) -> EntryError:
     return EntryError(FailureClass.FILE.value, code.value, message)
-
-
-NO_PLAN = EntryError(
-    FailureClass.HOLD.value, Reason.NO_PLAN.value, "nothing is known of the account's settings yet; it waits for them"
-)
 
 
 class Candidates:
@@ -90,8 +86,8 @@ class Candidates:
 
     def enter(self, new: list[FoundFile], *, again: list[tuple[int, FoundFile]]) -> dict[FoundFile, tuple[int, bool]]:
         """Make entries; for each file its id and whether it has to be looked at again. Raises JournalError."""
-        made = [(file, self._entry(file)) for file in new]
-        renewed = [(number, file, self._entry(file)) for number, file in again]
+        read = [(file, self._entry(file)) for file in new]
+        read_again = [(number, file, self._entry(file)) for number, file in again]
         now = self._clock.now()
         undecided: set[int] = set()
         fresh = {file.path for file in new}
@@ -99,7 +95,10 @@ class Candidates:
 
         def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
             entered: dict[FoundFile, tuple[int, bool]] = {}
-            pending = list(made)
+            # Here and not before: plans that come meanwhile are taken by what runs after this in the journal's thread.
+            plans = self._plans.now
+            pending = [(file, _pinned(entry, plans)) for file, entry in read]
+            renewed = [(number, file, _pinned(entry, plans)) for number, file, entry in read_again]
             for number, file, entry in renewed:
                 if entry.error is None and _find_again(connection, number, file, now=now):
                     entered[file] = (number, False)
@@ -167,12 +166,6 @@ class Candidates:
         account = self._account(file, metadata) if error is None else ""
         if error is None and not account and self._account_from is not AccountFrom.SPOOL:
             error = _parked(Reason.INVALID_METADATA, self._no_account(file))
-        terms = self._plans.product(account, product)
-        state = RecordingState.FOUND
-        if error is not None:
-            state = RecordingState.PARKED
-        elif terms is None:
-            state, error = RecordingState.WAITING, NO_PLAN
         return rows.NewRecording(
             sid=metadata.fields.get("recording_sid") or self.sid(file, prefix=metadata.sid_prefix),
             account_sid=account,
@@ -181,9 +174,7 @@ class Candidates:
             identity=file.identity,
             content_type=content_type(os.path.splitext(file.path)[1]),  # noqa: PTH122 - a thousand of them
             metadata=metadata.fields,
-            state=state,
-            pinned=state is RecordingState.FOUND,
-            destination_id=terms.destination_id if terms is not None else None,
+            state=RecordingState.FOUND if error is None else RecordingState.PARKED,
             error=error,
         )
 
@@ -222,10 +213,7 @@ class Candidates:
         if self._account_from is AccountFrom.TOP_DIRECTORY:
             top = file.path.partition("/")[0]
             return top if is_sid(top, SidPrefix.ACCOUNT) else ""
-        named = str(metadata.fields.get("account_sid", ""))
-        if self._account_from is AccountFrom.METADATA:
-            return named
-        return named or self._plans.default_account()
+        return str(metadata.fields.get("account_sid", ""))
 
     def _no_account(self, file: FoundFile) -> str:
         if self._account_from is AccountFrom.TOP_DIRECTORY:
@@ -272,7 +260,22 @@ class Candidates:
         )
 
 
-_WRONG = ",".join(f"'{code}'" for code in sorted(MENDABLE - {Reason.NO_PLAN}))
+def _pinned(entry: rows.NewRecording, plans: InForce) -> rows.NewRecording:
+    """The same with what the plans say of it, unless something is wrong with it."""
+    if entry.error is not None:
+        return entry
+    by = pin(plans, entry.account_sid, entry.product)
+    return rows.replaced(
+        entry,
+        account_sid=by.account_sid,
+        state=RecordingState.FOUND if by.pinned else RecordingState.WAITING,
+        pinned=by.pinned,
+        destination_id=by.destination_id,
+        error=by.error,
+    )
+
+
+_WRONG = ",".join(f"'{code}'" for code in sorted(MENDABLE - WAITS_FOR_PLAN))
 _MENDED = f"inode<>? OR size<>? OR mtime_ns<>? OR error_code IN ({_WRONG})"
 """The file is another than it was, or it was the file that was wrong."""
 
@@ -317,8 +320,8 @@ def _forget_planless(connection: sqlite3.Connection, number: int, entry: rows.Ne
     It may have named the wrong account, for which a plan never comes.
     """
     cursor = connection.execute(
-        "DELETE FROM recordings WHERE id=? AND state='waiting' AND pinned=0 AND error_code=? AND told_seq=0"
+        f"DELETE FROM recordings WHERE id=? AND {WAITS_SQL} AND told_seq=0"
         " AND (metadata<>? OR inode<>? OR size<>? OR mtime_ns<>?)",
-        (number, Reason.NO_PLAN.value, rows.metadata_text(entry.metadata), *entry.identity),
+        (number, rows.metadata_text(entry.metadata), *entry.identity),
     )
     return cursor.rowcount == 1

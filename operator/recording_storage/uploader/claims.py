@@ -237,39 +237,6 @@ class Claims:
         after = _S.DELETED if delete else _S.REJECTED
         return rows.Change(recording, after, error=lane.error, failures=recording.failures + 1)
 
-    def pin_unpinned(self) -> int:
-        """Give recordings that wait for a plan their account and destination, where there is one by now."""
-        now = self._clock.now()
-        default = self._plans.default_account()
-        plans = {plan.account_sid: plan for plan in self._plans.all()}
-
-        def work(connection: sqlite3.Connection) -> int:
-            waits = "state='waiting' AND pinned=0 AND error_code=?"
-            if default:
-                connection.execute(
-                    f"UPDATE recordings SET account_sid=? WHERE account_sid='' AND {waits}",
-                    (default, Reason.NO_PLAN.value),
-                )
-            count = 0
-            for account, product in connection.execute(
-                f"SELECT DISTINCT account_sid, product FROM recordings WHERE {waits}",
-                (Reason.NO_PLAN.value,),
-            ).fetchall():
-                plan = plans.get(account)
-                terms = {p.value: t for p, t in plan.products.items()}.get(product) if plan is not None else None
-                if terms is None:
-                    continue
-                cursor = connection.execute(
-                    "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, pinned=1, destination_id=?,"
-                    " error_kind=NULL, error_code=NULL, error_message=NULL"
-                    f" WHERE account_sid=? AND product=? AND {waits}",
-                    (now, terms.destination_id, account, product, Reason.NO_PLAN.value),
-                )
-                count += cursor.rowcount
-            return count
-
-        return self._journal.run(work)
-
     def repin(self, plan: Plan) -> int:
         """Alone, a corrected configuration counts for what was found under the wrong one, too.
 

@@ -23,6 +23,7 @@ from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import Lane, LaneKey
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
+from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.telling import Telling
 from recording_storage.uploader.upload import Surroundings
@@ -53,7 +54,14 @@ LAST_MOMENT = 3.0
 class Engine:
     """`run` in a thread of its own; `post`, `found`, `retried`, `plans_changed` and `stop` from any thread."""
 
-    def __init__(self, parts: Parts, *, intake: Intake, progressed: Callable[[str, int, int], None]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        intake: Intake,
+        progressed: Callable[[str, int, int], None],
+        stale_plan_after: float = STALE_PLAN_AFTER,
+    ) -> None:
         self._parts = parts
         self._intake = intake
         self._clock = parts.clock
@@ -85,6 +93,9 @@ class Engine:
         )
         self._settlement = Settlement(plans=parts.plans, clock=parts.clock)
         self._claims = Claims(journal=parts.journal, plans=parts.plans, clock=parts.clock)
+        self.pinning = Pinning(
+            journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
+        )
         self._housekeeping = Housekeeping(parts)
         self._outages = Outages(parts, running_time=self._housekeeping.running_time)
         self._doctor = Doctor(parts, scheduler=self, claims=self._claims, outages=self._outages)
@@ -146,6 +157,7 @@ class Engine:
             self._take_posted()
             self._settle_gathered()
             self._housekeeping.run(self.lanes.values())
+            self.pinning.run()
             for lane in list(self.lanes.values()):
                 self._serve(lane)
         except JournalDamagedError:
@@ -186,6 +198,8 @@ class Engine:
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
         due = [self._housekeeping.next_at - now]
+        if self.pinning.due_at is not None:
+            due.append(self.pinning.due_at - now)
         if self._telling.due_at is not None:
             due.append(self._telling.due_at - now)
         if self._give_up_at is not None:
@@ -249,7 +263,7 @@ class Engine:
         self._all_hungry()
 
     def _take_plans(self) -> None:
-        self._claims.pin_unpinned()
+        self.pinning.take()
         if (everybody := self._parts.plans.everybody) is not None:
             self._claims.repin(everybody)
             for key, lane in list(self.lanes.items()):

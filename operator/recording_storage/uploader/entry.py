@@ -30,7 +30,9 @@ class Reason(StrEnum):
     """Codes of errors that arise here and not at a server; the server's own are passed on as they come."""
 
     NO_PLAN = "NoPlan"
-    """Nothing is known yet of the account's settings; the recording waits without limit."""
+    """Nothing is known yet of what is in force for the account; the recording waits without limit."""
+    NO_SETTINGS = "NoSettings"
+    """None were applied for the product, and own storage is withheld; the recording waits without limit."""
     NO_CREDENTIAL = "NoCredential"
     """The plan has no credential for the destination."""
     ENCRYPTION_UNAVAILABLE = "EncryptionUnavailable"
@@ -53,14 +55,15 @@ class Reason(StrEnum):
     """The last error lasted for the whole retry window."""
 
 
-MENDABLE = frozenset(
+WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN, Reason.NO_SETTINGS})
+"""Of what is not pinned yet."""
+MENDABLE = WAITS_FOR_PLAN | frozenset(
     {
         Reason.UNREADABLE,
         Reason.INVALID_METADATA,
         Reason.DUPLICATE_SID,
         Reason.FILE_MISSING,
         Reason.CHANGED_WHILE_UPLOADING,
-        Reason.NO_PLAN,
     }
 )
 """Looked at again at each scan: what is mended goes on without being asked to."""

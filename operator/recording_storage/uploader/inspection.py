@@ -27,6 +27,8 @@ class LinkState:
     """`store`; `alone`: it runs with `--config`; `unknown`: no uploader runs."""
     connected: bool = False
     error: str = ""
+    plan: str = ""
+    """What the plans at hand are worth, a `Standing`; empty where no store is asked."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Inspection:
             ],
             "last_error": status.last_error,
             "last_error_at": _time(status.last_error_at),
-            "store": {"mode": link.mode, "connected": link.connected, "error": link.error},
+            "store": {"mode": link.mode, "connected": link.connected, "error": link.error, "plan": link.plan},
             "revisions": dict(status.applied_revisions),
         }
 

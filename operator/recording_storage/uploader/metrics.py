@@ -13,8 +13,10 @@ from prometheus_client.registry import Collector
 
 from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.entry import WAITS_FOR_PLAN, Reason
 from recording_storage.uploader.inspection import LinkState
-from recording_storage.uploader.ports import StateView, Status
+from recording_storage.uploader.plans import Standing
+from recording_storage.uploader.ports import StateReason, StateView, Status
 
 PREFIX = "recording_storage_uploader"
 _COUNTERS = {
@@ -54,6 +56,9 @@ class UploaderCollector(Collector):
         link = self._link()
         if link.mode == "store":
             yield _gauge("store_up", "1 while the settings store can be reached.", {}, float(link.connected))
+            words = "0 until the store has answered since the start: nothing is pinned before that."
+            yield _gauge("plan_in_force", words, {}, float(link.plan == Standing.IN_FORCE))
+        yield _waiting(self._view.reasons())
         revisions = GaugeMetricFamily(f"{PREFIX}_plan_revision", "Plan in force, by account.", labels=["account_sid"])
         for account, revision in status.applied_revisions.items():
             revisions.add_metric([account], revision)
@@ -79,6 +84,18 @@ def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
     yield _gauge("unproven_files", words, {}, len(status.unproven))
     age = max(0.0, now - status.unproven[0].since) if status.unproven else 0.0
     yield _gauge("oldest_unproven_age_seconds", "Time since the oldest of those changed; 0: there is none.", {}, age)
+
+
+def _waiting(reasons: Iterable[StateReason]) -> Metric:
+    words = "Recordings that wait for the store to say where they go, by reason."
+    waiting = GaugeMetricFamily(f"{PREFIX}_waiting_for_plan", words, labels=["reason"])
+    counts = dict.fromkeys(sorted(WAITS_FOR_PLAN), 0)
+    for reason in reasons:
+        if reason.error.code in counts:
+            counts[Reason(reason.error.code)] += reason.count
+    for code, count in counts.items():
+        waiting.add_metric([code.value], count)
+    return waiting
 
 
 def _disk(status: Status) -> Iterable[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.bucket_url import Addressing, BucketLocation
@@ -147,28 +148,88 @@ def _with_credential_of(terms: DestinationTerms, plan: Plan) -> DestinationTerms
     return terms
 
 
+class Standing(StrEnum):
+    """What the plans at hand are worth for recordings that come now."""
+
+    AWAITED = "awaited"
+    """Their source has not answered since the start: the journal's may be outdated, nothing is pinned to them."""
+    JOURNALLED = "journalled"
+    """It has not answered for long: those of the journal serve, until it does."""
+    IN_FORCE = "in_force"
+    """They come from their source, with credentials."""
+
+
+_MOVES = {
+    Standing.AWAITED: frozenset({Standing.JOURNALLED, Standing.IN_FORCE}),
+    Standing.JOURNALLED: frozenset({Standing.IN_FORCE}),
+    Standing.IN_FORCE: frozenset({Standing.IN_FORCE}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """The plans of one moment; never changed, so all that is read from it belongs together."""
+
+    standing: Standing = Standing.AWAITED
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """By account."""
+    everybody: Plan | None = None
+    """Of accounts that are not among them."""
+    own_account: str = ""
+    """Of recordings that name none; empty: the only one that there is a plan for."""
+    generation: int = 0
+    """Grows with each change."""
+
+    @property
+    def live(self) -> bool:
+        return self.standing is Standing.IN_FORCE
+
+    def plan(self, account_sid: str) -> Plan | None:
+        return self.plans.get(account_sid) or (self.everybody if account_sid else None)
+
+    def only_account(self) -> str:
+        """Of recordings that name none; empty: can't be told."""
+        return self.own_account or (next(iter(self.plans)) if len(self.plans) == 1 else "")
+
+
 class PlanBook:
-    """The plans in force. Thread-safe; replaced as a whole."""
+    """The plans at hand. Thread-safe: they are replaced as a whole, and `now` reads them as a whole."""
 
     def __init__(self, *, account_sid: str = "") -> None:
         """Take the account of recordings that name none; empty: the only one that there is a plan for."""
         self._lock = threading.Lock()
-        self._account_sid = account_sid
-        self._plans: Mapping[str, Plan] = {}
-        self._everybody: Plan | None = None
+        """For whoever changes something, and for `_remembered`."""
+        self._now = InForce(own_account=account_sid)
         self._remembered: dict[tuple[str, str], DestinationTerms] = {}
-        self.live = False
-        """The plans come from their source, with credentials; not from the journal."""
 
-    def replace(self, plans: Mapping[str, Plan], *, everybody: Plan | None = None, live: bool = True) -> None:
+    @property
+    def now(self) -> InForce:
+        return self._now
+
+    @property
+    def live(self) -> bool:
+        """The plans come from their source, with credentials; not from the journal."""
+        return self._now.live
+
+    def replace(self, plans: Mapping[str, Plan], *, everybody: Plan | None = None) -> None:
         """Put other plans in force; `everybody` is that of accounts that are not among them."""
         with self._lock:
-            self.live = live
-            self._plans = dict(plans)
-            self._everybody = everybody
-            for plan in plans.values():
-                for terms in plan.destinations.values():
-                    self._remembered[plan.account_sid, terms.id] = replace(terms, credential=None)
+            self._become(Standing.IN_FORCE, plans=dict(plans), everybody=everybody)
+            self._remember_all(plans)
+
+    def recall(self, plans: Mapping[str, Plan]) -> None:
+        """Know those of the journal: what is pinned to them goes on, and nothing else is, see `serve_journalled`."""
+        with self._lock:
+            self._now = replace(self._now, plans=dict(plans))
+            self._remember_all(plans)
+
+    def serve_journalled(self) -> bool:
+        """Have those of the journal serve; False: their source has answered meanwhile, or there are none."""
+        with self._lock:
+            if self._now.standing is not Standing.AWAITED or not self._now.plans:
+                return False
+            self._become(Standing.JOURNALLED)
+            return True
 
     def remember(self, account_sid: str, terms: Iterable[DestinationTerms]) -> None:
         """Destinations that recordings are pinned to, from the journal."""
@@ -176,53 +237,52 @@ class PlanBook:
             for one in terms:
                 self._remembered.setdefault((account_sid, one.id), one)
 
-    def default_account(self) -> str:
-        """Of recordings that name none; empty: can't be told."""
-        if self._account_sid:
-            return self._account_sid
-        plans = self._plans
-        return next(iter(plans)) if len(plans) == 1 else ""
-
     def plan(self, account_sid: str) -> Plan | None:
-        with self._lock:
-            return self._plans.get(account_sid) or (self._everybody if account_sid else None)
+        return self._now.plan(account_sid)
 
     @property
     def everybody(self) -> Plan | None:
         """The plan of accounts that have none of their own."""
-        return self._everybody
-
-    def product(self, account_sid: str, product: Product) -> ProductTerms | None:
-        plan = self.plan(account_sid)
-        return plan.products.get(product) if plan is not None else None
+        return self._now.everybody
 
     def policy(self, account_sid: str, product: Product) -> UploadPolicy:
-        terms = self.product(account_sid, product)
+        plan = self.plan(account_sid)
+        terms = plan.products.get(product) if plan is not None else None
         return terms.policy if terms is not None else UploadPolicy()
 
     def terms(self, account_sid: str, destination_id: str) -> DestinationTerms | None:
         """The destination, with a credential only where the plan in force has one."""
-        plan = self.plan(account_sid)
+        now = self._now
+        plan = now.plan(account_sid)
         if plan is not None and (terms := plan.destinations.get(destination_id)) is not None:
             return terms
         with self._lock:
             terms = self._remembered.get((account_sid, destination_id))
-        if terms is not None and plan is not None and plan is self._everybody:
+        if terms is not None and plan is not None and plan is now.everybody:
             return _with_credential_of(terms, plan)
         return terms
 
     def revisions(self) -> dict[str, int]:
-        return {account: plan.revision for account, plan in self._plans.items()}
+        """Of the plans in force, by account; none while they only come from the journal."""
+        now = self._now
+        return {account: plan.revision for account, plan in now.plans.items()} if now.live else {}
 
     def credentials_in_use(self) -> list[str]:
         found = {
             terms.credential_sid
-            for plan in self._plans.values()
+            for plan in self._now.plans.values()
             for terms in plan.destinations.values()
             if terms.credential_sid
         }
         return sorted(found)
 
-    def all(self) -> list[Plan]:
-        with self._lock:
-            return [*self._plans.values(), *([self._everybody] if self._everybody else [])]
+    def _become(self, standing: Standing, **changes: Any) -> None:
+        now = self._now
+        if standing not in _MOVES[now.standing]:
+            raise ValueError(f"plans that are {now.standing} can't become {standing}")
+        self._now = replace(now, standing=standing, generation=now.generation + 1, **changes)
+
+    def _remember_all(self, plans: Mapping[str, Plan]) -> None:
+        for plan in plans.values():
+            for terms in plan.destinations.values():
+                self._remembered[plan.account_sid, terms.id] = replace(terms, credential=None)

@@ -136,7 +136,7 @@ class StoreHooks:
             oldest_unproven=_moment(status.unproven[0].since) if status.unproven else None,
             free_bytes=status.free_bytes,
             total_bytes=status.total_bytes,
-            applied_revisions=dict(status.applied_revisions) if self._parts.plans.live else {},
+            applied_revisions=dict(status.applied_revisions),
             needed_destinations=needed,
             credentials_in_use=self._parts.plans.credentials_in_use(),
             last_error=status.intake_stopped or status.last_error,
