@@ -131,14 +131,18 @@ class Store(Part):
     def start(self) -> None:
         super().start()
         if not self.token_file.exists():
-            made = subprocess.run(
-                [*COMMAND, *self._options[:5], "create-token", "--admin", "--json"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert made.returncode == 0, made.stderr
-            self.token_file.write_text(json.loads(made.stdout)["token"])
+            self.token_file.write_text(self._command("create-token", "--admin")["token"])
+
+    def create_account(self) -> dict[str, str]:
+        """One of the store's own: `account_sid` and `auth_token`, as the command prints them."""
+        return self._command("create-account", "--friendly-name", "made by hand")
+
+    def _command(self, name: str, *options: str) -> dict[str, str]:
+        argv = [*COMMAND, "store", name, *self._options[1:5], *options, "--json"]
+        made = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stderr
+        found: dict[str, str] = json.loads(made.stdout)
+        return found
 
     def internal(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.token_file.read_text()}"}

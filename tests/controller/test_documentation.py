@@ -11,7 +11,7 @@ from recording_storage.domain.conditions import ConditionType
 ROOT = Path(__file__).parents[2]
 CONTROLLER = ROOT / "operator" / "recording_storage" / "controller"
 PAGE = (ROOT / "docs" / "operator.md").read_text()
-_VERDICT = re.compile(r'(?:Stalled|Waiting|Transient|unusable)\(\s*f?"([A-Za-z{}]+)"')
+_VERDICT = re.compile(r'(?:Stalled|Waiting|Transient|unusable|super\(\).__init__)\(\s*f?"([A-Za-z{}]+)"')
 
 
 def reasons() -> set[str]:

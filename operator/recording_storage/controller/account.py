@@ -114,7 +114,7 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
     assert observed.key is not None
     status = {
         "accountSid": sid,
-        "apiKeySid": observed.key.sid,
+        "apiKeySid": None if observed.key.is_auth_token else observed.key.sid,
         "externalId": account.metadata.uid if observed.proof is Proof.EXTERNAL_ID else None,
         "boundNamespaces": [{"name": each.name, "uid": each.uid} for each in _sorted(observed.namespaces)],
     }
@@ -190,7 +190,7 @@ def _secret_missing(account: RecordingAccount, secret: KeySecret) -> Verdict:
         return Waiting(
             "SecretNotFound",
             f"Secret {name} does not exist: create it with type kubernetes.io/basic-auth, the API key's sid (SK…) as "
-            "username and its secret as password",
+            "username and its secret as password, or the account's sid (AC…) and its auth token",
             cause=REFS,
             ready=Truth.FALSE,
         )

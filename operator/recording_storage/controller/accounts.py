@@ -118,7 +118,7 @@ class Accounts:
             return self.with_key(account, sid, ApiKey(opened.api_key_sid, opened.api_key_secret.get_secret_value()))
         where = f"Secret {account.metadata.namespace}/{account.api_key_secret_name}"
         content = await read_secret(self._kube, namespace=account.metadata.namespace, name=account.api_key_secret_name)
-        key, problem = api_key_of(content, where=where)
+        key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(account))
         if key is None:
             message = problem if content.found else f"{where} with the API key of {sid} does not exist: create it"
             raise Waiting("AccountNotReady", message, cause=ConditionType.REFS_RESOLVED, ready=Truth.FALSE)
@@ -180,6 +180,11 @@ class Accounts:
                 cause=ConditionType.SYNCED,
             )
         return self.internal
+
+
+def takes_auth_token(account: RecordingAccount) -> bool:
+    """Where namespaces are bound, an API key is what proves the right to it."""
+    return account.spec.store.type is StoreType.REMOTE
 
 
 def _admits(account: RecordingAccount, namespace: str) -> bool:

@@ -23,7 +23,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
-_NOT_FOUND, _CONFLICT, _GONE = 404, 409, 410
+_NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
 
 
 class KubeError(Exception):
@@ -49,6 +49,11 @@ class KubeError(Exception):
     @property
     def conflict(self) -> bool:
         return self.status == _CONFLICT
+
+    @property
+    def invalid(self) -> bool:
+        """It does not fit the schema, or an admission policy denies it."""
+        return self.status == _INVALID
 
     @property
     def expired(self) -> bool:

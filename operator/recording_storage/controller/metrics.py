@@ -11,6 +11,9 @@ DURATION = Histogram(
     ["kind"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120),
 )
+DEFECTS = Counter(
+    "recording_storage_operator_defects", "Looks at an object that a fault of the operator's own has ended", ["kind"]
+)
 QUEUE = Gauge("recording_storage_operator_queue_length", "Objects that are due for a look")
 OBJECTS = Gauge("recording_storage_operator_objects", "Objects by their Ready condition", ["kind", "ready"])
 STORE_REQUESTS = Counter("recording_storage_operator_store_requests", "Calls to settings stores", ["port", "outcome"])

@@ -19,6 +19,7 @@ from recording_storage.controller.store_answers import (
 )
 from recording_storage.controller.store_call import LONGEST, Answer, call
 from recording_storage.controller.store_errors import StoreUnavailable, failure_of
+from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
 SETTINGS_PATH = {
@@ -37,8 +38,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ApiKey:
+    """What opens an account: an API key, or the account's own sid and auth token."""
+
     sid: str
     secret: str = field(repr=False)
+
+    @property
+    def is_auth_token(self) -> bool:
+        return is_sid(self.sid, SidPrefix.ACCOUNT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,12 @@ deadline, but for the annotation.
 
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
+
+from pydantic import ValidationError
 
 from recording_storage.controller import metrics
 from recording_storage.controller.decision import Decision, Note
@@ -27,6 +30,7 @@ from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.kind import Reconciled
 from recording_storage.controller.kube import Kube, KubeError, resource_path
 from recording_storage.controller.verdicts import (
+    Defect,
     InUse,
     Stalled,
     Streak,
@@ -37,7 +41,7 @@ from recording_storage.controller.verdicts import (
     conditions_of,
     pause,
 )
-from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, unknown
+from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, shorten, unknown
 from recording_storage.resources import RecordingAccount, Resource
 from recording_storage.resources.common import API_VERSION
 
@@ -174,7 +178,20 @@ class Reconciler:
     async def _rounds(
         self, kind: AnyKind, resource: Resource, decide: Callable[[Any, Any], Decision[Any]]
     ) -> tuple[Resource, Decision[Any], Verdict | None]:
-        """Look and act until there is nothing left to do; the resource comes back with the status to write."""
+        """Look and act until there is nothing left to do; the resource comes back with the status to write.
+
+        A fault of our own becomes a verdict like any other: it is seen at the object, and a deletion has its deadline.
+        """
+        try:
+            return await self._look_and_act(kind, resource, decide)
+        except KubeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told, counted, and one object's only
+            return resource, Decision(), _defect(resource, error)
+
+    async def _look_and_act(
+        self, kind: AnyKind, resource: Resource, decide: Callable[[Any, Any], Decision[Any]]
+    ) -> tuple[Resource, Decision[Any], Verdict | None]:
         decision = Decision[Any]()
         try:
             for _ in range(_ROUNDS):
@@ -200,6 +217,16 @@ class Reconciler:
         return account is not None and account.metadata.deletion_timestamp is not None
 
     async def _write_status(self, before: Resource, resource: Resource, conditions: tuple[Condition, ...]) -> None:
+        try:
+            await self._patch_status(before, resource, conditions)
+        except KubeError as error:
+            if not error.invalid:
+                raise
+            # What we make of other people's values does not fit our own schema; the conditions by themselves do.
+            verdict = _defect(resource, error)
+            await self._patch_status(before, before, conditions_of(verdict, (), ready_message=""))
+
+    async def _patch_status(self, before: Resource, resource: Resource, conditions: tuple[Condition, ...]) -> None:
         meta = resource.metadata
         present = before.status.dump()
         status = resource.status.dump()
@@ -305,7 +332,26 @@ def _abandoned(why: str) -> Note:
     return Note(reason="Abandoned", message=message, warning=True)
 
 
+def _defect(resource: Resource, error: Exception) -> Defect:
+    """Loud and counted. Neither log nor condition has the error's text: it may repeat a value, such as a key."""
+    metrics.DEFECTS.labels(kind=resource.kind).inc()
+    match error:
+        case ValidationError():
+            fields = {".".join(str(each) for each in fault["loc"]) for fault in error.errors(include_input=False)}
+            what = f"{type(error).__name__} of {', '.join(sorted(fields)) or error.title}"
+        case KubeError():
+            what = f"the API server does not take the status: {shorten(error.message)}"
+        case _:
+            what = type(error).__name__
+    meta = resource.metadata
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s %s/%s: a defect of the operator: %s\n%s", resource.kind, meta.namespace, meta.name, what, frames)
+    return Defect(what)
+
+
 def _word(verdict: Verdict | None) -> str:
     if verdict is None:
         return "ready"
-    return {Stalled: "stalled", Waiting: "waiting", Transient: "transient"}.get(type(verdict), "other")
+    return {Stalled: "stalled", Waiting: "waiting", Transient: "transient", Defect: "defect"}.get(
+        type(verdict), "other"
+    )

@@ -7,8 +7,7 @@ from typing import Any
 from recording_storage.controller.kube import Kube, KubeError, config_map_path, secret_path
 from recording_storage.controller.public_store import ApiKey
 from recording_storage.controller.verdicts import Transient, Verdict
-
-SID_LETTERS = 2
+from recording_storage.domain.sids import SidPrefix, is_sid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +83,21 @@ def value_of(content: SecretContent, key: str, *, where: str) -> Value:  # noqa:
     return Value(text=text)
 
 
-def api_key_of(content: SecretContent, *, where: str) -> tuple[ApiKey | None, str]:
-    """The key of a kubernetes.io/basic-auth Secret, or why it can't be used."""
+def api_key_of(content: SecretContent, *, where: str, auth_token: bool) -> tuple[ApiKey | None, str]:
+    """The key of a kubernetes.io/basic-auth Secret, or why it can't be used.
+
+    Args:
+        content: of the Secret.
+        where: the Secret, for people.
+        auth_token: the account's own sid and auth token will do, too.
+    """
     user, password = value_of(content, "username", where=where), value_of(content, "password", where=where)
     for each in (user, password):
         if each.problem:
             return None, each.problem
-    return ApiKey(user.text, password.text), ""
+    if is_sid(user.text, SidPrefix.API_KEY) or (auth_token and is_sid(user.text, SidPrefix.ACCOUNT)):
+        return ApiKey(user.text, password.text), ""
+    wanted = "the sid of an API key (SK and 32 digits 0-9a-f), with the key's secret as 'password'"
+    if auth_token:
+        wanted += ", or the account's own sid (AC…), with its auth token"
+    return None, f"{where}: the value of 'username' must be {wanted}"

@@ -110,6 +110,20 @@ class Transient(Verdict):
         self.retry_after = retry_after
 
 
+class Defect(Transient):
+    """A fault of the operator's own that keeps it from looking at one object; the others are not held up by it."""
+
+    def __init__(self, what: str) -> None:
+        """Take what went wrong, without any value that was at hand: it may be a secret."""
+        super().__init__(
+            "OperatorDefect",
+            f"the operator fails at this object by a fault of its own ({what}): what the store has stays in force. "
+            "It is tried again by itself; report it with the operator's log, which says more",
+            cause=ConditionType.SYNCED,
+            retry_after=5.0,
+        )
+
+
 def conditions_of(
     verdict: Verdict | None, causes: tuple[Condition, ...], *, ready_message: str
 ) -> tuple[Condition, ...]:

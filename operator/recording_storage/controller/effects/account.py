@@ -17,7 +17,7 @@ from recording_storage.controller.account import (
     Unbind,
     WriteKeySecret,
 )
-from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict
+from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict, takes_auth_token
 from recording_storage.controller.decision import Decision
 from recording_storage.controller.index import Index, key_of
 from recording_storage.controller.keys import Kind
@@ -101,7 +101,8 @@ class AccountKind:
         content = await read_secret(self._kube, namespace=namespace, name=name)
         if not content.found:
             return KeySecret(found=False)
-        key, problem = api_key_of(content, where=f"Secret {namespace}/{name}")
+        where = f"Secret {namespace}/{name}"
+        key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(resource))
         return KeySecret(found=True, ours=resource.metadata.uid in content.owners, key=key, problem=problem)
 
     async def _account(self, resource: RecordingAccount, secret: KeySecret) -> dict[str, Any]:
