@@ -232,7 +232,7 @@ class Reconciler:
         status = resource.status.dump()
         status["observedGeneration"] = meta.generation
         if meta.reconcile_requested_at:
-            status["lastHandledReconcileAt"] = meta.reconcile_requested_at
+            status["lastHandledReconcileAt"] = meta.handled_reconcile_at
         listed = present.get("conditions", [])
         status["conditions"] = render(conditions, present=listed, generation=meta.generation, now=self._now())
         patch = {name: value for name, value in status.items() if present.get(name) != value}

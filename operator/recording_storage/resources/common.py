@@ -1,5 +1,6 @@
 """What the kinds share: references, conditions, metadata, and the base classes of spec and status."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,9 @@ RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 FLUX_RECONCILE_ANNOTATION = "reconcile.fluxcd.io/requestedAt"
 RETRY_ALL_ANNOTATION = f"{GROUP}/retry-requested-at"
 RETRY_ONE_ANNOTATION = f"{GROUP}/retry-recording"
+
+MAX_REQUEST = 253
+"""Characters of a value of these annotations that the status repeats."""
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -141,8 +145,9 @@ class Status(Part):
     """The metadata.generation that the operator has dealt with; -1 before it has seen the object."""
     conditions: Annotated[list[Condition], Field(max_length=32, json_schema_extra=map_list("type"))] | None = None
     """The state: Ready, Reconciling and Stalled (present only while True), and the causes behind them."""
-    last_handled_reconcile_at: Annotated[str, Field(max_length=253)] | None = None
-    """The last value of the annotation reconcile-requested-at (ours or Flux's) that was acted upon."""
+    last_handled_reconcile_at: Annotated[str, Field(max_length=MAX_REQUEST)] | None = None
+    """The last value of the annotation reconcile-requested-at (ours or Flux's) that was acted upon; of one with more
+    than 253 characters, sha256: and its SHA-256."""
 
     def condition(self, type_: str) -> Condition | None:
         return next((each for each in self.conditions or () if each.type == type_), None)
@@ -166,6 +171,12 @@ class ObjectMeta(Part):
     def reconcile_requested_at(self) -> str:
         """The value that a person or Flux has set to have the object reconciled now; empty if none has."""
         return self.annotations.get(RECONCILE_ANNOTATION) or self.annotations.get(FLUX_RECONCILE_ANNOTATION, "")
+
+    @property
+    def handled_reconcile_at(self) -> str:
+        """The same as the status takes it: a value that is too long for that, by its SHA-256."""
+        value = self.reconcile_requested_at
+        return value if len(value) <= MAX_REQUEST else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, kw_only=True)

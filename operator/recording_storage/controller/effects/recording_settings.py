@@ -256,7 +256,7 @@ def _refused(error: StoreFailure, action: Post, verdict: Verdict) -> dict[str, s
     """For the AwsCredential, which tells it to those who have changed its Secret."""
     if not action.rotating_from:
         return None
-    return {"sid": action.form["AwsCredentialsSid"], "code": error.code, "reason": verdict.reason}
+    return {"sid": action.form["AwsCredentialsSid"], "code": error.code[:16], "reason": verdict.reason}
 
 
 def verdict_of_post(error: StoreFailure, access: Access, product: Product, *, kept: str = "") -> Verdict:
