@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.field.integrity import everything
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import SpoolFolder
 
@@ -13,6 +14,7 @@ from tests.uploader.spools import SpoolFolder
 def field() -> Iterator[FieldServer]:
     """A server that does all as it should, until the test says otherwise."""
     with FieldServer() as server:
+        server.vouching = everything()
         yield server
 
 

@@ -151,7 +151,8 @@ class TestIntegrity:
         assert field.seen(Operation.PUT)[0].status == status
 
     def test_a_body_that_arrives_otherwise_is_stored_so_where_nothing_is_checked(self, client, field, field_bucket):
-        field.on(Operation.PUT, corrupt, times=1)
+        field.vouching = Vouching()
+        field.on(Operation.PUT, corrupt)
         client.put_object("k", b"body")
         assert field_bucket.read("k") == b"cody"
 

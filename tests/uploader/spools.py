@@ -150,6 +150,10 @@ class SpoolFolder:
 
     # In this process.
 
+    def source_options(self) -> dict[str, Any]:
+        """Where its settings come from: `Options`' fields."""
+        return {"config": self.config}
+
     @contextmanager
     def running(self, *, clock: Clock | None = None, **options: Any) -> Iterator["Running"]:
         spool = Spool(self.root)
@@ -157,9 +161,8 @@ class SpoolFolder:
         lock = SpoolLock(spool)
         lock.acquire()
         spool.prepare()
-        uploader = Uploader(
-            Options(spool=self.root, config=self.config, grace=5.0, **options), spool=spool, clock=clock
-        )
+        settings = {"spool": self.root, "grace": 5.0, **self.source_options(), **options}
+        uploader = Uploader(Options(**settings), spool=spool, clock=clock)
         uploader.start()
         try:
             yield Running(uploader)

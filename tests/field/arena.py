@@ -1,0 +1,111 @@
+"""A spool, an uploader and an odd server, alone or with a store, and what must hold at the end whatever happens."""
+
+import hashlib
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.entry import Recording
+from tests.field.server import FieldBucket
+from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
+from tests.uploader_link.conftest import ACCOUNT, account_plan
+from tests.uploader_link.fake_store import FakeStore
+
+SMALL, LARGE = 3_000, 17 * MIB
+"""Bytes: one request, and three parts."""
+STEP = 5.0
+"""Seconds of the clock that pass between two looks."""
+LOOK_EVERY = 0.01
+"""Real seconds between two looks: what a step makes due is done meanwhile."""
+PATIENCE = 60.0
+"""Real seconds."""
+NEVER = frozenset({RecordingState.PARKED, RecordingState.DELETED})
+"""What no recording becomes by itself, unless a row says so."""
+
+
+@dataclass
+class LinkedSpool(SpoolFolder):
+    """One whose settings come from a store, and whose reports go there."""
+
+    store: FakeStore | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.apply()
+
+    @property
+    def token_file(self) -> Path:
+        return self.root.parent / "token"
+
+    def apply(self, **policy: Any) -> None:
+        """The plan; `policy` are fields of a product's."""
+        assert self.store is not None
+        self.token_file.write_text(self.store.token)
+        plan = account_plan(bucket=self.bucket.name, revision=len(self.store.plans) + 1)
+        (destination,) = plan.destinations.values()
+        there = destination.model_copy(update={"endpoint": self.bucket.server.endpoint})
+        products = {name: product.model_copy(update=policy) for name, product in plan.products.items()}
+        self.store.set_plan(plan.model_copy(update={"destinations": {there.id: there}, "products": products}))
+
+    def source_options(self) -> dict[str, Any]:
+        assert self.store is not None
+        return {"store_url": self.store.url, "token_file": self.token_file, "account_sid": ACCOUNT, "settle": 0.0}
+
+    def check_all_stored(self) -> None:
+        assert self.store is not None
+        told = {report.file: report for report in self.store.recordings.values()}
+        assert sorted(told) == sorted(self.contents)
+        assert {report.state for report in told.values()} == {RecordingState.RELEASED}
+        for name, content in self.contents.items():
+            key = told[name].media_url.partition(f"/{self.bucket.name}/")[2]
+            assert self.bucket.read(key) == content
+        assert len(self.bucket.keys()) == len(self.contents)
+        assert self.bucket.uploads() == []
+        assert self.media() == []
+
+
+@dataclass
+class Arena:
+    """What a row of the table happens in. Time is the test's: `pass_until` lets it pass."""
+
+    spool: SpoolFolder
+    bucket: FieldBucket
+    size: int
+    clock: FakeClock
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.spool.contents)
+
+    def fill(self, count: int) -> None:
+        for number in range(count):
+            self.spool.put(f"call-{number}.wav", self.size + number)
+
+    def pass_until_all_are(
+        self, state: RecordingState, *, running: Running, unless: Collection[RecordingState] = NEVER
+    ) -> dict[str, Recording]:
+        """Let the clock run until each is in that state; fails at once when one is in one of `unless`."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = running.recordings()
+            if sorted(found) == sorted(self.names) and {one.state for one in found.values()} == {state}:
+                return found
+            late = [(one.path, one.state, one.error) for one in found.values() if one.state is not state]
+            assert time.monotonic() < deadline, late
+            assert not [one for one in late if one[1] in unless], late
+            self.clock.advance(STEP)
+            time.sleep(LOOK_EVERY)
+
+    def check_nothing_lost(self, found: dict[str, Recording]) -> None:
+        """Each recording is whole on the spool or whole in the bucket, and nothing has replaced anything."""
+        assert self.bucket.storage.overwritten == []
+        digests = [hashlib.sha256(one.body).digest() for one in self.bucket.objects.values()]
+        assert len(set(digests)) == len(digests), "stored twice"
+        for name, content in self.spool.contents.items():
+            path = self.spool.root / name
+            is_here = path.exists() and path.read_bytes() == content
+            is_there = hashlib.sha256(content).digest() in digests
+            assert is_here or is_there, (name, found.get(name))

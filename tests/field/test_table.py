@@ -1,0 +1,52 @@
+"""Whatever a server does: what the table says holds, in one request or in parts, alone or with a store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recording_storage.domain.states import RecordingState
+from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
+from tests.field.exchange import Operation
+from tests.field.server import FieldServer
+from tests.field.table import network, understood
+from tests.field.table.row import Holds, Row, Way
+from tests.uploader.spools import FakeClock, SpoolFolder
+from tests.uploader_link.fake_store import FakeStore
+
+S = RecordingState
+TABLE = (*network.ROWS, *understood.ROWS)
+COUNT = {Way.SINGLE: 3, Way.MULTIPART: 1}
+PARTS = 3
+
+
+@pytest.fixture(params=["alone", pytest.param("with a store", marks=pytest.mark.slow)])
+def arena(request: pytest.FixtureRequest, field: FieldServer, tmp_path: Path, row: Row, way: Way) -> Iterator[Arena]:
+    bucket = field.bucket()
+    row.odd(field, bucket.storage)
+    store = FakeStore() if request.param == "with a store" else None
+    spool: SpoolFolder
+    if store is None:
+        spool = SpoolFolder(tmp_path / "spool", bucket)
+    else:
+        spool = LinkedSpool(tmp_path / "spool", bucket, store=store)
+    made = Arena(spool, bucket, SMALL if way is Way.SINGLE else LARGE, FakeClock())
+    made.fill(COUNT[way])
+    yield made
+    if store is not None:
+        store.close()
+
+
+def cases(holds: Holds) -> pytest.MarkDecorator:
+    found = [(row, way) for row in TABLE if row.holds is holds for way in row.ways]
+    return pytest.mark.parametrize(("row", "way"), found, ids=[f"{row}-{way}" for row, way in found])
+
+
+@cases(Holds.STORED)
+def test_all_is_stored_whole_and_once_and_nobody_is_needed(arena: Arena, row: Row, way: Way) -> None:
+    with arena.spool.running(clock=arena.clock) as running:
+        arena.check_nothing_lost(arena.pass_until_all_are(S.RELEASED, running=running))
+    arena.spool.check_all_stored()
+    if row.sent_once:
+        sent = arena.bucket.server.seen(Operation.PUT, Operation.PART)
+        assert len(sent) == COUNT[way] * (1 if way is Way.SINGLE else PARTS)
