@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,6 +217,24 @@ class Running:
                 late = [path for path, state in wanted.items() if states.get(path) != str(state)][:5]
                 raise AssertionError({path: (wanted[path], states.get(path), found.get(path)) for path in late})
             time.sleep(0.02)
+
+    def await_recording(self, path: str, wanted: Callable[[Recording], bool], *, timeout: float = 20.0) -> Recording:
+        """Wait until the latest recording of that name is as wanted."""
+        deadline = time.monotonic() + timeout
+        while True:
+            one = self.recordings().get(path)
+            if one is not None and wanted(one):
+                return one
+            assert time.monotonic() < deadline, one
+            time.sleep(0.005)
+
+    def await_scan(self, number: int, *, timeout: float = 20.0) -> None:
+        """Wait until there were so many walks over the spool."""
+        deadline = time.monotonic() + timeout
+        while self.uploader.intake.scans < number:
+            self.uploader.intake.rescan()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
     def await_attempt(self, path: str, *, after: int, timeout: float = 20.0) -> Recording:
         """Wait until an attempt later than the `after`th has ended."""

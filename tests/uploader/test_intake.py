@@ -228,17 +228,6 @@ def test_a_file_that_changes_before_it_is_stored_is_awaited_anew(gated: SpoolFol
     gated.check_all_stored()
 
 
-def test_a_file_that_is_written_to_after_it_was_stored_stays(quick: SpoolFolder) -> None:
-    path = quick.put("call.wav")
-    (quick.root / "call.wav.done").touch()
-    with path.open("ab"), quick.running() as running:
-        found = running.await_states({"call.wav": "parked"})
-        assert found["call.wav"].error is not None
-        assert found["call.wav"].error.code == Reason.CHANGED_AFTER_UPLOAD
-        assert found["call.wav"].stored is not None
-    assert path.exists()
-
-
 def test_the_first_are_uploaded_while_a_long_walk_goes_on(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     walk, go_on = Walker.walk, threading.Event()
 

@@ -66,14 +66,13 @@ def test_a_name_that_comes_back_before_the_release_is_a_new_recording(
 
 def test_a_file_in_use_after_it_was_stored_goes_later(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     path = quick.put("a.wav")
-    (quick.root / "a.wav.done").touch()
-    descriptor = os.open(path, os.O_WRONLY)
-    with quick.running() as running:
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline and not quick.bucket.keys():
-            time.sleep(0.05)
-        time.sleep(1)
-        os.close(descriptor)
+    opened: list[int] = []
+    with (
+        before_release(monkeypatch, lambda: opened.append(os.open(path, os.O_WRONLY))),
+        quick.running() as running,
+    ):
+        running.await_states({"a.wav": "parked"})
+        os.close(opened[0])
         running.uploader.view.retry(None)
         running.await_states({"a.wav": "released"}, timeout=6)
     quick.check_all_stored()

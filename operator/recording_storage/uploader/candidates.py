@@ -100,7 +100,9 @@ class Candidates:
             pending = [(file, _pinned(entry, plans)) for file, entry in read]
             renewed = [(number, file, _pinned(entry, plans)) for number, file, entry in read_again]
             for number, file, entry in renewed:
-                if entry.error is None and _find_again(connection, number, file, now=now):
+                if entry.error is None and _end_superseded(connection, number, entry, now=now):
+                    pending.append((file, entry))
+                elif entry.error is None and _find_again(connection, number, file, now=now):
                     entered[file] = (number, False)
                 elif (
                     _forget_wrong(connection, number)
@@ -302,6 +304,26 @@ def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *,
     cursor = connection.execute(
         "UPDATE recordings SET inode=?, size=?, mtime_ns=? WHERE id=? AND state IN ('found', 'held')",
         (*identity, number),
+    )
+    return cursor.rowcount == 1
+
+
+def _end_superseded(connection: sqlite3.Connection, number: int, entry: rows.NewRecording, *, now: float) -> bool:
+    """End a recording whose key may hold what its file was before, never claimed: the file is another recording now.
+
+    Its own sid gives it a key of its own: nothing is overwritten. A sid that the metadata names can't be changed.
+    """
+    if "recording_sid" in entry.metadata:
+        return False
+    message = f"the file changed while it was sent; what it is now is the recording {entry.sid}"
+    cursor = connection.execute(
+        "UPDATE recordings SET state='deleted', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=?, error_code=?,"
+        " error_message=? WHERE id=? AND state IN ('parked', 'rejected', 'waiting', 'held', 'found')"
+        " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.recording_id=recordings.id AND o.stored_at IS NOT NULL)"
+        " AND EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
+        " AND (a.outcome='uncertain' OR a.outcome='open' AND a.upload_id IS NULL)"
+        " AND (a.inode<>? OR a.size<>? OR a.mtime_ns<>?))",
+        (now, FailureClass.FILE.value, Reason.CHANGED_WHILE_UPLOADING.value, message, number, *entry.identity),
     )
     return cursor.rowcount == 1
 

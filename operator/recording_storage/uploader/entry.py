@@ -40,7 +40,7 @@ class Reason(StrEnum):
     CHANGED_AFTER_UPLOAD = "ChangedAfterUpload"
     """The file is not the one that was stored any more, or somebody writes to it: it stays."""
     CHANGED_WHILE_UPLOADING = "ChangedWhileUploading"
-    """The file changed before it was stored; it is awaited anew and taken when it is finished."""
+    """The file changed, or was opened for writing, before it was stored; it is taken when it is finished."""
     FILE_MISSING = "FileMissing"
     """Somebody removed the file before it was stored."""
     UNREADABLE = "Unreadable"

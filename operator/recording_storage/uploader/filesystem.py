@@ -33,12 +33,17 @@ _NETWORK_MAGIC = {
 """From linux/magic.h and the file systems' own headers."""
 
 
-def network_file_system(folder: Path) -> str | None:
-    """The name of the network file system that the folder is on; None for a local one, or when it can't be told."""
+def network_file_system(place: Path | int) -> str | None:
+    """The name of the network file system that a folder or an open file is on.
+
+    None for a local one, or when it can't be told.
+    """
     if not sys.platform.startswith("linux"):
         return None
     buffer = ctypes.create_string_buffer(256)  # struct statfs is 120 bytes; f_type is its first word
-    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(folder), buffer) != 0:
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.fstatfs(place, buffer) if isinstance(place, int) else libc.statfs(os.fsencode(place), buffer)
+    if failed:
         return None
     magic = ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
     return _NETWORK_MAGIC.get(magic)

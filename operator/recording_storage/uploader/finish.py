@@ -67,7 +67,7 @@ _NO_PROOF = (
 
 def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR0911 - a list of rules
     """Whether the file is finished."""
-    if evidence.marker:
+    if evidence.marker and evidence.writers is not Writers.SOME:
         return _FINISHED
     if rule.marker_only:
         waits = evidence.writers is not Writers.SOME

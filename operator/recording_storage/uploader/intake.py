@@ -295,7 +295,7 @@ class Intake:
             except OSError:
                 return Evidence(marker=False, quiet_for=0.0, writers=Writers.UNKNOWN)
             try:
-                if not file.marker:
+                if not file.marker or file.path in self._known:  # the marker's word was broken before
                     who = writers(fd)
             finally:
                 os.close(fd)

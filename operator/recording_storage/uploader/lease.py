@@ -12,6 +12,8 @@ import fcntl
 import signal
 from enum import Enum
 
+from recording_storage.uploader.filesystem import network_file_system
+
 _SETLEASE = getattr(fcntl, "F_SETLEASE", None)
 
 
@@ -21,7 +23,10 @@ class Writers(Enum):
     NONE = "none"
     SOME = "some"
     UNKNOWN = "unknown"
-    """Leases can't be had here: another owner's file, a file system without them, another system than Linux."""
+    """Leases can't be had here: another owner's file, a file system without them, another system than Linux.
+
+    On a network file system a refusal says nothing: NFS gives none without a delegation, CIFS none without an oplock.
+    """
 
 
 def ignore_lease_breaks() -> None:
@@ -36,7 +41,7 @@ def writers(fd: int) -> Writers:
     try:
         fcntl.fcntl(fd, _SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EBUSY, errno.ETXTBSY):
+        if error.errno in (errno.EAGAIN, errno.EBUSY, errno.ETXTBSY) and network_file_system(fd) is None:
             return Writers.SOME
         return Writers.UNKNOWN
     fcntl.fcntl(fd, _SETLEASE, fcntl.F_UNLCK)

@@ -91,6 +91,7 @@ class MultipartUpload:
     def run(self) -> StoredFacts:
         source = SourceFile(self._task, spool=self._around.spool)
         try:
+            source.require_finished()
             for rebuild in range(MAX_REBUILDS + 1):
                 try:
                     return self._attempt(source)
@@ -114,7 +115,7 @@ class MultipartUpload:
         self._task.attempt_id = upload.attempt_id
         try:
             parts, sha256 = self._send(source, upload)
-            source.require_same()
+            source.require_finished()
             fault_point("before-complete")
             stored = self._complete(upload, parts)
         except S3Failure as failure:
@@ -140,6 +141,7 @@ class MultipartUpload:
                 self._give_up(upload)  # the file has changed: these parts are of no use any more
             raise
         fault_point("after-complete")
+        source.require_same_as_sent()
         return facts(self._task, stored, location=self._location, sha256=sha256, clock=self._around.clock)
 
     def _begin(self) -> OpenMultipart:

@@ -19,10 +19,12 @@ SINGLE_UP_TO = 8 << 20
 class FileProblemError(Exception):
     """The file itself is not as it was found; `reason` says how."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, left_object: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.left_object = left_object
+        """What the file was before is at the destination now, under the recording's key."""
 
 
 class StoppedError(Exception):

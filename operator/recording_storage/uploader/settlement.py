@@ -149,7 +149,7 @@ class Settlement:
                 _S.WAITING if waits else _S.PARKED,
                 error=EntryError(FailureClass.FILE.value, problem.reason.value, problem.message),
                 attempt_id=outcome.task.attempt_id,
-                outcome=AttemptOutcome.FAILED,
+                outcome=AttemptOutcome.UNCERTAIN if problem.left_object else AttemptOutcome.FAILED,
             )
         )
         if problem.reason is not Reason.CHANGED_AFTER_UPLOAD:

@@ -15,6 +15,7 @@ from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.walk import identity_of, open_media
 
@@ -68,6 +69,23 @@ class SourceFile:
         """Raise FileProblemError when the open file is not what was found any more."""
         if identity_of(os.fstat(self.fd)) != self._recording.identity:
             raise FileProblemError(Reason.CHANGED_WHILE_UPLOADING, "the file changed before it was stored")
+
+    def require_finished(self) -> None:
+        """The same, and nobody writes to it again: what was found during an outage may be uploaded a day later."""
+        if writers(self.fd) is Writers.SOME:
+            raise FileProblemError(
+                Reason.CHANGED_WHILE_UPLOADING,
+                "somebody has the file open for writing again, before it was stored; it is taken when it is closed",
+            )
+        self.require_same()
+
+    def require_same_as_sent(self) -> None:
+        """The same after the object was made: raises FileProblemError when that is not the recording any more."""
+        try:
+            self.require_same()
+        except FileProblemError as problem:
+            problem.left_object = True
+            raise
 
     def read_into(self, buffer: memoryview, *, offset: int) -> None:
         """Fill the buffer. Raises FileProblemError when the file is shorter by now, or can't be read."""
@@ -164,7 +182,7 @@ def upload_single(
         body = memoryview(buffer)[: source.size]
         for reread in range(MAX_REREADS + 1):
             source.read_into(body, offset=0)
-            source.require_same()
+            source.require_finished()
             sha256 = hashlib.sha256(body).hexdigest()
             fault_point("before-put")
             try:
@@ -178,6 +196,7 @@ def upload_single(
                     raise key_taken(task) from failure
                 stored = StoredObject("", Checksum(ChecksumAlgorithm.SHA256, checksums.encoded_sha256(sha256)))
             fault_point("after-put")
+            source.require_same_as_sent()
             return facts(task, stored, location=location, sha256=sha256, clock=surroundings.clock)
         raise AssertionError("the last round returns or raises")
     finally:

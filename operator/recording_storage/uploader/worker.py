@@ -97,8 +97,9 @@ class Worker:
             raise StoppedError
         source = SourceFile(task, spool=self._around.spool)
         try:
+            source.require_finished()
             receipt = self._media.store(task.recording, fd=source.fd, stop=self._around.stop)
-            source.require_same()
+            source.require_finished()
         finally:
             source.close()
         return StoredFacts(
