@@ -228,6 +228,13 @@ class Running:
             assert time.monotonic() < deadline, one
             time.sleep(0.005)
 
+    def await_none(self, *, timeout: float = 20.0) -> None:
+        """Wait until the journal has forgotten all."""
+        deadline = time.monotonic() + timeout
+        while left := self.recordings():
+            assert time.monotonic() < deadline, left
+            time.sleep(0.005)
+
     def await_scan(self, number: int, *, timeout: float = 20.0) -> None:
         """Wait until there were so many walks over the spool."""
         deadline = time.monotonic() + timeout

@@ -129,11 +129,17 @@ def mend_retry_times(connection: sqlite3.Connection, *, now: float) -> int:
     ).rowcount
 
 
-def purge(connection: sqlite3.Connection, *, before: float, untold_too: bool) -> int:
-    """Forget final ones that ended before a moment; what the receiver hasn't heard of stays, unless `untold_too`."""
+def purge(connection: sqlite3.Connection, *, before: float, untold_too: bool, unswept_too: bool, limit: int) -> int:
+    """Forget final ones that ended before a moment, at most `limit`; how many.
+
+    What the receiver hasn't heard of stays, unless `untold_too`; what has left a multipart upload that is still to be
+    aborted stays, unless `unswept_too`: with the row goes all that is known of it.
+    """
     told = "" if untold_too else " AND told_seq >= seq"
+    unswept = "SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id AND a.outcome='abandoned'"
+    swept = "" if unswept_too else f" AND NOT EXISTS ({unswept})"
     states = ",".join(f"'{state.value}'" for state in FINAL)
+    chosen = f"state IN ({states}) AND changed_at < ?{told}{swept} ORDER BY id LIMIT ?"
     return connection.execute(
-        f"DELETE FROM recordings WHERE state IN ({states}) AND changed_at < ?{told}",
-        (before,),
+        f"DELETE FROM recordings WHERE id IN (SELECT id FROM recordings WHERE {chosen})", (before, limit)
     ).rowcount

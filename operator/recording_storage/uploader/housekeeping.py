@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
@@ -26,7 +27,9 @@ PURGE_EVERY = 3600.0
 KEEP_FINAL = 24 * 3600.0
 """Seconds that released and deleted recordings stay in the journal, for whoever asks."""
 KEEP_UNTOLD = 30 * 24 * 3600.0
-"""The same for those that the store has not heard the end of."""
+"""The same for those that the store has not heard the end of, or that have left a multipart upload to be aborted."""
+PURGED_AT_ONCE = 2000
+"""Rows in one transaction: others wait for it."""
 LOW_SPACE = ((0.03, logging.CRITICAL), (0.10, logging.WARNING))
 """Free share of the volume, and how loudly it is told."""
 
@@ -100,9 +103,21 @@ class Housekeeping:
             log.error("%s parked: the destination was held for the whole retry window", counted(parked, "recording"))
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY
-            moment = self._clock.now()
-            self._parts.journal.run(lambda connection: _purge(connection, moment))
+            self._purge(self._clock.now())
         self._look_at_space()
+
+    def _purge(self, now: float) -> None:
+        untold_too = not self._parts.reporter.tells_ends  # nobody is ever going to hear of it
+        for age, every in ((KEEP_FINAL, False), (KEEP_UNTOLD, True)):
+            purge = partial(
+                group_moves.purge,
+                before=now - age,
+                untold_too=untold_too or every,
+                unswept_too=every,
+                limit=PURGED_AT_ONCE,
+            )
+            while self._parts.journal.run(purge) == PURGED_AT_ONCE:
+                pass
 
     def _look_at_space(self) -> None:
         found = space(self._parts.spool.root)
@@ -124,8 +139,3 @@ def _save_running_time(connection: sqlite3.Connection, value: str) -> None:
     connection.execute(
         "INSERT INTO meta VALUES ('running_time', ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value", (value,)
     )
-
-
-def _purge(connection: sqlite3.Connection, now: float) -> None:
-    group_moves.purge(connection, before=now - KEEP_FINAL, untold_too=False)
-    group_moves.purge(connection, before=now - KEEP_UNTOLD, untold_too=True)

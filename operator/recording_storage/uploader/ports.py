@@ -140,6 +140,10 @@ class Outbox(Protocol):
 class Reporter(Protocol):
     """Tells somebody how recordings stand: the store, or a file of receipts. Runs a thread of its own."""
 
+    @property
+    def tells_ends(self) -> bool:
+        """Whether it tells of a recording's end (`released`, `deleted`), too; if not, nobody waits to hear of it."""
+
     def start(self, outbox: Outbox) -> None: ...
 
     def wake(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.app import Options, Uploader
@@ -15,9 +14,11 @@ from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lease import ignore_lease_breaks
 from recording_storage.uploader.schema import SchemaTooNewError
+from recording_storage.uploader.signals import stop_event
 from recording_storage.uploader.spool import Spool, SpoolBusyError, SpoolError, SpoolLock
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from recording_storage.uploader.ports import StateView
@@ -65,9 +66,7 @@ def serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
 
 def _serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
     ignore_lease_breaks()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_event(signal.SIGTERM, signal.SIGINT)
     spool = Spool(options.spool)
     spool.make_folder()
     lock = SpoolLock(spool)
