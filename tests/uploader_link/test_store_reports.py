@@ -193,3 +193,30 @@ def test_a_store_that_is_down_does_not_hold_up_the_end(fake_store, outbox, repor
     reports.close()
     assert time.monotonic() - started < 3
     assert not reports._thread.is_alive()
+
+
+def test_accounts_that_are_bound_while_reports_go_out_end_nothing(fake_store, outbox, reports):
+    """A new plan comes from another thread while the accounts that wait are gone through."""
+    binders: list[threading.Thread] = []
+
+    class Waiting(dict[str, float]):
+        def items(self):
+            for pair in super().items():
+                binders.append(threading.Thread(target=reports.retry_now))
+                binders[-1].start()
+                binders[-1].join(0.2)  # it gets so far as it can
+                yield pair
+
+    outbox.put(entry(sid(1), account=OTHER), entry(sid(2)))
+    pending = outbox.pending
+
+    def first_pending(limit: int, *, without: Collection[str] = ()) -> Sequence[Recording]:
+        outbox.pending = pending
+        reports._unbound = Waiting({OTHER: time.monotonic() + 1000, f"AC{'8' * 32}": time.monotonic() + 1000})
+        return [one for one in pending(limit, without=without) if one.account_sid != OTHER]
+
+    outbox.pending = first_pending
+    reports.start(outbox)
+    reports.wake()
+    outbox.wait_until(lambda: len(outbox.acknowledged) == 2)
+    assert binders

@@ -312,12 +312,12 @@ class Intake:
         """Commit entries for finished files. Raises JournalError; then none of them is entered."""
         if not batch:
             return
-        again = [(self._known[file.path], file) for file in batch if file.path in self._known]
-        again = [pair for pair in again if self._candidates.is_mended(pair[1])]
-        new = [file for file in batch if file.path not in self._known]
+        known = [(file, self._known.get(file.path)) for file in batch]  # asked once: a release may forget one meanwhile
+        again = [(one, file) for file, one in known if one is not None and self._candidates.is_mended(file)]
+        new = [file for file, one in known if one is None]
         if not new and not again:
             return
-        entered = self._candidates.enter(new, again=[(known.id, file) for known, file in again])
+        entered = self._candidates.enter(new, again=[(one.id, file) for one, file in again])
         fault_point("found-journalled")
         with self._lock:
             for file, (number, mendable) in entered.items():

@@ -32,6 +32,8 @@ TAKEN, NOT_BOUND, CONFLICT, REFUSED, TOO_LARGE = 200, 403, 409, 422, 413
 class StoreReports:
     """The port `Reporter`: `start`, `wake` whenever something changed, `close`."""
 
+    tells_ends = True
+
     def __init__(self, connect: Callable[[], StoreApi]) -> None:
         self._connect = connect
         self._outbox: Outbox | None = None
@@ -84,9 +86,8 @@ class StoreReports:
                 self._changed.wait_for(lambda: self._woken or self._closing, self._next_unbound())
                 last = self._closing
                 self._woken = self._retry = False
-                without = self._still_unbound()
             try:
-                while self._send(outbox, without):
+                while self._send(outbox):
                     failures = 0
             except (StoreUnreachableError, StoreRefusedError, JournalError) as error:
                 log.log(logging.WARNING if failures == 0 else logging.DEBUG, "reports wait for the store: %s", error)
@@ -95,9 +96,9 @@ class StoreReports:
             if last:
                 return
 
-    def _send(self, outbox: Outbox, without: frozenset[str]) -> bool:
+    def _send(self, outbox: Outbox) -> bool:
         """One group; True when there was something to send."""
-        group = outbox.pending(GROUP, without=without | self._still_unbound())
+        group = outbox.pending(GROUP, without=self._still_unbound())
         if not group:
             return False
         reports, impossible = _reports_of(group)
@@ -149,8 +150,9 @@ class StoreReports:
 
     def _still_unbound(self) -> frozenset[str]:
         now = time.monotonic()
-        self._unbound = {account: at for account, at in self._unbound.items() if at > now}
-        return frozenset(self._unbound)
+        with self._changed:
+            self._unbound = {account: at for account, at in self._unbound.items() if at > now}
+            return frozenset(self._unbound)
 
     def _next_unbound(self) -> float | None:
         """Seconds, or None to wait until woken."""
