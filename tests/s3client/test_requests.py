@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from recording_storage.domain.failures import Capability, S3Failure
+from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 from recording_storage.s3.types import Credential, FileSlice, Part
 from tests.s3client.fake_server import FakeServer, answer, error
 from tests.s3client.replies import OK, K, fails
@@ -277,3 +277,18 @@ def test_a_refusal_on_other_grounds_costs_no_capability(make_client):
         with fails(K.FILE, "InvalidRequest"):
             client.complete_multipart("k", upload_id="u", parts=[Part(1, 5, "e", "AAAAAAAAAAA=")])
     assert not client.capabilities.missing
+
+
+def test_an_expired_credential_sends_nothing(make_client):
+    end = 1_769_860_800.0
+    moment = end - 1
+    credential = Credential("AKIDEXAMPLE", "hunter2-the-secret-key", None, end)
+    with FakeServer(lambda _: answer(200, ETag='"e"')) as server:
+        client = make_client(server.endpoint, credential=credential, options={"clock": lambda: moment})
+        client.put_object("calls/a.wav", b"x")
+        moment = end
+        with pytest.raises(S3Failure, match="has expired at 2026-01-31T12:00:00Z") as caught:
+            client.put_object("calls/b.wav", b"x")
+        assert [request.target for request in server.requests] == ["/bucket/calls/a.wav"]
+    assert (caught.value.kind, caught.value.code) == (FailureClass.CREDENTIAL, "ExpiredToken")
+    assert not caught.value.uncertain

@@ -107,3 +107,14 @@ def test_a_public_key_in_use_is_not_deleted(live: LiveStore):
         off = {"FriendlyName": "x", "EncryptionEnabled": "false"}
         assert http.post("/v1/VoiceRecordingSettings/Default", data=off).status_code == 201
         assert http.delete(f"/v1/Credentials/PublicKeys/{sid}").status_code == 204
+
+
+@pytest.mark.parametrize("name", ["SessionToken", "Expiration"])
+def test_a_temporary_key_pair_is_refused_with_the_reason(live: LiveStore, name: str):
+    with live.http() as http:
+        form = {"Credentials": "AKIAIOSFODNN7EXAMPLE:planted-secret", name: "2026-01-31T12:00:00Z"}
+        answer = http.post("/v1/Credentials/AWS", data=form)
+        assert answer.status_code == 400
+        assert f"{name}: temporary key pairs" in answer.json()["message"]
+        assert "planted" not in answer.text
+        assert http.get("/v1/Credentials/AWS").json()["credentials"] == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
+from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
 from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.protocol.sync import SpoolReport
 from recording_storage.uploader.entry import Identity, Recording
@@ -45,7 +45,7 @@ def account_plan(*, revision: int = 1, secret: str = "a-secret-key", bucket: str
         region="us-east-1",
         allow_http=True,
         allow_private=True,
-        credential=CredentialPlan(sid="CR" + "2" * 32, access_key_id="AKIA1", secret_access_key=secret),
+        credential=StaticKeys(sid="CR" + "2" * 32, access_key_id="AKIA1", secret_access_key=secret),
     )
     product = ProductPlan(destination_id=destination.id)
     return AccountPlan(

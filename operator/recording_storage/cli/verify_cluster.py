@@ -80,7 +80,7 @@ def _credential(reader: "_Reader", name: str) -> Credential:
             values.append(b64decode(data[key], validate=True).decode().strip())
         except ValueError:
             raise ClusterError(f"Secret {reader.namespace}/{reference.name}: {key!r} is no text") from None
-    return Credential(*values)
+    return Credential(access_key_id=values[0], secret_access_key=values[1])
 
 
 class _Reader:

@@ -1,18 +1,42 @@
 """The plan: what an uploader must know, by account."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Discriminator, Field, SecretStr, Tag
 
 from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
 from recording_storage.domain.states import Product
 from recording_storage.protocol.base import Message, Sid
 
 
-class CredentialPlan(Message):
-    """The present credential of a destination. Never journalled, never logged."""
+class StaticKeys(Message):
+    """A key pair; with a session token and an end where it is a temporary one. Never journalled, never logged."""
 
+    type: Literal["StaticKeys"] = "StaticKeys"
     sid: Sid
     access_key_id: str
     secret_access_key: SecretStr
+    session_token: SecretStr | None = None
+    expiration: AwareDatetime | None = None
+    """From then on it counts as refused."""
+
+
+class OtherCredential(Message):
+    """Of a kind that a newer store knows; this version can't use it, and says so."""
+
+    type: str
+    sid: Sid
+
+
+def _kind_of(raw: Any) -> str:
+    kind = raw.get("type", "StaticKeys") if isinstance(raw, dict) else raw.type
+    return "StaticKeys" if kind == "StaticKeys" else "other"
+
+
+CredentialPlan = Annotated[
+    Annotated[StaticKeys, Tag("StaticKeys")] | Annotated[OtherCredential, Tag("other")], Discriminator(_kind_of)
+]
+"""The present credential of a destination, by its `type`; a message from before there were types is of StaticKeys."""
 
 
 class EncryptionPlan(Message):

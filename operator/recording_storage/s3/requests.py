@@ -98,6 +98,7 @@ class Requests:
         Raises:
             S3Failure: always with its operation named.
         """
+        self._require_valid(operation)
         encoded = encoded_query(query) if query else ""
         payload_hash = (payload.sha256() if payload.length else EMPTY_SHA256) if signed else UNSIGNED_PAYLOAD
         route = self._route
@@ -128,6 +129,18 @@ class Requests:
 
     def close(self) -> None:
         self._route.transport.close()
+
+    def _require_valid(self, operation: str) -> None:
+        """An expired credential is refused here as the server would, which may be lax or have no word for it."""
+        end = self._credential.expiration
+        if end is not None and self._clock() + self._offset >= end:
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
+            raise S3Failure(
+                FailureClass.CREDENTIAL,
+                code="ExpiredToken",
+                message=f"the credential has expired at {moment}; put a new one in its place",
+                operation=operation,
+            )
 
     def _exchange(
         self,

@@ -11,11 +11,13 @@ from recording_storage.domain.policy import ServerSideEncryption
 
 @dataclass(frozen=True)
 class Credential:
-    """A key pair, with the session token where it is a temporary one."""
+    """A key pair, with the session token and the end where it is a temporary one."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+    expiration: float | None = None
+    """POSIX time from which on it is no longer used; None: it has no end."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from recording_storage.uploader.config_file import DocumentError, read_document
 from recording_storage.uploader.config_values import (
     AccessKeyId,
     HeaderText,
+    Moment,
     RetryWindow,
     SecretKey,
     SessionToken,
@@ -58,6 +59,8 @@ class DestinationConfig(_Strict, frozen=True):
     secret_access_key: SecretKey
     region: str = ""
     session_token: SessionToken | None = None
+    expiration: Moment | None = None
+    """When the credential ends, where it is a temporary one."""
     ca_file: str = ""
     """PEM; relative to the configuration."""
     expected_bucket_owner: HeaderText = HeaderText()
@@ -163,6 +166,7 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
             wanted.access_key_id,
             str(wanted.secret_access_key),
             str(wanted.session_token) if wanted.session_token else None,
+            None if wanted.expiration is None else float(wanted.expiration),
         ),
         credential_sid="local",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import ClassVar
 
 from recording_storage.domain.durations import DAY, format_duration, parse_duration, shown
@@ -27,6 +28,10 @@ class Settle(Seconds):
     """A day at most: longer, and a spool fills with what is finished."""
 
     longest = DAY
+
+
+class Moment(float):
+    """POSIX time, written as RFC 3339 with its zone."""
 
 
 class Secret(str):
@@ -92,6 +97,8 @@ def read_value(kind: type, value: object) -> object:
         )
     if issubclass(kind, Seconds):
         return kind(_seconds(value, longest=kind.longest))
+    if kind is Moment:
+        return Moment(_moment(value))
     if kind is Tags:
         return Tags(_tags(value))
     if not isinstance(value, str):
@@ -125,6 +132,16 @@ def _seconds(value: object, *, longest: float) -> float:
     if not seconds <= longest:
         raise ValueError(f"{shown(value)} must be a duration of {format_duration(longest)} at most")
     return seconds
+
+
+def _moment(value: object) -> float:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{shown(value)} must be a time with its zone, such as 2026-01-31T12:00:00Z")
+    return moment.timestamp()
 
 
 def _tags(value: object) -> dict[str, str]:

@@ -44,6 +44,8 @@ class DestinationTerms:
     proven: bool = False
     credential: Credential | None = field(default=None, repr=False)
     credential_sid: str = ""
+    credential_type: str = ""
+    """Of a credential that is there and that this version can't use; else empty."""
 
     @property
     def location(self) -> BucketLocation:

@@ -13,6 +13,7 @@ from recording_storage import __version__
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.policy import UploadPolicy
 from recording_storage.domain.states import RecordingState
+from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
@@ -70,10 +71,18 @@ def _terms(message: DestinationPlan) -> DestinationTerms:
         tags=message.tags,
         encryption=encryption.model_dump() if encryption is not None else None,
         proven=message.proven,
-        credential=Credential(credential.access_key_id, credential.secret_access_key.get_secret_value())
-        if credential is not None
-        else None,
+        credential=_keys(credential) if isinstance(credential, StaticKeys) else None,
         credential_sid=credential.sid if credential is not None else "",
+        credential_type=credential.type if isinstance(credential, OtherCredential) else "",
+    )
+
+
+def _keys(message: StaticKeys) -> Credential:
+    return Credential(
+        message.access_key_id,
+        message.secret_access_key.get_secret_value(),
+        message.session_token.get_secret_value() if message.session_token is not None else None,
+        message.expiration.timestamp() if message.expiration is not None else None,
     )
 
 

@@ -27,6 +27,12 @@ def unusable(terms: DestinationTerms | None, *, live: bool) -> EntryError | None
             Reason.ENCRYPTION_UNAVAILABLE,
             "the destination wants encryption, which this version does not have; nothing is sent in clear instead",
         )
+    if terms.credential_type:
+        return reason(
+            Reason.NO_CREDENTIAL,
+            f"its credential is of type {terms.credential_type[:80]!r}, which this version can't use:"
+            " run a newer uploader, or give the settings a credential of type StaticKeys",
+        )
     if terms.credential is None:
         return reason(Reason.NO_CREDENTIAL, "there is no credential for this destination: create one and enable it")
     return None

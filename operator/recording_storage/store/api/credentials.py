@@ -45,6 +45,8 @@ _add_common_routes(PublicKey)
 def create_aws(request: Request, store: StoreDep, caller: CallerDep, form: FormDep) -> dict[str, Any]:
     if "Credentials" not in form:
         raise invalid("Credentials is required: ACCESS_KEY_ID:SECRET_ACCESS_KEY")
+    if temporary := {"Expiration", "SessionToken"} & form.keys():
+        raise invalid(f"{min(temporary)}: temporary key pairs are not kept here; give one that stays valid")
     name = form.get("FriendlyName", "")
     row = create_credential(store, account_sid=caller.account_sid, credentials=form["Credentials"], friendly_name=name)
     return _render(request, row)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
-from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, EncryptionPlan, ProductPlan
+from recording_storage.protocol.plan import AccountPlan, DestinationPlan, EncryptionPlan, ProductPlan, StaticKeys
 from recording_storage.store.database.models import UNFINISHED, Account, AwsCredential, Destination, Recording, Settings
 from recording_storage.store.secrets_box import SecretsBox
 from recording_storage.store.services.credentials import open_credential
@@ -179,8 +179,8 @@ def _destination(placed: PlacedDestination) -> DestinationPlan:
     return plan.model_copy(update={"encryption": encryption})
 
 
-def _credential(box: SecretsBox, row: AwsCredential) -> CredentialPlan:
+def _credential(box: SecretsBox, row: AwsCredential) -> StaticKeys:
     pair = open_credential(box, row)
-    return CredentialPlan(
+    return StaticKeys(
         sid=row.sid, access_key_id=pair.access_key_id, secret_access_key=SecretStr(pair.secret_access_key)
     )
