@@ -84,9 +84,9 @@ def test_what_is_left_alone(quick: SpoolFolder, tmp_path: Path) -> None:
     quick.put("fine.wav")
     quick.put("content.json")
     finished = quick.once()
-    assert finished.returncode == 0, finished.stderr
-    assert "link.wav is a symbolic link" in finished.stderr
-    assert "pipe.wav is no regular file" in finished.stderr
+    assert finished.returncode == 3, "what is no file is left alone, and told"
+    assert "link.wav is not taken: it is a symbolic link" in finished.stderr
+    assert "pipe.wav is not taken: it is no regular file" in finished.stderr
     assert outside.read_bytes() == b"not ours"
     assert sorted(one["file"] for one in quick.receipts) == ["content.json", "fine.wav"]
     assert (quick.root / "coming.wav.recording.json").exists()
@@ -94,6 +94,7 @@ def test_what_is_left_alone(quick: SpoolFolder, tmp_path: Path) -> None:
 
 def test_an_empty_file_is_stored_as_an_empty_object(quick: SpoolFolder) -> None:
     quick.put("empty.wav", 0)
+    (quick.root / "empty.wav.done").touch()
     assert quick.once().returncode == 0
     quick.check_all_stored()
 

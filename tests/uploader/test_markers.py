@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from recording_storage.uploader.inotify import Hint
+from recording_storage.uploader.inotify import CLOSE_WRITE, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import SpoolFolder
 
@@ -22,7 +22,7 @@ def test_a_stray_marker_does_not_finish_the_next_file(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, *, leases: bool
 ) -> None:
     if not leases:  # the recorder's files are another user's
-        monkeypatch.setattr("recording_storage.uploader.intake.writers", lambda _: Writers.UNKNOWN)
+        monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
         monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
     marker = quick.root / "call.wav.done"
     marker.touch()
@@ -47,14 +47,15 @@ def test_evidence_of_an_earlier_file_says_nothing_of_the_next(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leases can't be had: the recorder's files are another user's."""
-    monkeypatch.setattr("recording_storage.uploader.intake.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         quick.put("call.wav", 10)
         (quick.root / "call.wav.done").touch()
         running.await_states({"call.wav": "released"})
         # a hint that comes late: the first file was closed
-        running.uploader.intake._take_hint(Hint("call.wav", closed=True))
+        assert running.uploader.intake._watch is not None
+        running.uploader.intake._watch.take(Event("call.wav", CLOSE_WRITE, 0, opens=False))
         with (quick.root / "call.wav").open("wb") as call:
             call.write(b"before the hold")
             call.flush()
@@ -73,7 +74,7 @@ def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The recorder's files are another user's; the file was looked at while it grew."""
-    monkeypatch.setattr("recording_storage.uploader.intake.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         running.uploader.intake.scanned.wait(5)

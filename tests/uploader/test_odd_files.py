@@ -40,7 +40,7 @@ ODD = {
     "a name of 245 bytes": lambda s: s.put("n" * 241 + ".wav"),
     "a name with a newline": lambda s: s.put("a\nb.wav"),
     "a name with a leading dash": lambda s: s.put("-rf"),
-    "an empty file": lambda s: s.put("empty.wav", 0),
+    "an empty file": lambda s: (s.put("empty.wav", 0), (s.root / "empty.wav.done").touch()),
 }
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from recording_storage.uploader import filesystem, release
 from recording_storage.uploader.entry import Identity, Reason
-from recording_storage.uploader.finish import FinishRule
-from recording_storage.uploader.inotify import Hint
+from recording_storage.uploader.inotify import MOVED_TO, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder
 
@@ -258,8 +257,9 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
 ) -> None:
     """Where nothing but a marker or a rename is proof: the recorder is still writing the file, on another node."""
     path = quick.root / "a.wav"
-    monkeypatch.setattr("recording_storage.uploader.intake.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.filesystem.network_file_system", lambda _: "nfs")
     put_back = threading.Event()
 
     def begin_the_next() -> None:
@@ -272,20 +272,19 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
         quick.running() as running,
     ):
         intake = running.uploader.intake
-        intake._rule = FinishRule(settle=0.0, network=True)
         seen = threading.Event()
-        came: list[Hint] = []
-        real = intake._take_hint
+        assert intake._watch is not None
+        came: list[Event] = []
+        real = intake._watch.take
 
-        def take(hint: Hint) -> None:
-            real(hint)
-            if hint.moved_in and hint.path == "a.wav":
-                came.append(hint)
+        def take(event: Event) -> None:
+            real(event)
+            if event.mask & MOVED_TO and event.path == "a.wav":
+                came.append(event)
             if len(came) > 1:  # the first is the recorder's
                 seen.set()
 
-        assert intake._watch is not None
-        intake._watch._hint = take
+        intake._watch._watch._take = take
         assert intake.scanned.wait(5)
         rename_over(path, FIRST, moment=1.6e9)
         assert put_back.wait(10)

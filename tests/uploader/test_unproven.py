@@ -32,7 +32,7 @@ def scan(running: Running) -> None:
 @pytest.fixture
 def another_users_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """No lease can be had of them, and they were closed while no uploader ran."""
-    monkeypatch.setattr("recording_storage.uploader.intake.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_they_are_told_at_once_and_every_hour(
     unproven: tuple[Running, FakeClock], caplog: pytest.LogCaptureFixture
 ) -> None:
     running, clock = unproven
-    words = "a.wav has not changed for a long time and is not taken: nothing proves that it is finished"
+    words = "a.wav is not taken: nothing proves that it is finished"
     assert sum(words in record.getMessage() for record in caplog.get_records("setup")) == 1
     scan(running)
     assert words not in caplog.text

@@ -18,7 +18,6 @@ from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.counters import Counters
 from recording_storage.uploader.engine import Engine
-from recording_storage.uploader.filesystem import network_file_system
 from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.intake import Intake
 from recording_storage.uploader.journal import Journal, JournalError
@@ -109,9 +108,6 @@ class Uploader:
             counters=Counters(),
             media=media,
         )
-        network = network_file_system(spool.root)
-        if network is not None:
-            log.warning("the spool is on %s: only .done markers and renames into place prove a file finished", network)
         self.intake = Intake(
             spool,
             journal=self.journal,
@@ -125,7 +121,6 @@ class Uploader:
             rule=FinishRule(
                 settle=settle,
                 marker_only=options.marker_only,
-                network=network is not None,
                 quiet_proof=options.quiet_proof,
             ),
             clock=self.clock,
@@ -133,6 +128,7 @@ class Uploader:
             found=self._found,
         )
         self.parts.releaser.returning = self.intake.returning
+        self.parts.releaser.is_opened = self.intake.is_opened
         self.progress = Progress()
         self.engine = Engine(
             self.parts,
@@ -333,7 +329,7 @@ class Uploader:
         threading.excepthook = self._hook
         self._failure = damage
         counters = self.parts.counters.values()
-        left = sum(tally.count for tally in states.values()) + self.intake.growing
+        left = sum(tally.count for tally in states.values()) + self.intake.growing + self.intake.left_alone
         log.info(
             "stored %s (%s), released %d; %d left",
             counted(int(counters["stored"]), "recording"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from recording_storage.uploader.faults import fault_point
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _NETWORK_MAGIC = {
     0x6969: "nfs",
@@ -29,24 +32,54 @@ _NETWORK_MAGIC = {
     0x47504653: "gpfs",
     0x01161970: "gfs2",
     0x7461636F: "ocfs2",
+    0x20030528: "orangefs",
+    0x786F4256: "vboxsf",
 }
 """From linux/magic.h and the file systems' own headers."""
 
 
-def network_file_system(place: Path | int) -> str | None:
-    """The name of the network file system that a folder or an open file is on.
+def network_file_system(place: str | int) -> str | None:
+    """The name of the network file system that a path or a descriptor is on; None for a local one.
 
-    None for a local one, or when it can't be told.
+    Raises:
+        OSError: it can't be told.
     """
     if not sys.platform.startswith("linux"):
         return None
-    buffer = ctypes.create_string_buffer(256)  # struct statfs is 120 bytes; f_type is its first word
     libc = ctypes.CDLL(None, use_errno=True)
-    failed = libc.fstatfs(place, buffer) if isinstance(place, int) else libc.statfs(os.fsencode(place), buffer)
-    if failed:
-        return None
-    magic = ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
-    return _NETWORK_MAGIC.get(magic)
+    buffer = ctypes.create_string_buffer(256)  # struct statfs is 120 bytes; f_type is its first word
+    code = libc.fstatfs(place, buffer) if isinstance(place, int) else libc.statfs(os.fsencode(place), buffer)
+    if code != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return _NETWORK_MAGIC.get(ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF)
+
+
+class FileSystems:
+    """Which of a spool's file systems are network ones: a volume may be mounted anywhere below it. One thread's."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str | None] = {}
+        self._told: set[int] = set()
+
+    def ask_again(self) -> None:
+        """Others may be mounted by now, and get a device's number that was another's."""
+        self._names.clear()
+
+    def is_network(self, device: int, path: str) -> bool:
+        """Whether the device (`st_dev`) that the file `path` is on belongs to one; True where that can't be told."""
+        if device not in self._names:
+            try:
+                name = self._names[device] = network_file_system(path)
+            except OSError:
+                return True  # nothing is taken for local that may be none
+            if name is None:
+                self._told.discard(device)
+            elif device not in self._told:
+                self._told.add(device)
+                log.warning(
+                    "%s is on %s: only .done markers and renames into place prove a file there finished", path, name
+                )
+        return self._names[device] is not None
 
 
 def space(folder: Path) -> tuple[int, int] | None:

@@ -23,8 +23,6 @@ class FinishRule:
     """Seconds."""
     marker_only: bool = False
     """Nothing but `NAME.EXT.done` counts."""
-    network: bool = False
-    """The spool is on a network file system: nobody here knows who writes to it elsewhere."""
     quiet_proof: float | None = None
     """Seconds of quiet that count as proof where no better one is to be had; None: they never do."""
 
@@ -34,12 +32,18 @@ class Evidence(NamedTuple):
 
     marker: bool
     quiet_for: float
-    """Seconds since its last change."""
+    """Seconds since it was last seen in use, closed or renamed, or, of what was there at the start, changed."""
     writers: Writers
+    network: bool = False
+    """It is on a network file system: nobody here knows who writes to it elsewhere."""
+    empty: bool = False
+    """Nothing is in it: its name may have been reserved for a call that is still to come."""
     closed: bool = False
-    """A writer was seen to close it after its last change."""
+    """A writer was seen to close it after its last change, and everybody who was seen to open it."""
     moved_in: bool = False
-    """It was seen to be renamed into place."""
+    """It was seen to be renamed or linked into place, and not to be open."""
+    opened: bool = False
+    """Somebody was seen to open it, and not to close it."""
     watched_for: float = 0.0
     """Seconds for which we ourselves have seen it unchanged: no clock that is set can add to them."""
 
@@ -51,18 +55,22 @@ class Judgement(NamedTuple):
     why: str = ""
     settling: bool = False
     """Only time is missing."""
+    in_use: bool = False
+    """Somebody has it open for writing."""
     unproven: bool = False
     """It may well be finished, and only somebody's word can tell."""
 
 
 _FINISHED = Judgement(finished=True)
 _IN_USE = "is open for writing"
+_EMPTY = "is empty and may be filled yet: if it is finished, make an empty file NAME.EXT.done beside it, or remove it"
 _NO_MARKER = "it waits for its marker: if it is finished, make an empty file NAME.EXT.done beside it"
-_NO_PROOF = (
-    "nothing proves that it is finished (no marker, no lease, no close was seen): if it is, make an empty file"
-    " NAME.EXT.done beside it; for good, let the recorder do so, run the uploader as the recorder's user, or start it"
-    " with --quiet-proof"
+_REMEDY = (
+    "if it is finished, make an empty file NAME.EXT.done beside it; for good, let the recorder do so, run the uploader"
+    " as the recorder's user or with CAP_LEASE, or start it with --quiet-proof"
 )
+_NO_PROOF = f"nothing proves that it is finished (no marker, no lease, no close was seen): {_REMEDY}"
+_OPENED = f"somebody has opened it and not been seen to close it: {_REMEDY}"
 
 
 def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR0911 - a list of rules
@@ -71,16 +79,18 @@ def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR091
         return _FINISHED
     if rule.marker_only:
         waits = evidence.writers is not Writers.SOME
-        return Judgement(finished=False, why=_NO_MARKER if waits else _IN_USE, unproven=waits)
+        return Judgement(finished=False, why=_NO_MARKER if waits else _IN_USE, unproven=waits, in_use=not waits)
     if evidence.writers is Writers.SOME:
-        return Judgement(finished=False, look_again=max(rule.settle, 1.0), why=_IN_USE)
+        return Judgement(finished=False, look_again=max(rule.settle, 1.0), why=_IN_USE, in_use=True)
+    if evidence.empty:
+        return Judgement(finished=False, why=_EMPTY, unproven=True)
     remaining = rule.settle - evidence.quiet_for
     if remaining > 0:
         return Judgement(finished=False, look_again=remaining, why="has not settled yet", settling=True)
-    if evidence.moved_in or (not rule.network and (evidence.writers is Writers.NONE or evidence.closed)):
+    if evidence.moved_in or (not evidence.network and (evidence.writers is Writers.NONE or evidence.closed)):
         return _FINISHED
     if rule.quiet_proof is None:
-        return Judgement(finished=False, why=_NO_PROOF, unproven=True)
+        return Judgement(finished=False, why=_OPENED if evidence.opened else _NO_PROOF, unproven=True)
     remaining = rule.quiet_proof - evidence.watched_for
     if remaining > 0:
         return Judgement(finished=False, look_again=remaining, why="has not been quiet for long enough", settling=True)

@@ -1,7 +1,6 @@
-"""Hints from the kernel that something in a folder changed; the standard library has no inotify.
+"""What the kernel tells of the files in a folder, one event after the other; the standard library has no inotify.
 
-Only a hint: events can be lost, and on network volumes those of other nodes never come. The rescan is what finds
-everything; a close that was seen counts as proof only where nothing better is to be had.
+Events can be lost, and on network volumes those of other nodes never come: the rescan is what finds every file.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import os
 import select
 import struct
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,31 +22,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MODIFY, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE = 0x2, 0x8, 0x40, 0x80, 0x100
-_OVERFLOW, _IGNORED, _IS_DIR, _ONLY_DIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x40000000, 0x01000000, 0x02000000
+CLOSE_WRITE, CLOSE_NOWRITE, OPEN, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200
+IS_DIR = 0x40000000
+_OVERFLOW, _IGNORED, _ONLY_DIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x01000000, 0x02000000
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | _ONLY_DIR | _DONT_FOLLOW
+_OPENS = OPEN | CLOSE_NOWRITE | DELETE
 _HEAD = struct.Struct("iIII")
 _GATHER = 0.01
 """Seconds in which events gather: a thousand files come and go at once, and waking up costs more than reading them."""
+_AT_ONCE = 0.1
+"""Seconds after a folder has come in which they don't: what is made in the next is seen only once that is watched."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Event(NamedTuple):
     """A name in a watched folder, and what happened to it."""
 
     path: str
-    """Relative to the root, with `/`; a folder's when `folder`."""
-    closed: bool = False
-    moved_in: bool = False
-    gone: bool = False
-    folder: bool = False
+    """Relative to the root, with `/`."""
+    mask: int
+    cookie: int
+    """Of a rename's two events."""
+    opens: bool
+    """The folder is watched for opens, too."""
 
 
 class Watch:
-    """Watches folders below a root. `add` from any thread; hints come in the watch's own."""
+    """Watches folders below a root. `add` and `drain` from any thread."""
 
-    def __init__(self, root: Path, *, hint: Callable[[Hint], None], overflow: Callable[[], None]) -> None:
-        """Raises OSError where there is no inotify, or no instance left."""
+    def __init__(self, root: Path, *, take: Callable[[Event], None], lost: Callable[[], None]) -> None:
+        """Raises OSError where there is no inotify, or no instance left.
+
+        Args:
+            root: what paths are relative to.
+            take: told each event, in the kernel's order, one at a time.
+            lost: told that some have been lost.
+        """
         self._libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(self._libc, "inotify_init1"):
             raise OSError(errno.ENOSYS, "no inotify here")
@@ -55,39 +64,65 @@ class Watch:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         self._root = root
-        self._hint = hint
-        self._overflow = overflow
-        self._lock = threading.Lock()
-        self._folders: dict[int, str] = {}
-        self._watched: set[str] = set()
+        self._take = take
+        self._lost = lost
+        self._folders: dict[int, tuple[str, bool]] = {}
+        self._folders_lock = threading.Lock()
+        self._reading = threading.RLock()
+        self._folder_came_at = 0.0
         self._warned = False
-        self._closing = False
+        self._closed = False
         self._stop_read, self._stop_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, folder: str) -> None:
-        """Watch a folder, relative to the root, "" for the root itself. Watching it already is no error."""
-        with self._lock:
-            if folder in self._watched:
+    def add(self, folder: str, *, opens: bool) -> None:
+        """Watch a folder, relative to the root, "" for the root itself. Watching it already is no error.
+
+        Args:
+            folder: nothing happens where it isn't one.
+            opens: tell of each open, of closes without a write and of removals, too.
+        """
+        target = os.fsencode(self._root / folder if folder else self._root)
+        with self._folders_lock:  # the first event may come before its folder is known by its number
+            number = self._libc.inotify_add_watch(self._fd, target, _MASK | _OPENS if opens else _MASK)
+            if number >= 0:
+                self._folders[number] = folder, opens
                 return
-            target = os.fsencode(self._root / folder if folder else self._root)
-            number = self._libc.inotify_add_watch(self._fd, target, _MASK)
-            if number < 0:
-                code = ctypes.get_errno()
-                if code not in (errno.ENOENT, errno.ENOTDIR) and not self._warned:
-                    self._warned = True
-                    log.warning("can't watch %r (%s): new files are found by the rescan", folder, os.strerror(code))
-                return
-            self._folders[number] = folder
-            self._watched.add(folder)
+        code = ctypes.get_errno()
+        if code not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) and not self._warned:
+            self._warned = True
+            log.warning("can't watch %r (%s): new files are found by the rescan", folder, os.strerror(code))
+
+    def rename(self, old: str, new: str | None) -> None:
+        """A folder has another path now, with all below it; None: it has left the root."""
+        with self._folders_lock:
+            for number, (folder, opens) in list(self._folders.items()):
+                if not f"{folder}/".startswith(f"{old}/"):
+                    continue
+                if new is None:
+                    del self._folders[number]
+                    self._libc.inotify_rm_watch(self._fd, number)
+                else:
+                    self._folders[number] = new + folder[len(old) :], opens
+
+    def drain(self) -> None:
+        """When it returns, every event that came before the call has been taken."""
+        with self._reading:
+            while not self._closed:
+                try:
+                    data = os.read(self._fd, 1 << 18)
+                except BlockingIOError:
+                    return
+                self._read(data)
 
     def close(self) -> None:
-        self._closing = True
         os.write(self._stop_write, b"x")
         self._thread.join()
+        with self._reading:
+            self._closed = True
         for fd in (self._fd, self._stop_read, self._stop_write):
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -100,40 +135,34 @@ class Watch:
             one.register(self._stop_read, select.POLLIN)
         while True:
             poll.poll()
-            if stop.poll(_GATHER * 1000):
+            self.drain()
+            hurry = time.monotonic() - self._folder_came_at < _AT_ONCE
+            if stop.poll(0 if hurry else _GATHER * 1000):
                 return
-            try:
-                data = os.read(self._fd, 1 << 18)
-            except BlockingIOError:
-                continue
-            self._take(data)
 
-    def _take(self, data: bytes) -> None:
+    def _read(self, data: bytes) -> None:
         offset = 0
-        while offset < len(data) and not self._closing:
-            number, mask, _cookie, length = _HEAD.unpack_from(data, offset)
-            name = os.fsdecode(data[offset + _HEAD.size : offset + _HEAD.size + length].rstrip(b"\0"))
-            offset += _HEAD.size + length
+        while offset < len(data):
+            number, mask, cookie, length = _HEAD.unpack_from(data, offset)
+            start = offset + _HEAD.size
+            offset = start + length
             if mask & _OVERFLOW:
-                self._overflow()
+                self._lost()
                 continue
-            with self._lock:
-                folder = self._folders.get(number)
-                if mask & _IGNORED and folder is not None:
-                    del self._folders[number]
-                    self._watched.discard(folder)
-            if folder is None or not name or name.startswith("."):
+            if mask & _IGNORED:
+                with self._folders_lock:
+                    self._folders.pop(number, None)
+                continue
+            name = os.fsdecode(data[start:offset].rstrip(b"\0"))
+            folder, opens = self._folders.get(number) or self._just_added(number)
+            if folder is None or not name:
+                continue
+            if mask & IS_DIR:
+                self._folder_came_at = time.monotonic()
+            elif not opens and name.startswith("."):
                 continue  # no recording's name: what a release moves aside, say
-            path = f"{folder}/{name}" if folder else name
-            if mask & _IS_DIR and mask & MOVED_FROM:
-                with self._lock:  # another folder may come to have its name
-                    self._watched -= {known for known in self._watched if f"{known}/".startswith(f"{path}/")}
-            self._hint(
-                Hint(
-                    path=path,
-                    closed=bool(mask & CLOSE_WRITE),
-                    moved_in=bool(mask & MOVED_TO),
-                    gone=bool(mask & MOVED_FROM),
-                    folder=bool(mask & _IS_DIR),
-                )
-            )
+            self._take(Event(f"{folder}/{name}" if folder else name, mask, cookie, opens))
+
+    def _just_added(self, number: int) -> tuple[str | None, bool]:
+        with self._folders_lock:
+            return self._folders.get(number, (None, False))

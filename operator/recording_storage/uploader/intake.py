@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 from recording_storage.uploader import rows
 from recording_storage.uploader.entry import MENDABLE, Identity
+from recording_storage.uploader.evidence import Examiner
 from recording_storage.uploader.faults import fault_point
-from recording_storage.uploader.finish import Evidence, FinishRule, judge
-from recording_storage.uploader.growing import RESCAN, UNPROVEN, Growing, UnprovenTeller, unproven_files
-from recording_storage.uploader.inotify import Hint, Watch
+from recording_storage.uploader.filesystem import FileSystems
+from recording_storage.uploader.finish import FinishRule, judge
+from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, UnprovenTeller
+from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.lease import Writers, writers
-from recording_storage.uploader.walk import FoundFile, Walker, is_media_name, media_of, open_media
+from recording_storage.uploader.open_files import OpenFiles
+from recording_storage.uploader.sightings import Sightings
+from recording_storage.uploader.spool_watch import SpoolWatch
+from recording_storage.uploader.walk import FoundFile, Walker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,23 +82,28 @@ class Intake:
         self._rule = rule
         self._clock = clock
         self._found = found
-        self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._odd)
+        self._growing = GrowingFiles(clock=clock)
+        self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._growing.odd)
+        self._file_systems = FileSystems()
+        self._sightings = Sightings()
+        self._examiner = Examiner(
+            spool.root,
+            rule=rule,
+            clock=clock,
+            file_systems=self._file_systems,
+            sightings=self._sightings,
+            open_files=OpenFiles(clock=clock),
+            drain=self._drain,
+        )
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
-        self._growing: dict[str, Growing] = {}
-        self._closed: dict[str, Identity] = {}
-        """What a file was when its writer was seen to close it: a late word says nothing of the next of its name."""
-        self._moved: dict[str, Identity] = {}
-        self._returning: dict[str, tuple[int, float]] = {}
-        """Inodes of files that we ourselves put back under these paths, and when: it was no recorder's rename."""
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
         self._teller = UnprovenTeller(clock=clock)
-        self._told_odd: set[tuple[str, str]] = set()
         self._wake = threading.Event()
         self._closing = False
-        self._watch: Watch | None = None
+        self._watch: SpoolWatch | None = None
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self.scans = 0
         """Walks over the whole spool so far."""
@@ -114,7 +123,14 @@ class Intake:
 
     def start(self) -> None:
         try:
-            self._watch = Watch(self._spool.root, hint=self._take_hint, overflow=self.rescan)
+            self._watch = SpoolWatch(
+                self._spool,
+                sightings=self._sightings,
+                file_systems=self._file_systems,
+                clock=self._clock,
+                hint=self._take_hint,
+                rescan=self.rescan,
+            )
             self._watch.start()
         except OSError as error:
             log.warning("no watch on the spool (%s): new files are found by the rescan alone", error.strerror)
@@ -132,13 +148,22 @@ class Intake:
                 path = recording.path
                 if (known := self._known.get(path)) is not None and known.id == recording.id:
                     del self._known[path]
-                if path in self._closed or path in self._moved:  # it has come back already
+                if path in self._sightings:  # it has come back already
                     self._hinted.add(path)
+        self._wake.set()
 
     def returning(self, path: str, inode: int) -> None:
         """A file is about to be put back under its name: a rename into place that proves nothing."""
-        with self._lock:
-            self._returning[path] = inode, self._clock.monotonic()
+        if self._watch is not None:
+            self._watch.returning(path, inode)
+
+    def is_opened(self, path: str) -> bool:
+        """Whether somebody was seen to open what has this name, and not to close it; from any thread.
+
+        Known only where no lease can be had, of what has been opened since the uploader came.
+        """
+        self._drain()
+        return self._sightings.is_opened(path)
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""
@@ -160,26 +185,23 @@ class Intake:
         return len(self._growing)
 
     @property
+    def left_alone(self) -> int:
+        """What is there and never taken as it is."""
+        return len(self._growing.left_alone())
+
+    @property
     def settling(self) -> bool:
         """Whether time alone may finish a file, or something is still to be looked at."""
         with self._lock:
-            return bool(self._hinted) or self._entering or any(g.settling for g in self._growing.values())
-
-    def next_due(self) -> float | None:
-        """Monotonic time at which time alone may finish a file; None when only an event can."""
-        with self._lock:
-            return min((g.due for g in self._growing.values() if g.due is not None), default=None)
+            return bool(self._hinted) or self._entering or self._growing.settling
 
     def unproven(self) -> list[UnprovenFile]:
         """Files that have not changed for a long time and are not taken, the oldest first."""
-        with self._lock:
-            growing = dict(self._growing)
-        return unproven_files(growing, clock=self._clock)
+        return self._growing.unproven()
 
     def unfinished(self) -> list[tuple[str, str]]:
         """Files that are not taken yet, and why."""
-        with self._lock:
-            return [(path, growing.why) for path, growing in self._growing.items()]
+        return self._growing.unfinished()
 
     def close(self) -> None:
         self._closing = True
@@ -201,15 +223,15 @@ class Intake:
             else:
                 pause = self._look_at_due(now)
                 next_rescan = min(next_rescan, now + pause) if pause else next_rescan
-            due = self.next_due()
+            due = self._growing.next_due()
             until = next_rescan if due is None else min(due, next_rescan)
             self._clock.wait(self._wake, max(until - self._clock.monotonic(), 0.0))
             self._wake.clear()
 
     def scan(self) -> float | None:
         """One walk over everything; seconds to wait before the next when nothing could be taken."""
-        with self._lock:
-            gone = set(self._growing)
+        gone = self._growing.paths()
+        self._file_systems.ask_again()
         batch: list[FoundFile] = []
         full = FIRST
         try:
@@ -227,13 +249,10 @@ class Intake:
             return self._stop(f"the spool can't be read: {error.strerror}")
         except JournalError as error:
             return self._stop(str(error))
-        with self._lock:
-            for path in gone:
-                self._growing.pop(path, None)
-                self._closed.pop(path, None)
-                self._moved.pop(path, None)
-            long_ago = self._clock.monotonic() - RESCAN  # the watch has told of it by then, or never will
-            self._returning = {path: put for path, put in self._returning.items() if put[1] > long_ago}
+        for path in gone:
+            self._growing.drop(path)
+        self._growing.walked()
+        self._sightings.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))
         self._go_on()
         self._teller.tell(self.unproven())
         self.scans += 1
@@ -243,14 +262,13 @@ class Intake:
     def _look_at_due(self, now: float) -> float | None:
         with self._lock:
             self._entering = True
-            paths = self._hinted | {path for path, g in self._growing.items() if g.due is not None and g.due <= now}
+            paths = self._hinted | self._growing.due(now)
             self._hinted = set()
         batch = []
         for path in paths:
             file = self._walker.one(path)
             if file is None:
-                with self._lock:
-                    self._growing.pop(path, None)
+                self._growing.drop(path)
             elif self._is_ready(file):
                 batch.append(file)
         try:
@@ -270,43 +288,23 @@ class Intake:
             return False  # what has the name of a known one and is another file is looked at
         now = self._clock.monotonic()
         growing = self._growing.get(file.path)
-        changed = growing is None or growing.identity != file.identity
-        since = now if changed else growing.since  # type: ignore[union-attr]
-        quiet = max(now - since, self._clock.now() - file.identity.mtime_ns / 1e9)
-        judgement = judge(self._evidence(file, quiet, watched=now - since), rule=self._rule)
-        with self._lock:
-            if judgement.finished:
-                self._growing.pop(file.path, None)
-                return True
-            due = None if judgement.look_again is None else now + judgement.look_again
-            self._growing[file.path] = Growing(
-                file.identity, since, due, judgement.why, judgement.settling, judgement.unproven
-            )
-        return False
-
-    def _evidence(self, file: FoundFile, quiet: float, *, watched: float) -> Evidence:
-        who = Writers.UNKNOWN
-        if file.marker or quiet >= (UNPROVEN if self._rule.marker_only else self._rule.settle):
-            try:
-                fd = open_media(self._spool.root, file.path)
-            except PermissionError:
-                # it is entered as unreadable, so that people learn of it
-                return Evidence(marker=file.marker, quiet_for=quiet, writers=Writers.NONE)
-            except OSError:
-                return Evidence(marker=False, quiet_for=0.0, writers=Writers.UNKNOWN)
-            try:
-                if not file.marker or file.path in self._known:  # the marker's word was broken before
-                    who = writers(fd)
-            finally:
-                os.close(fd)
-        return Evidence(
-            marker=file.marker,
-            quiet_for=quiet,
-            writers=who,
-            closed=_is_that(file, self._closed.get(file.path)),
-            moved_in=_is_that(file, self._moved.get(file.path)),
-            watched_for=watched,
+        if growing is None:
+            growing = Growing(file.identity, now, at_start=not self.scanned.is_set())
+        elif growing.identity != file.identity:
+            growing = Growing(file.identity, now, used_at=growing.used_at)
+        proven = known is not None and known.identity == file.identity
+        judgement = judge(
+            self._examiner.examine(file, growing, again=known is not None, proven=proven), rule=self._rule
         )
+        if judgement.finished:
+            self._growing.drop(file.path)
+            return True
+        if judgement.in_use:
+            growing.used_at = now
+        growing.due = None if judgement.look_again is None else now + judgement.look_again
+        growing.why, growing.settling, growing.unproven = judgement.why, judgement.settling, judgement.unproven
+        self._growing.keep(file.path, growing)
+        return False
 
     def _enter(self, batch: list[FoundFile]) -> None:
         """Commit entries for finished files. Raises JournalError; then none of them is entered."""
@@ -322,8 +320,6 @@ class Intake:
         with self._lock:
             for file, (number, mendable) in entered.items():
                 self._known[file.path] = _Known(number, file.identity, mendable)
-                self._closed.pop(file.path, None)
-                self._moved.pop(file.path, None)
         if entered:
             self._found()
 
@@ -338,45 +334,22 @@ class Intake:
             log.info("new recordings are taken from the spool again")
             self.stopped = ""
 
-    # In the watch's thread.
+    # In the watch's thread, or in that which drains it.
 
-    def _take_hint(self, hint: Hint) -> None:
-        if hint.folder:
-            self.rescan()  # files may have come before the folder was watched
-            return
-        folder, _, name = hint.path.rpartition("/")
-        media = media_of(name)
-        if not is_media_name(media):
-            return
-        path = f"{folder}/{media}" if folder else media
-        if hint.gone and path not in self._growing:
+    def _take_hint(self, path: str, what: int) -> None:
+        growing = self._growing.get(path)
+        if what & (MOVED_FROM | DELETE) and growing is None:
             return  # each file that is released goes so
-        file = self._walker.one(path) if media == name and (hint.closed or hint.moved_in) else None
+        if what & OPEN or (what & CLOSE_NOWRITE and (growing is None or not growing.opened)):
+            return
         with self._lock:
-            if file is not None and hint.closed:
-                self._closed[path] = file.identity
-            if file is not None and hint.moved_in and not self._is_returning(path, file.identity):
-                self._moved[path] = file.identity
             self._hinted.add(path)
         self._wake.set()
-
-    def _is_returning(self, path: str, identity: Identity) -> bool:
-        inode, _ = self._returning.get(path, (None, 0.0))
-        if inode != identity.inode:
-            return False
-        del self._returning[path]
-        return True
 
     def _watch_folder(self, folder: str) -> None:
         if self._watch is not None:
             self._watch.add(folder)
 
-    def _odd(self, path: str, why: str) -> None:
-        if (path, why) not in self._told_odd and len(self._told_odd) < 1000:  # noqa: PLR2004 - a bound on memory
-            self._told_odd.add((path, why))
-            log.warning("%s %s", path, why)
-
-
-def _is_that(file: FoundFile, seen: Identity | None) -> bool:
-    """Whether it is the file that something was seen of; its time may have been set since then."""
-    return seen is not None and (seen.inode, seen.size) == (file.identity.inode, file.identity.size)
+    def _drain(self) -> None:
+        if self._watch is not None:
+            self._watch.drain()

@@ -59,6 +59,8 @@ class Releaser:
         """Whatever is aside while nobody holds it was left there."""
         self.returning: Callable[[str, int], None] = _ignore
         """Told the path and the inode of a file that is about to be put back: that it comes is our own doing."""
+        self.is_opened: Callable[[str], bool] = _is_unknown
+        """Whether somebody was seen to open what has a path, and not to close it: asked where no lease can be had."""
 
     def release(self, recordings: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
         """Remove the files of `reported` recordings; those that are released, and those that are parked instead.
@@ -254,16 +256,19 @@ class Releaser:
                 return None
             raise ChangedError(f"it can't be looked at: {error.strerror}") from error
         try:
-            in_use = writers(fd) is Writers.SOME
+            users = writers(fd)
             status = os.fstat(fd)
         finally:
-            os.close(fd)
+            os.close(fd)  # before it is asked who has the file open: we have not
+        in_use = users is Writers.SOME or (
+            users is Writers.UNKNOWN and self.is_opened(os.path.relpath(path, self._root))
+        )
         if is_another(status, recording.identity):
             return None  # ours was replaced: what has its name now is a recording of its own
         if identity_of(status) != recording.identity:
             raise ChangedError("the file was changed or replaced after it was stored")
         if in_use:
-            raise ChangedError("somebody has the file open for writing")
+            raise ChangedError("somebody has the file open, and may write to it")
         return status
 
     def _remove_metadata(self, path: str, finished_at: float) -> None:
@@ -319,6 +324,11 @@ def _is_as_before(path: str, before: os.stat_result) -> bool:
 
 def _ignore(_path: str, _inode: int) -> None:
     """Until somebody wants to know."""
+
+
+def _is_unknown(_path: str) -> bool:
+    """Until somebody knows."""
+    return False
 
 
 def _unlink(path: str) -> None:

@@ -20,6 +20,8 @@ _COARSE_NS = 2 * 10**9
 """How far apart two times of one moment can be: the coarsest file systems count in two seconds."""
 _MOST = 2**63 - 1
 """What the journal's integers hold; some file systems give inodes and times beyond."""
+_OF_THE_FILE_SYSTEM = "lost+found"
+"""A volume's own folder, which nobody but root may read: no recorder's."""
 _UNFINISHED = (".tmp", ".part")
 
 
@@ -32,6 +34,11 @@ class FoundFile(NamedTuple):
     marker: bool
     """There is one, and it is no older than the file: a stray one says nothing of the next file of its name."""
     metadata: bool
+    device: int
+    """`st_dev`: what is mounted below a spool is another file system."""
+    owner: int
+    links: int
+    """How many names it has."""
 
 
 def is_media_name(name: str) -> bool:
@@ -91,8 +98,8 @@ class Walker:
             except OSError as error:
                 if not folder:
                     raise
-                if not isinstance(error, FileNotFoundError):
-                    self._odd(folder, f"the folder can't be read: {error.strerror}")
+                if not isinstance(error, FileNotFoundError) and folder != _OF_THE_FILE_SYSTEM:
+                    self._odd(folder, f"the folder can't be read ({error.strerror}): let uid {os.geteuid()} read it")
                 continue
             names = {entry.name for entry in found}
             for entry in found:
@@ -125,7 +132,7 @@ class Walker:
             return None
         if not self._is_regular(status.st_mode, path):
             return None
-        return FoundFile(path, identity_of(status), _is_marked(full, status), os.path.lexists(full + SUFFIX))
+        return _found(path, status, marker=_is_marked(full, status), metadata=os.path.lexists(full + SUFFIX))
 
     def _again(self, folder: str, name: str) -> Iterator[FoundFile]:
         """What a release has left aside and is a file like any other again."""
@@ -141,17 +148,23 @@ class Walker:
         if not self._is_regular(status.st_mode, path):
             return None
         marker = entry.name + MARKER in names and _is_marked(entry.path, status)
-        return FoundFile(path, identity_of(status), marker, entry.name + SUFFIX in names)
+        return _found(path, status, marker=marker, metadata=entry.name + SUFFIX in names)
 
     def _is_regular(self, mode: int, path: str) -> bool:
         if not path.isascii() and not _is_text(path):
-            self._odd(ascii(path), "has a name that is no UTF-8 and is left alone: rename it")
+            self._odd(ascii(path), "its name is no UTF-8: rename it")
             return False
         if stat.S_ISREG(mode):
             return True
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
-        self._odd(path, f"is {kind} and left alone: put the file itself here")
+        self._odd(path, f"it is {kind}: put the file itself here")
         return False
+
+
+def _found(path: str, status: os.stat_result, *, marker: bool, metadata: bool) -> FoundFile:
+    return FoundFile(
+        path, identity_of(status), marker, metadata, status.st_dev, owner=status.st_uid, links=status.st_nlink
+    )
 
 
 def _is_marked(full: str, media: os.stat_result) -> bool:

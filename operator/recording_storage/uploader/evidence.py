@@ -1,0 +1,118 @@
+"""What can be learnt of a file, for the judgement whether its recorder has finished it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.finish import Evidence, FinishRule
+from recording_storage.uploader.growing import UNPROVEN, Growing
+from recording_storage.uploader.lease import Writers, may_lease, writers
+from recording_storage.uploader.walk import FoundFile, open_media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from recording_storage.uploader.filesystem import FileSystems
+    from recording_storage.uploader.open_files import OpenFiles
+    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.sightings import Sighting, Sightings
+
+
+class Examiner:
+    """Looks at files. The intake's thread's."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        rule: FinishRule,
+        clock: Clock,
+        file_systems: FileSystems,
+        sightings: Sightings,
+        open_files: OpenFiles,
+        drain: Callable[[], None],
+    ) -> None:
+        """Take the sources.
+
+        Args:
+            root: the spool.
+            rule: what is of use to the judgement.
+            clock: for quiet times.
+            file_systems: which are network ones.
+            sightings: what was seen of the files.
+            open_files: who is seen to have them open.
+            drain: brings the sightings up to this moment.
+        """
+        self._root = root
+        self._rule = rule
+        self._clock = clock
+        self._file_systems = file_systems
+        self._sightings = sightings
+        self._open_files = open_files
+        self._drain = drain
+
+    def examine(self, file: FoundFile, growing: Growing, *, again: bool, proven: bool) -> Evidence:
+        """Everything that is known of it.
+
+        Args:
+            file: as it was just found.
+            growing: since when it has been so; `used_at` and `opened` are brought up to date.
+            again: it was taken before, so its marker's word may be broken.
+            proven: exactly this file was proven to be finished before, and has waited for something else.
+        """
+        seen = self._sightings.of(file.path, file.identity, links=file.links)
+        unchanged = self._unchanged_for(file, growing)
+        quiet = self._quiet_for(unchanged, growing, seen)
+        evidence = Evidence(
+            marker=file.marker,
+            quiet_for=quiet,
+            writers=Writers.UNKNOWN,
+            network=self._file_systems.is_network(file.device, f"{self._root}/{file.path}"),
+            empty=file.identity.size == 0,
+            watched_for=self._clock.monotonic() - growing.since,
+        )
+        early = unchanged < UNPROVEN if self._rule.marker_only else quiet < self._rule.settle
+        if (not again) if file.marker else early:
+            return evidence
+        who = self._ask(file)
+        if who is not Writers.UNKNOWN or file.marker:
+            growing.opened = False
+            return evidence._replace(writers=who, moved_in=seen.moved_in or proven)
+        self._drain()
+        seen = self._sightings.of(file.path, file.identity, links=file.links)
+        growing.opened = seen.opened
+        moved_in = seen.moved_in or (proven and not seen.opened)
+        if (seen.closed or moved_in) and self._open_files.is_written(file.device, file.identity.inode):
+            return evidence._replace(writers=Writers.SOME)
+        return evidence._replace(
+            closed=seen.closed,
+            moved_in=moved_in,
+            opened=seen.opened,
+            quiet_for=self._quiet_for(unchanged, growing, seen),
+        )
+
+    def _ask(self, file: FoundFile) -> Writers:
+        """The kernel, where it would answer: opening a file in vain would be seen as somebody's use of it."""
+        if not may_lease(file.owner):
+            return Writers.UNKNOWN
+        try:
+            fd = open_media(self._root, file.path)
+        except OSError:
+            return Writers.UNKNOWN
+        try:
+            return writers(fd)
+        finally:
+            os.close(fd)
+
+    def _unchanged_for(self, file: FoundFile, growing: Growing) -> float:
+        unchanged = self._clock.monotonic() - growing.since
+        if growing.at_start:
+            return max(unchanged, self._clock.now() - file.identity.mtime_ns / 1e9)
+        return unchanged
+
+    def _quiet_for(self, unchanged: float, growing: Growing, seen: Sighting) -> float:
+        used = max((moment for moment in (growing.used_at, seen.used_at) if moment is not None), default=None)
+        growing.used_at = used
+        return unchanged if used is None else min(unchanged, self._clock.monotonic() - used)

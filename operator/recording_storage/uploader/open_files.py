@@ -1,0 +1,65 @@
+"""Which files this machine's processes have open for writing, as far as we may see it: in /proc.
+
+Where it tells of a writer, there is one. Where it doesn't, that proves nothing: of another user's processes, and of
+other containers', nothing can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recording_storage.uploader.ports import Clock
+
+_KEPT = 1.0
+"""Seconds for which one look serves: an open that comes later is told of by the watch."""
+_MOST = 50_000
+"""Descriptors in one look."""
+
+
+class OpenFiles:
+    """One thread's."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._written: frozenset[tuple[int, int]] = frozenset()
+
+    def is_written(self, device: int, inode: int) -> bool:
+        """Whether somebody has been seen to have it open for writing."""
+        now = self._clock.monotonic()
+        if now - self._looked_at >= _KEPT:
+            self._looked_at = now
+            self._written = frozenset(_written())
+        return (device, inode) in self._written
+
+
+def _written() -> Iterator[tuple[int, int]]:
+    looked = 0
+    for process in _names("/proc"):
+        if not process.isdecimal():
+            continue
+        for number in _names(f"/proc/{process}/fd"):
+            looked += 1
+            if looked > _MOST:
+                return
+            link = f"/proc/{process}/fd/{number}"
+            try:
+                if not os.lstat(link).st_mode & stat.S_IWUSR:  # the link's own mode tells how it was opened
+                    continue
+                status = os.stat(link)  # noqa: PTH116 - as the rest here
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield status.st_dev, status.st_ino
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []

@@ -1,0 +1,234 @@
+"""Turns what the kernel tells of a spool's folders into sightings of files, and hints where to look."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.aside import SUFFIX as ASIDE
+from recording_storage.uploader.inotify import (
+    CLOSE_NOWRITE,
+    CLOSE_WRITE,
+    CREATE,
+    DELETE,
+    IS_DIR,
+    MOVED_FROM,
+    MOVED_TO,
+    OPEN,
+    Event,
+    Watch,
+)
+from recording_storage.uploader.lease import Writers, may_lease_all, writers
+from recording_storage.uploader.spool import ID_FILE
+from recording_storage.uploader.walk import identity_of, is_media_name, media_of, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recording_storage.uploader.entry import Identity
+    from recording_storage.uploader.filesystem import FileSystems
+    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.sightings import Sightings
+    from recording_storage.uploader.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_LEAVING = 64
+"""Renames of which the second half may still come."""
+_HINTS = CREATE | CLOSE_WRITE | MOVED_FROM | MOVED_TO
+REMEMBERED = 60.0
+"""Seconds in which the watch tells of what we did ourselves, or never will."""
+
+
+class SpoolWatch:
+    """`add` by the walk; `drain` and `returning` from any thread."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        sightings: Sightings,
+        file_systems: FileSystems,
+        clock: Clock,
+        hint: Callable[[str, int], None],
+        rescan: Callable[[], None],
+    ) -> None:
+        """Raises OSError where nothing can be watched.
+
+        Args:
+            spool: prepared.
+            sightings: told each event of a file.
+            file_systems: which are network ones.
+            clock: for when a file was last used.
+            hint: told the path of a media file and what happened to it (inotify's bits).
+            rescan: told that only a walk can find what has happened.
+        """
+        self._root = os.fspath(spool.root)
+        self._sightings = sightings
+        self._clock = clock
+        self._hint = hint
+        self._rescan = rescan
+        self._lock = threading.Lock()
+        self._leaving: dict[int, tuple[str, bool]] = {}
+        """By cookie: paths, and whether it is a folder, of which the new name was not told yet."""
+        self._returning: dict[str, tuple[int, float]] = {}
+        """Inodes of files that we ourselves put back under these paths, and when: it was no recorder's rename."""
+        self._leased_device = _leased_device(spool, file_systems)
+        self._watch = Watch(spool.root, take=self.take, lost=self._lost)
+
+    def start(self) -> None:
+        self._watch.start()
+
+    def add(self, folder: str) -> None:
+        """Watch a folder, relative to the spool."""
+        self._watch.add(folder, opens=not self._has_leases(folder))
+
+    def drain(self) -> None:
+        """See `Watch.drain`."""
+        self._watch.drain()
+
+    def close(self) -> None:
+        self._watch.close()
+
+    def returning(self, path: str, inode: int) -> None:
+        """A file is about to be put back under its name: a rename into place that proves nothing."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self._returning = {path: put for path, put in self._returning.items() if put[1] > now - REMEMBERED}
+            self._returning[path] = inode, now
+
+    def _has_leases(self, folder: str) -> bool:
+        """Whether the kernel answers for every file there: then nobody has to count who opens them."""
+        if self._leased_device is None:
+            return False
+        try:
+            return os.lstat(f"{self._root}/{folder}").st_dev == self._leased_device
+        except OSError:
+            return False
+
+    # In the thread that reads events.
+
+    def take(self, event: Event) -> None:
+        """One event."""
+        if event.mask & IS_DIR:
+            self._take_folder(event)
+            return
+        folder, _, name = event.path.rpartition("/")
+        if event.mask & MOVED_FROM:
+            self._leave(event)
+        elif event.mask & MOVED_TO:
+            self._moved(event, name)
+        else:
+            self._take_file(event, name)
+        media = media_of(name)
+        if is_media_name(media) and (event.mask & _HINTS or media == name):
+            self._hint(f"{folder}/{media}" if folder else media, event.mask)
+
+    def _take_file(self, event: Event, name: str) -> None:
+        path, mask = event.path, event.mask
+        if mask & CLOSE_WRITE:
+            self._sightings.closed(path, self._look, now=self._clock.monotonic())
+        elif not event.opens:
+            return
+        elif mask & OPEN:
+            number = name[1:] if name.startswith("#") else ""  # so the kernel calls a file that has no name yet
+            self._sightings.opened(path, unnamed=int(number) if number.isdecimal() else None)
+        elif mask & CLOSE_NOWRITE:
+            self._sightings.closed_unwritten(path)
+        elif mask & CREATE:
+            self._sightings.created(path, self._look(path))
+        elif mask & DELETE:
+            self._sightings.removed(path)
+
+    def _moved(self, event: Event, name: str) -> None:
+        old, _ = self._leaving.pop(event.cookie, (None, False))
+        identity = self._look(event.path)
+        ours = name.endswith(ASIDE) or (old is not None and old.endswith(ASIDE))
+        ours = self._is_returning(event.path, identity) or ours
+        self._sightings.moved(old, event.path, identity, now=self._clock.monotonic(), ours=ours)
+
+    def _take_folder(self, event: Event) -> None:
+        if event.mask & MOVED_FROM:
+            self._leave(event)
+        elif event.mask & MOVED_TO:
+            old, _ = self._leaving.pop(event.cookie, (None, True))
+            if old is not None:
+                self._watch.rename(old, event.path)
+                self._sightings.moved_folder(old, event.path)
+            self._folder_came(event.path, moved=True)
+        elif event.mask & CREATE:
+            self._folder_came(event.path, moved=False)
+
+    def _folder_came(self, folder: str, *, moved: bool) -> None:
+        """Watch it, then look at what came before it was watched; a rename proves all that is in it."""
+        if folder.rpartition("/")[2].startswith("."):
+            return
+        self.add(folder)
+        try:
+            with os.scandir(f"{self._root}/{folder}") as entries:
+                found = list(entries)
+        except OSError:
+            return  # gone again, or the next walk tells of it
+        for entry in found:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                self._folder_came(path, moved=moved)
+            elif entry.is_file(follow_symlinks=False):
+                if moved:
+                    self._sightings.moved(None, path, self._look(path), now=self._clock.monotonic())
+                if is_media_name(entry.name):
+                    self._hint(path, CREATE)
+
+    def _leave(self, event: Event) -> None:
+        if not event.opens and not event.mask & IS_DIR:  # what is moved aside is not followed there, and needs not be
+            self._sightings.removed(event.path)
+        self._leaving[event.cookie] = event.path, bool(event.mask & IS_DIR)
+        if len(self._leaving) > _LEAVING:
+            path, is_folder = self._leaving.pop(next(iter(self._leaving)))
+            if is_folder:
+                self._watch.rename(path, None)
+            else:
+                self._sightings.removed(path)
+
+    def _lost(self) -> None:
+        log.warning(
+            "the kernel had more to tell of the spool's files than it keeps: what was closed just now may need a marker"
+            " to be taken; everything is looked at again"
+        )
+        self._sightings.lost()
+        self._rescan()
+
+    def _look(self, path: str) -> Identity | None:
+        try:
+            status = os.lstat(f"{self._root}/{path}")
+        except OSError:
+            return None
+        return identity_of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def _is_returning(self, path: str, identity: Identity | None) -> bool:
+        with self._lock:
+            inode, _ = self._returning.get(path, (None, 0.0))
+            if identity is None or inode != identity.inode:
+                return False
+            del self._returning[path]
+            return True
+
+
+def _leased_device(spool: Spool, file_systems: FileSystems) -> int | None:
+    """The device on which a lease can be had of every file, and tells; None: there is none."""
+    if not may_lease_all():
+        return None
+    try:
+        fd = open_file(os.fspath(spool.folder / ID_FILE))
+    except OSError:
+        return None
+    try:
+        device = os.fstat(fd).st_dev
+        if writers(fd) is Writers.UNKNOWN or file_systems.is_network(device, os.fspath(spool.root)):
+            return None
+        return device
+    finally:
+        os.close(fd)

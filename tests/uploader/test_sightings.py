@@ -1,0 +1,151 @@
+"""What events prove of a file: a table of histories."""
+
+import pytest
+
+from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.sightings import Sighting, Sightings
+
+NOW = Identity(7, 100, 1)
+"""What the file is after each event here."""
+
+
+EVENTS = {
+    "create": lambda seen, path: seen.created(path, NOW),
+    "open": lambda seen, path: seen.opened(path),
+    "write-close": lambda seen, path: seen.closed(path, lambda _: NOW, now=5.0),
+    "read-close": lambda seen, path: seen.closed_unwritten(path),
+    "move": lambda seen, _: seen.moved("y", "x", NOW, now=5.0),
+    "in": lambda seen, _: seen.moved(None, "x", NOW, now=5.0),
+    "back": lambda seen, _: seen.moved("y", "x", NOW, now=5.0, ours=True),
+    "remove": lambda seen, path: seen.removed(path),
+    "lost": lambda seen, _: seen.lost(),
+}
+
+
+def play(history: str) -> Sightings:
+    """Events of the file x; of its first name, y, where a `y` follows."""
+    sightings = Sightings()
+    for name in history.split():
+        EVENTS[name.removesuffix("y")](sightings, "y" if name.endswith("y") else "x")
+    return sightings
+
+
+CLOSED = {
+    "a recorder has closed its file": "create open write-close",
+    "a reader came after that": "create open write-close open read-close",
+    "a reader came before that": "create open open write-close read-close",
+    "a reader came and stays longer": "create open open read-close write-close",
+    "it was opened and closed again": "create open write-close open write-close",
+    "two writers have closed it": "create open open write-close write-close",
+    "it was open at the start": "write-close",
+    "it was open at the start, and a reader came": "open read-close write-close",
+    "and was opened again": "write-close open write-close",
+    "two opens became one event": "create open write-close write-close",
+    "renamed, then closed": "createy openy move write-close",
+    "renamed and written to": "in open write-close",
+    "linked, then closed by its first name": "createy openy create removey write-closey",
+    "a name comes again while its last file is open": "create open remove create open write-close write-close",
+    "closed after events were lost": "create open lost write-close",
+}
+NOT_CLOSED = {
+    "open": "create open",
+    "a second writer closes": "create open open write-close",
+    "somebody opens and closes it": "create open open write-close open write-close",
+    "it was open at the start, and somebody opens and closes it": "open write-close",
+    "it was open at the start, and a reader closes it": "read-close",
+    "opened again after the close": "create open write-close open",
+    "opened again, and a reader came": "create open write-close open open read-close",
+    "renamed while it is open": "createy openy move",
+    "renamed, and opened": "in open",
+    "linked while it is open": "createy openy create removey",
+    "a name comes again while its last file is open": "create open remove create open write-close",
+    "events were lost": "create open write-close lost",
+    "events were lost while it was open": "createy openy move lost",
+    "what we put back": "createy openy back",
+    "nothing was seen": "",
+}
+
+
+@pytest.mark.parametrize("history", CLOSED.values(), ids=CLOSED)
+def test_finished(history: str) -> None:
+    seen = play(history).of("x", NOW)
+    assert seen.closed
+    assert not seen.opened
+
+
+@pytest.mark.parametrize("history", NOT_CLOSED.values(), ids=NOT_CLOSED)
+def test_not_finished(history: str) -> None:
+    seen = play(history).of("x", NOW)
+    assert not seen.closed
+    assert not seen.moved_in
+
+
+MOVED = {
+    "renamed into place": "in",
+    "renamed from a name that was seen": "createy openy write-closey move",
+    "of which nothing else was seen": "move",
+    "linked into place": "create",
+    "linked from a name that was seen": "createy openy write-closey create",
+    "and a reader came": "in open read-close",
+    "and events were lost": "in lost",
+    "put back by ourselves afterwards": "move back",
+}
+
+
+@pytest.mark.parametrize("history", MOVED.values(), ids=MOVED)
+def test_come_by_its_recorders_word(history: str) -> None:
+    assert play(history).of("x", NOW).moved_in
+
+
+@pytest.mark.parametrize(
+    "other", [Identity(8, 100, 1), Identity(7, 101, 1)], ids=["another file", "it has grown meanwhile"]
+)
+@pytest.mark.parametrize("history", ["create open write-close", "in"])
+def test_a_proof_is_of_one_file_as_it_was(history: str, other: Identity) -> None:
+    seen = play(history).of("x", other)
+    assert not seen.closed
+    assert not seen.moved_in
+
+
+def test_its_time_may_be_set_afterwards() -> None:
+    assert play("create open write-close").of("x", Identity(7, 100, 999)).closed
+
+
+def test_a_name_that_is_not_known_may_be_opened_unseen() -> None:
+    assert not play("create open write-close").of("x", NOW, links=2).closed
+    assert play("createy openy write-closey create").of("x", NOW, links=2).closed
+
+
+def test_a_file_that_has_no_name_until_it_is_finished() -> None:
+    sightings = Sightings()
+    sightings.opened("#7", unnamed=7)
+    sightings.created("x", NOW)
+    assert sightings.of("x", NOW) == Sighting(opened=True)
+    sightings.closed("#7", lambda path: NOW if path == "x" else None, now=5.0)
+    assert sightings.of("x", NOW).moved_in
+
+
+def test_a_folder_that_is_renamed_takes_what_was_seen_along() -> None:
+    sightings = Sightings()
+    sightings.created("a/x", NOW)
+    sightings.opened("a/x")
+    sightings.moved_folder("a", "b")
+    sightings.moved(None, "b/x", NOW, now=5.0)
+    assert not sightings.of("b/x", NOW).moved_in, "it is open"
+    sightings.closed("b/x", lambda _: NOW, now=6.0)
+    assert sightings.of("b/x", NOW).closed
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    sightings = Sightings()
+    for number in range(1000):
+        sightings.created(f"{number}.tmp", Identity(number, 1, 1))
+        sightings.opened(f"{number}.tmp")
+        sightings.closed(f"{number}.tmp", lambda _: NOW, now=5.0)
+        sightings.moved(f"{number}.tmp", f"{number}", NOW, now=5.0)
+    assert len(sightings) == 1000
+    for number in range(500):
+        sightings.removed(f"{number}")
+    sightings.purge(lambda _: False)
+    assert len(sightings) == 0
+    assert not sightings._by_inode
