@@ -39,7 +39,7 @@ generate: setup                   ## crds/ from the models
 
 bench: bench-uploader             ## all side-by-side measurements
 
-bench-uploader: setup             ## our uploader beside s5cmd; BENCH_ARGS="--json --repeats 5"
+bench-uploader: setup             ## our uploader beside s5cmd; BENCH_ARGS="--json --repeats 5" or "--against CHECKOUT"
 	@$(BIN)/python -m bench.uploader $(BENCH_ARGS)
 
 lock:                             ## resolve the ranges of pyproject.toml anew

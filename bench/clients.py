@@ -1,69 +1,142 @@
-"""The two that are compared: how each is called for the same work."""
+"""The two that are compared, each at the same work: how it is called, and what counts as done."""
 
 import json
 import os
-import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
+from bench.measure import Measured, Run, RunFailed, run, started
 from bench.servers import BUCKET, PREFIX, Target
+from bench.workloads import MIB
 
 PART_MIB = 8
-BIG_PARTS_AT_ONCE = 4
-"""Concurrent parts of the one big file, for both."""
-SMALL_AT_ONCE = 8
-"""Concurrent small files, for both."""
+PARTS_AT_ONCE = 4
+"""Concurrent parts of the one big file, as ours sends."""
+_OWN_FOLDER = ".recording-storage"
+_WARM_UP = "warm-up.wav"
+_LOOK_EVERY = 0.02
+"""Seconds between two looks whether all are released; a look may take a twentieth of the time between them."""
+
+
+class Client(Protocol):
+    def __call__(self, target: Target, *, files: Path, small: bool) -> Run:
+        """Upload what is in the folder. Raises RunFailed."""
 
 
 @dataclass(frozen=True)
-class Call:
-    argv: list[str]
-    env: Mapping[str, str]
+class S5cmd:
+    """Copies a folder, from the start of the process to its end."""
+
+    workers: int
+    """Files at once."""
+    concurrency: int = PARTS_AT_ONCE
+    """Parts of each at once."""
+
+    def __str__(self) -> str:
+        return f"s5cmd --numworkers {self.workers}, --concurrency {self.concurrency}"
+
+    def __call__(self, target: Target, *, files: Path, small: bool) -> Run:
+        from tests.tools import binaries  # noqa: PLC0415 - may build it
+
+        argv = [
+            str(binaries.find("s5cmd")),
+            "--endpoint-url", target.endpoint,
+            "--numworkers", str(self.workers),
+            "--log", "error",
+            "cp",
+            "--part-size", str(PART_MIB),
+            "--concurrency", str(self.concurrency),
+            f"{files}/*" if small else str(next(files.iterdir())),
+            f"s3://{BUCKET}/{PREFIX}/",
+        ]  # fmt: skip
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(files.parent),
+            "AWS_ACCESS_KEY_ID": target.access_key,
+            "AWS_SECRET_ACCESS_KEY": target.secret_key,
+            "AWS_REGION": "us-east-1",
+            "AWS_CA_BUNDLE": str(target.ca_file),
+        }
+        return run(argv, env=env, log=files.parent / "log")
 
 
-def s5cmd(target: Target, *, folder: Path, work: Path) -> Call:
-    """Copies a folder; its defaults but for parts of 8 MiB and the same number at once as ours."""
-    del work
-    files = list(folder.iterdir())
-    from tests.tools import binaries  # noqa: PLC0415 - may build it
+@dataclass(frozen=True)
+class Ours:
+    """The whole uploader: journal, checksums, proof before deleting, receipts, deleting the local files.
 
-    argv = [
-        str(binaries.find("s5cmd")),
-        "--endpoint-url", target.endpoint,
-        "--numworkers", str(SMALL_AT_ONCE),
-        "--log", "error",
-        "cp",
-        "--part-size", str(PART_MIB),
-        "--concurrency", str(BIG_PARTS_AT_ONCE),
-        f"{folder}/*" if len(files) > 1 else str(files[0]),
-        f"s3://{BUCKET}/{PREFIX}/",
-    ]  # fmt: skip
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder.parent),
-        "AWS_ACCESS_KEY_ID": target.access_key,
-        "AWS_SECRET_ACCESS_KEY": target.secret_key,
-        "AWS_REGION": "us-east-1",
-        "AWS_CA_BUNDLE": str(target.ca_file),
-    }
-    return Call(argv, env)
+    Small files are renamed, each with its `.done`, into the spool of an uploader that runs: its seconds are from the
+    first rename until the last is released, its CPU seconds those of the whole process, start and end included. The
+    big file waits for an uploader that works through the spool once: its seconds are those of the process.
+    """
+
+    python: Path = Path(sys.executable)
+    """Of the checkout whose uploader it is."""
+
+    def __str__(self) -> str:
+        return f"the uploader of {self.python.parent}"
+
+    def __call__(self, target: Target, *, files: Path, small: bool) -> Run:
+        work = files.parent
+        config = work / "uploader.yaml"
+        destination = {
+            "url": target.url,
+            "region": "us-east-1",
+            "accessKeyId": target.access_key,
+            "secretAccessKey": target.secret_key,
+            "caFile": str(target.ca_file),
+        }
+        # JSON is YAML.
+        config.write_text(json.dumps({"destination": destination, "settle": "0s"}))
+        program = self.python.with_name("recording-storage")
+        if not program.exists():
+            raise RunFailed(f"{program} is not there: set that checkout up first (make setup)")
+        spool = work / "spool" if small else files
+        argv = [str(program), "uploader", "--spool", str(spool), "--config", str(config), "--log-level", "warning"]
+        env = {"PATH": os.environ["PATH"], "HOME": str(work)}
+        if not small:
+            return run([*argv, "--once"], env=env, log=work / "log")
+        spool.mkdir()
+        with started(argv, env=env, log=work / "log") as uploader:
+            return _fed(uploader, files=files, spool=spool)
 
 
-def ours(target: Target, *, folder: Path, work: Path) -> Call:
-    """The whole uploader: journal, checksums, proof before deleting, receipts, deleting the local files."""
-    config = work / "uploader.yaml"
-    destination = {
-        "url": target.url,
-        "region": "us-east-1",
-        "accessKeyId": target.access_key,
-        "secretAccessKey": target.secret_key,
-        "caFile": str(target.ca_file),
-    }
-    # JSON is YAML.
-    config.write_text(json.dumps({"destination": destination, "settle": "0s"}))
-    program = shutil.which("recording-storage", path=str(Path(sys.executable).parent))
-    assert program is not None, "recording-storage is not installed beside this Python"
-    argv = [program, "uploader", "--spool", str(folder), "--config", str(config), "--once", "--log-level", "warning"]
-    return Call(argv, {"PATH": os.environ["PATH"], "HOME": str(work)})
+def _fed(uploader: Measured, *, files: Path, spool: Path) -> Run:
+    names = sorted(path.name for path in files.iterdir())
+    for name in names:
+        (files / f"{name}.done").touch()
+    _hand_over(_warm_up(files), spool=spool)
+    _await_empty(spool, uploader)
+    began = time.monotonic()
+    for name in names:
+        _hand_over(files / name, spool=spool)
+    _await_empty(spool, uploader)
+    seconds = time.monotonic() - began
+    uploader.stop()
+    return replace(uploader.result(), seconds=seconds)
+
+
+def _warm_up(files: Path) -> Path:
+    """One that shows, when it is gone, that the uploader runs; empty ones are not uploaded."""
+    path = files / _WARM_UP
+    path.write_bytes(os.urandom(MIB // 10))
+    path.with_name(f"{_WARM_UP}.done").touch()
+    return path
+
+
+def _hand_over(path: Path, *, spool: Path) -> None:
+    path.rename(spool / path.name)
+    path.with_name(f"{path.name}.done").rename(spool / f"{path.name}.done")
+
+
+def _await_empty(spool: Path, uploader: Measured) -> None:
+    """Until the last file is removed: nothing is left but the uploader's own folder. Raises RunFailed."""
+    while True:
+        began = time.monotonic()
+        left = [entry.name for entry in os.scandir(spool) if entry.name != _OWN_FOLDER]
+        if not left and (spool / _OWN_FOLDER).exists():
+            return
+        uploader.require_alive()
+        time.sleep(max(_LOOK_EVERY, 20 * (time.monotonic() - began)))

@@ -4,12 +4,15 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _CHILD = Path(__file__).with_name("child.py")
 _SHOWN = 2000
+TIMEOUT = 600.0
+"""Seconds that any program may take."""
 
 
 class RunFailed(Exception):  # noqa: N818 - shown as one line
@@ -18,28 +21,61 @@ class RunFailed(Exception):  # noqa: N818 - shown as one line
 
 @dataclass(frozen=True)
 class Run:
-    """`seconds` from exec to exit, `cpu` user and system seconds of all threads, `rss` bytes at the peak."""
+    """`seconds` that the work took, `cpu` user and system seconds of all threads, `rss` bytes at the peak."""
 
     seconds: float
     cpu: float
     rss: int
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path, timeout: float = 300.0) -> Run:
+class Measured:
+    """A program that runs."""
+
+    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+        self._argv = argv
+        self._log = log
+        self._child = subprocess.Popen(  # noqa: S603 - the programs of `clients`
+            [sys.executable, "-I", "-S", str(_CHILD), str(TIMEOUT), str(log), *argv],
+            env=dict(env),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def require_alive(self) -> None:
+        """Raise RunFailed when it has ended."""
+        if self._child.poll() is not None:
+            self.result()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self._child.poll() is None:
+            self._child.terminate()
+
+    def result(self) -> Run:
+        """What it took from its start to its end, which is waited for. Raises RunFailed."""
+        said, _ = self._child.communicate()
+        result = json.loads(said)
+        code = result.pop("code")
+        if code != 0:
+            tail = self._log.read_text(errors="replace")[-_SHOWN:].strip()
+            raise RunFailed(f"{self._argv[0]} ended with {code} after {result['seconds']:.1f} s: {tail}")
+        return Run(**result)
+
+
+@contextmanager
+def started(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Iterator[Measured]:
+    """A program that is stopped at the end, if it still runs."""
+    measured = Measured(argv, env=env, log=log)
+    try:
+        yield measured
+    finally:
+        measured.stop()
+        measured._child.wait()  # noqa: SLF001 - its own module
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Run:
     """Run to the end, output to `log`. Raises RunFailed."""
-    measured = subprocess.run(  # noqa: S603 - the programs of `clients`
-        [sys.executable, "-I", "-S", str(_CHILD), str(timeout), str(log), *argv],
-        env=dict(env),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    result = json.loads(measured.stdout)
-    code = result.pop("code")
-    if code != 0:
-        tail = log.read_text(errors="replace")[-_SHOWN:].strip()
-        raise RunFailed(f"{argv[0]} ended with {code} after {result['seconds']:.1f} s: {tail}")
-    return Run(**result)
+    return Measured(argv, env=env, log=log).result()
 
 
 def medians(runs: Sequence[Run]) -> Run:

@@ -1,48 +1,45 @@
-"""Our uploader beside s5cmd, in one run: `make bench-uploader`, or `python -m bench.uploader --help`."""
+"""Our uploader beside s5cmd, or another checkout's: `make bench-uploader`, or `python -m bench.uploader --help`."""
 
 import argparse
 import json
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import clients, servers
-from bench.measure import Run, RunFailed, medians, run
+from bench import servers
+from bench.clients import Client, Ours, S5cmd
+from bench.measure import Run, RunFailed, medians
+from bench.workloads import MIB, Workload, fresh_folder, make_template
 
-MIB = 1024 * 1024
-CLIENTS = {"ours": clients.ours, "s5cmd": clients.s5cmd}
 RSS_LIMIT = 200_000_000
 """Bytes that our whole process may need at its peak."""
-
-
-@dataclass(frozen=True)
-class Workload:
-    name: str
-    files: int
-    size: int
-    """Bytes of each."""
+SETTINGS: Mapping[bool, Sequence[S5cmd]] = {
+    True: [S5cmd(workers) for workers in (4, 8, 16, 32, 64, 256)],
+    False: [S5cmd(8, concurrency) for concurrency in (2, 4, 8, 16)],
+}
+"""Of s5cmd, for small files and for a big one; each is tried once, and the fastest is what ours is compared with."""
+REPEATS, PAIRS = 3, 11
 
 
 @dataclass(frozen=True)
 class Row:
+    """One workload on one server."""
+
     server: str
     workload: str
+    other_is: str
     ours: Run
-    s5cmd: Run
-
-    @property
-    def ratio(self) -> float:
-        """Above 1, ours is faster."""
-        return self.s5cmd.seconds / self.ours.seconds
-
-    def as_json(self) -> dict[str, object]:
-        return {**asdict(self), "ratio": round(self.ratio, 3)}
+    other: Run
+    ratio: float
+    """The other's seconds through ours: above 1, ours is faster."""
+    cpu: Sequence[float]
+    """Of each pair of runs, our CPU seconds through the other's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,87 +49,96 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "small": Workload(f"{options.small_count} files of 100 KB", options.small_count, 100_000),
     }
     workloads = [all_workloads[options.workload]] if options.workload else list(all_workloads.values())
+    repeats = options.repeats or (PAIRS if options.against else REPEATS)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="recording-storage-bench-", dir=options.folder) as folder:
         for workload in workloads:
-            template = _template(Path(folder) / f"template-{workload.files}", workload)
+            template = make_template(Path(folder) / f"template-{workload.files}", workload)
             for server in options.server or list(servers.SERVERS):
-                runs: dict[str, list[Run]] = {name: [] for name in CLIENTS}
-                for repeat in range(options.repeats):
-                    # Alternating, so that what the machine does meanwhile strikes both.
-                    for name in list(CLIENTS) if repeat % 2 == 0 else reversed(list(CLIENTS)):
-                        one = _one(name, server, workload, template=template, folder=Path(folder))
-                        runs[name].append(one)
-                        _say(f"{server}, {workload.name}, {name}: {_figures(one, workload)}")
-                rows.append(Row(server, workload.name, medians(runs["ours"]), medians(runs["s5cmd"])))
+                bench = _Bench(server, workload, template=template)
+                other = Ours(options.against / ".venv/bin/python") if options.against else bench.best_s5cmd()
+                rows.append(bench.compare(Ours(), other, repeats=repeats))
             shutil.rmtree(template)
     _print_table(rows)
     if options.json:
-        _print(json.dumps({"machine": _machine(), "repeats": options.repeats, "rows": [r.as_json() for r in rows]}))
+        _print(json.dumps({"machine": _machine(), "repeats": repeats, "rows": [asdict(row) for row in rows]}))
     return 0
 
 
-def _one(client: str, server: str, workload: Workload, *, template: Path, folder: Path) -> Run:
-    """One client once, on a fresh server and a fresh folder. Raises RunFailed when not everything has arrived."""
-    with _fresh_folder(folder, template) as spool, servers.SERVERS[server]() as target:
-        work = spool.parent
-        call = CLIENTS[client](target, folder=spool, work=work)
-        result = run(call.argv, env=call.env, log=work / "log")
-        expected = (workload.files, workload.files * workload.size)
-        if target.arrived is not None and (arrived := target.arrived()) != expected:
-            raise RunFailed(f"{client} on {server}: {arrived} objects and bytes arrived, not {expected}")
-    return result
+class _Bench:
+    """One workload on one kind of server."""
 
+    def __init__(self, server: str, workload: Workload, *, template: Path) -> None:
+        self._server = server
+        self._workload = workload
+        self._template = template
 
-@contextmanager
-def _fresh_folder(folder: Path, template: Path) -> Iterator[Path]:
-    """Files that are hard links: the page cache is as warm for one client as for the other."""
-    work = Path(tempfile.mkdtemp(dir=folder))
-    spool = work / "spool"
-    spool.mkdir()
-    for path in template.iterdir():
-        os.link(path, spool / path.name)
-    os.sync()  # what earlier runs left to be written must not be paid for by this one
-    yield spool
-    shutil.rmtree(work)
+    def best_s5cmd(self) -> S5cmd:
+        """The fastest of its settings here and now."""
+        return min(SETTINGS[self._workload.is_small], key=lambda setting: self._run(setting).seconds)
 
+    def compare(self, ours: Client, other: Client, *, repeats: int) -> Row:
+        pairs: list[tuple[Run, Run]] = []
+        for repeat in range(repeats):
+            # Alternating, so that what the machine does meanwhile strikes both.
+            if repeat % 2:
+                second = self._run(other)
+                pairs.append((self._run(ours), second))
+            else:
+                pairs.append((self._run(ours), self._run(other)))
+        mine, others = medians([pair[0] for pair in pairs]), medians([pair[1] for pair in pairs])
+        return Row(
+            self._server,
+            self._workload.name,
+            str(other),
+            ours=mine,
+            other=others,
+            ratio=round(others.seconds / mine.seconds, 3),
+            cpu=[round(one.cpu / another.cpu, 4) for one, another in pairs],
+        )
 
-def _template(folder: Path, workload: Workload) -> Path:
-    folder.mkdir()
-    for number in range(workload.files):
-        with (folder / f"call-{number:05}.wav").open("wb") as file:
-            left = workload.size
-            while left:
-                left -= file.write(os.urandom(min(left, 8 * MIB)))
-    return folder
+    def _run(self, client: Client) -> Run:
+        """On a fresh server, with fresh files. Raises RunFailed when not everything has arrived."""
+        workload = self._workload
+        with fresh_folder(self._template) as files, servers.SERVERS[self._server]() as target:
+            result = client(target, files=files, small=workload.is_small)
+            if target.arrived is not None:
+                objects, size = target.arrived()
+                if objects not in {workload.files, workload.files + 1} or size < workload.total:
+                    raise RunFailed(f"{client} on {self._server}: {objects} objects, {size} bytes arrived")
+        _say(f"{self._server}, {workload.name}, {client}: {_figures(result, workload)}")
+        return result
 
 
 def _figures(one: Run, workload: Workload) -> str:
-    rate = workload.files * workload.size / MIB / one.seconds
-    speed = f"{rate:6.0f} MiB/s" if workload.files == 1 else f"{workload.files / one.seconds:6.0f} files/s"
+    rate = workload.total / MIB / one.seconds
+    speed = f"{workload.files / one.seconds:6.0f} files/s" if workload.is_small else f"{rate:6.0f} MiB/s"
     return f"{one.seconds:6.2f} s  {speed}  CPU {one.cpu:5.2f} s  peak {one.rss / 1e6:4.0f} MB"
 
 
 def _print_table(rows: Sequence[Row]) -> None:
-    head = ("server", "workload", "ours s", "s5cmd s", "ratio", "ours CPU", "s5cmd CPU", "ours MB", "s5cmd MB")
+    head = ("server", "workload", "beside", "ours s", "its s", "ratio", "ours CPU", "its CPU", "CPU of pairs",
+            "ours MB", "its MB")  # fmt: skip
     _print("| " + " | ".join(head) + " |")
     _print("|" + "---|" * len(head))
     for row in rows:
         cells = (
             row.server,
             row.workload,
+            row.other_is,
             f"{row.ours.seconds:.2f}",
-            f"{row.s5cmd.seconds:.2f}",
+            f"{row.other.seconds:.2f}",
             f"{row.ratio:.2f}",
             f"{row.ours.cpu:.2f}",
-            f"{row.s5cmd.cpu:.2f}",
+            f"{row.other.cpu:.2f}",
+            f"{statistics.median(row.cpu):.3f} ({min(row.cpu):.3f} to {max(row.cpu):.3f})",
             f"{row.ours.rss / 1e6:.0f}",
-            f"{row.s5cmd.rss / 1e6:.0f}",
+            f"{row.other.rss / 1e6:.0f}",
         )
         _print("| " + " | ".join(cells) + " |")
     for row in rows:
-        if row.ratio < 1 or row.ours.rss >= RSS_LIMIT:
-            _print(f"NOT REACHED: {row.server}, {row.workload}: ratio {row.ratio:.2f}, {row.ours.rss / 1e6:.0f} MB")
+        if row.ours.rss >= RSS_LIMIT:
+            _print(f"NOT REACHED: {row.server}, {row.workload}: {row.ours.rss / 1e6:.0f} MB")
 
 
 def _machine() -> dict[str, object]:
@@ -151,11 +157,14 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.uploader", description=__doc__)
     parser.add_argument("--json", action="store_true", help="also print one object with all figures, last")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, help=f"default: {REPEATS}, with --against {PAIRS}")
     parser.add_argument("--server", action="append", choices=list(servers.SERVERS), help="default: all")
     parser.add_argument("--workload", choices=("big", "small"), help="default: both")
     parser.add_argument("--big-mib", type=int, default=1024)
-    parser.add_argument("--small-count", type=int, default=1000)
+    parser.add_argument("--small-count", type=int, default=10_000)
+    parser.add_argument(
+        "--against", type=Path, metavar="CHECKOUT", help="instead of s5cmd: the uploader of another one, set up"
+    )
     parser.add_argument("--folder", type=Path, help="where the files are put; needs three times the big file's size")
     return parser
 
