@@ -13,7 +13,7 @@ from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.failures import S3Failure
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
-from recording_storage.s3.types import Credential, Destination
+from recording_storage.s3.types import Credential, Destination, Part
 from tests.s3client.conftest import SECRET
 from tests.s3client.fake_server import CLOSE, RESET, STALL, FakeServer, answer, error
 from tests.s3client.replies import OK, PARTS, K, fails, replies
@@ -137,6 +137,35 @@ def test_a_refusal_before_the_body_s_end_is_read(make_client):
         make_client(server.endpoint).put_object("k", b"x" * (16 << 20))
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_success_before_the_body_s_end_is_none(make_client, certificates, tls):
+    certificate = certificates["good"] if tls else None
+    bundle = Path(certificates["good"][0]).read_text() if tls else None
+    with (
+        FakeServer(lambda _: OK, body_limit=1000, certificate=certificate) as server,
+        fails(K.TRANSIENT, "ConnectionLost"),
+    ):
+        make_client(server.endpoint, ca_bundle=bundle).put_object("k", b"x" * (16 << 20))
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_success_that_is_there_before_the_last_piece_is_sent_is_none(make_client, certificates, tls):
+    """The server reads on: nothing breaks."""
+
+    def hasty(request, _read):
+        request.drained = True
+        return OK
+
+    certificate = certificates["good"] if tls else None
+    bundle = Path(certificates["good"][0]).read_text() if tls else None
+    with (
+        FakeServer(lambda _: OK, early=hasty, certificate=certificate) as server,
+        fails(K.TRANSIENT, "ConnectionLost", uncertain=True) as caught,
+    ):
+        make_client(server.endpoint, ca_bundle=bundle).put_object("k", b"x" * (64 << 20))
+    assert "before the whole request was sent" in caught.value.message
+
+
 def test_what_speaks_no_http_is_transient(make_client):
     with (
         FakeServer(lambda _: b"SSH-2.0-OpenSSH_9\r\n\r\n", close_after=True) as server,
@@ -221,6 +250,47 @@ class TestSuccessThatIsNone:
                 client.put_object("k", b"hello")
             with fails(K.DIGEST, "ChecksumMismatch"):
                 client.upload_part("k", upload_id="u", number=1, body=b"hello")
+
+
+class TestLooseAnswers:
+    """Servers and proxies that S3's clients forgive."""
+
+    BEFORE = (b"", b"\n", b"   \r\n  ", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n ", b"\n\xef\xbb\xbf")
+    DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
+
+    @pytest.mark.parametrize("before", BEFORE)
+    def test_what_comes_before_the_declaration_is_passed_over(self, make_client, before):
+        documents = {
+            "POST ?uploads=": b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+            "POST ?uploadId=u": b'<CompleteMultipartUploadResult><ETag>"e-1"</ETag></CompleteMultipartUploadResult>',
+            "GET ?uploadId=u": b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>5</Size><ETag>W/&quot;e&quot;"
+            b"</ETag></Part></ListPartsResult>",
+            "GET ?uploads=": b"<ListMultipartUploadsResult><Upload><Key>k</Key><UploadId>u</UploadId></Upload>"
+            b"</ListMultipartUploadsResult>",
+        }
+
+        def reply(request):
+            kind = "uploads=" if "uploads=" in request.target else "uploadId=u"
+            return answer(200, before + self.DECLARATION + documents[f"{request.method} ?{kind}"])
+
+        with FakeServer(reply) as server:
+            client = make_client(server.endpoint)
+            assert client.create_multipart("k") == "u"
+            assert client.list_parts("k", upload_id="u") == [Part(1, 5, "e", "")]
+            assert [one.upload_id for one in client.list_multipart_uploads()] == ["u"]
+            assert client.complete_multipart("k", upload_id="u", parts=PARTS).etag == "e-1"
+        assert len(server.requests) == 4
+
+    @pytest.mark.parametrize("before", BEFORE)
+    def test_an_error_is_understood_all_the_same(self, make_client, before):
+        body = before + self.DECLARATION + b"<Error><Code>NoSuchUpload</Code><Message>no</Message></Error>"
+        with FakeServer(lambda _: answer(404, body)) as server, fails(K.MULTIPART_LOST, "NoSuchUpload"):
+            make_client(server.endpoint).complete_multipart("k", upload_id="u", parts=PARTS)
+
+    @pytest.mark.parametrize("etag", ['"e"', "e", 'W/"e"', ' W/"e" '])
+    def test_an_etag_may_be_weak_or_bare(self, make_client, etag):
+        with FakeServer(lambda _: answer(200, ETag=etag)) as server:
+            assert make_client(server.endpoint).upload_part("k", upload_id="u", number=1, body=b"hello").etag == "e"
 
 
 class TestClock:

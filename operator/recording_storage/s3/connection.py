@@ -21,6 +21,13 @@ _EARLY_ANSWER = 2.0
 """Seconds for an answer that came while the body was still being sent."""
 
 
+class AnsweredEarlyError(ConnectionError):
+    """The server has answered before it had the whole request."""
+
+    def __init__(self) -> None:
+        super().__init__("an answer came before the whole request was sent")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
     """All in seconds."""
@@ -64,6 +71,8 @@ class Connection:
         self._timeouts = timeouts
         self.reused = False
         self.idle_since = 0.0
+        self._early = b""
+        """What came of an answer while the request was being sent."""
 
     @classmethod
     def open(
@@ -111,19 +120,36 @@ class Connection:
         """Send all of the request.
 
         Raises:
+            AnsweredEarlyError: the server has answered already, and has not seen all of it.
             OSError: the connection failed, or stood still.
         """
         send = self._socket.send
         # TLS writes 16 KiB at a time, and each of them would wake the other end
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        sent = 0
         for piece in pieces:
             view = memoryview(piece)
             while view:
                 try:
-                    view = view[send(view[:_SEND]) :]
+                    if sent >= _SEND and self._has_spoken():  # not asked for what goes out at once
+                        raise AnsweredEarlyError
+                    count = send(view[:_SEND])
                 except _WANTS as want:
                     self._wait(_event(want, select.POLLOUT), self._timeouts.read)
+                else:
+                    view = view[count:]
+                    sent += count
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def _has_spoken(self) -> bool:
+        """Whether something of an answer has come; it is kept for its reader. TLS may only have sent tickets."""
+        if not self.stale:
+            return False
+        try:
+            self._early = self._socket.recv(_SEND)
+        except (*_WANTS, ssl.SSLEOFError):
+            return False
+        return bool(self._early)
 
     def answer(self, *, within: float | None = None) -> AnswerReader:
         """A reader of the answer to what was sent; it tells afterwards, too, whether anything came at all.
@@ -137,6 +163,9 @@ class Connection:
         def receive(size: int) -> bytes:
             nonlocal begun
             event = select.POLLIN
+            if self._early:
+                early, self._early = self._early, b""
+                return early
             while True:
                 if not (begun and self._has_pending()):
                     self._wait(event, min(self._timeouts.read, deadline - time.monotonic()))

@@ -12,6 +12,11 @@ from recording_storage.s3.types import OpenUpload, Part
 _CHECKSUM = "ChecksumCRC64NVME"
 
 
+def entity_tag(text: str) -> str:
+    """An ETag without its quotes, and without the mark that a proxy put before it (`W/`)."""
+    return text.strip().removeprefix("W/").strip('"')
+
+
 def completion(parts: Sequence[Part], *, summed: bool) -> bytes:
     """The body of CompleteMultipartUpload; strict servers want each part's checksum named when it was sent with one."""
     pieces = ['<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">']
@@ -37,7 +42,7 @@ def upload_id(answer: Answer, *, operation: str) -> str:
 def completed(answer: Answer, *, operation: str) -> tuple[str, str]:
     """ETag and checksum of the whole object, the latter "" where the server gives none."""
     document = _document(answer, "CompleteMultipartUpload", operation=operation, kind=FailureClass.TRANSIENT)
-    etag = document.value("ETag").strip('"')
+    etag = entity_tag(document.value("ETag"))
     if not etag:
         raise errors.strange(
             "an answer without ETag", operation=operation, status=answer.status, kind=FailureClass.TRANSIENT
@@ -74,7 +79,7 @@ def parts(answer: Answer, *, operation: str) -> tuple[list[Part], str]:
             Part(
                 int(node.value("PartNumber")),
                 int(node.value("Size")),
-                node.value("ETag").strip('"'),
+                entity_tag(node.value("ETag")),
                 node.value(_CHECKSUM),
             )
             for node in document.all("Part")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, NoAnswerError
-from recording_storage.s3.connection import Address, Connection, Timeouts
+from recording_storage.s3.connection import Address, AnsweredEarlyError, Connection, Timeouts
 from recording_storage.s3.payload import Buffer
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _IDLE_KEPT = 32
 _IDLE_SECONDS = 30.0
+_REFUSALS = 300
+"""The lowest status of an answer that is no success."""
 
 
 class ExchangeError(Exception):
@@ -31,7 +33,7 @@ class ExchangeError(Exception):
         self.connected = connected
         """Whether a connection was had at all."""
         self.sent = sent
-        """Whether all of the request was handed over: it may have taken effect."""
+        """Whether it may have taken effect: all of the request was handed over, or the server says so anyway."""
 
 
 class Transport:
@@ -66,11 +68,13 @@ class Transport:
                 try:
                     connection.send(pieces())
                     sent = True
-                except OSError:
+                except OSError as error:
                     answer = connection.early_answer()
                     if answer is None:
                         raise
                     connection.close()
+                    if answer.status < _REFUSALS:  # a success of what it has not seen: nobody knows what it has done
+                        raise ExchangeError(AnsweredEarlyError(), connected=True, sent=True) from error
                     return answer
                 reader = connection.answer()
                 try:

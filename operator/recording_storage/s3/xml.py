@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 _MAX_DEPTH = 32
+_BEFORE = b"\xef\xbb\xbf \t\r\n"
+"""What servers send before the declaration: blanks that keep a connection alive while they work, a byte order mark."""
 
 
 class DocumentError(ValueError):
@@ -65,7 +67,7 @@ def parse(document: bytes) -> Node:
     parser.CharacterDataHandler = data
     parser.StartDoctypeDeclHandler = doctype
     try:
-        parser.Parse(document, True)
+        parser.Parse(document.lstrip(_BEFORE), True)
     except expat.ExpatError as error:
         raise DocumentError(f"no XML: {expat.errors.messages[error.code]}") from error
     return root.children[0]
