@@ -9,7 +9,7 @@ import pytest
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 from recording_storage.s3.types import Credential, FileSlice, Part
 from tests.s3client.fake_server import FakeServer, answer, error
-from tests.s3client.replies import OK, K, fails
+from tests.s3client.replies import OK, K, fails, replies
 
 
 def test_a_put_carries_what_was_asked_for(make_client):
@@ -112,6 +112,42 @@ class TestCapabilities:
             with fails(K.HOLD, "HTTP501"):
                 client.put_object("k", b"hello", if_none_match=True)
         assert not client.capabilities.missing, "a guess that did not help is none"
+
+    @pytest.mark.parametrize(
+        "refusal", [answer(400), error(400, "InvalidArgument"), error(400, "InvalidRequest", "no")]
+    )
+    @pytest.mark.parametrize(
+        ("header", "capability"),
+        [
+            ("if-none-match", Capability.IF_NONE_MATCH),
+            ("x-amz-tagging", Capability.TAGGING),
+            ("x-amz-storage-class", Capability.STORAGE_CLASS),
+            ("x-amz-checksum-sha256", Capability.SHA256),
+        ],
+    )
+    def test_a_bare_refusal_of_the_first_request_may_be_a_header_s(self, make_client, refusal, header, capability):
+        with FakeServer(self.lacking(header, refusal)) as server:
+            client = make_client(server.endpoint, tags={"a": "b"}, storage_class="STANDARD_IA")
+            for _ in range(2):
+                client.put_object("k", b"hello", if_none_match=True)
+        assert client.capabilities.missing == {capability}
+        assert sum(header in request.headers for request in server.requests) < 5
+
+    def test_a_bare_refusal_is_the_file_s_where_all_has_worked_before(self, make_client):
+        with FakeServer(replies(OK, answer(400))) as server:
+            client = make_client(server.endpoint, tags={"a": "b"})
+            client.put_object("k", b"hello", if_none_match=True)
+            with fails(K.FILE, "HTTP400"):
+                client.put_object("k", b"hello", if_none_match=True)
+        assert len(server.requests) == 2
+        assert not client.capabilities.missing
+
+    def test_a_bare_refusal_of_everything_costs_no_capability(self, make_client):
+        with FakeServer(lambda _: answer(400)) as server:
+            client = make_client(server.endpoint)
+            with fails(K.FILE, "HTTP400"):
+                client.put_object("k", b"hello", if_none_match=True)
+        assert not client.capabilities.missing
 
     def test_encryption_is_never_left_out(self, make_client):
         reply = error(501, "NotImplemented", "not implemented", "<Header>x-amz-server-side-encryption</Header>")

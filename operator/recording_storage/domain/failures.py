@@ -56,6 +56,8 @@ class Capability(StrEnum):
     OBJECT_SIZE = "object-size"
     TAGGING = "tagging"
     STORAGE_CLASS = "storage-class"
+    LIST_UPLOADS = "list-uploads"
+    """Listing the open multipart uploads: then leftovers whose id nobody knows can't be searched for."""
 
 
 class S3Failure(Exception):  # noqa: N818 - a failure is this project's word for it
@@ -283,6 +285,8 @@ BY_HUNDREDS: Mapping[int, FailureClass] = {
 """By the status' first digit, for what nobody has thought of; beyond these it is no S3 server, and a hold."""
 
 _REFUSALS = frozenset({"InvalidArgument", "InvalidRequest", "MalformedXML", "NotImplemented", "XNotImplemented"})
+_BARE = frozenset({"HTTP400", "BadRequest", "InvalidArgument", "InvalidRequest"})
+"""What servers answer with status 400 where S3 says NotImplemented."""
 _HEADER_OF: tuple[tuple[Capability, re.Pattern[str]], ...] = (
     (Capability.OBJECT_SIZE, re.compile(r"mp-object-size", re.IGNORECASE)),
     (Capability.IF_NONE_MATCH, re.compile(r"if-none-match|conditional (?:write|request|header)", re.IGNORECASE)),
@@ -336,6 +340,11 @@ def classify(
         uncertain=kind is FailureClass.TRANSIENT and (status in _UNCERTAIN_STATUS or status < 300),  # noqa: PLR2004
         capability=capability,
     )
+
+
+def is_bare_refusal(failure: S3Failure) -> bool:
+    """Whether it may be a header that the server refuses to know without naming it."""
+    return failure.status == 400 and failure.code in _BARE and failure.capability is None  # noqa: PLR2004 - HTTP's
 
 
 def classify_os_error(error: OSError) -> FailureClass:

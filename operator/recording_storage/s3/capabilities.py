@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from recording_storage.domain.failures import Capability, FailureClass, S3Failure
+from recording_storage.domain.failures import Capability, FailureClass, S3Failure, is_bare_refusal
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -28,6 +28,8 @@ class Capabilities:
         """Start with all of them, but those that are known to be missing."""
         self._lock = threading.Lock()
         self._missing = frozenset(without)
+        self._known: frozenset[Capability] = frozenset()
+        """Those with which something has succeeded: a refusal has other grounds."""
 
     @property
     def missing(self) -> frozenset[Capability]:
@@ -50,6 +52,7 @@ class Capabilities:
 
         What was left out is remembered when the attempt without it succeeds, and not before: a refusal that has other
         grounds must not cost the destination its checksums. Of what was only guessed, the last one is remembered.
+        A refusal that names nothing (`is_bare_refusal`) makes one guess only at what has never succeeded there.
 
         Args:
             attempt: makes the request with the capabilities that it is given.
@@ -66,17 +69,31 @@ class Capabilities:
             try:
                 result = attempt(active)
             except S3Failure as failure:
-                if failure.kind is not FailureClass.UNSUPPORTED:
+                culprit = self._culprit(failure, active)
+                if culprit is None:
+                    if failure.kind is FailureClass.UNSUPPORTED:
+                        failure.kind = FailureClass.FILE if failure.capability else FailureClass.HOLD
                     raise
-                guess = next((c for c in GUESSES if c in active), None)
-                if failure.capability is not None and failure.capability in active:
-                    named.append(failure.capability)
-                elif failure.capability is None and guess is not None:
-                    guessed.append(guess)
-                else:
-                    failure.kind = FailureClass.FILE if failure.capability else FailureClass.HOLD
-                    raise
+                (named if failure.capability is culprit else guessed).append(culprit)
             else:
                 for capability in (*named, *guessed[-1:]):
                     self.drop(capability)
+                if not active <= self._known:
+                    self._note(active)
                 return result
+
+    def _note(self, active: frozenset[Capability]) -> None:
+        with self._lock:
+            self._known |= active
+
+    def _culprit(self, failure: S3Failure, active: frozenset[Capability]) -> Capability | None:
+        """What to leave out after a failure; None: it is about something else."""
+        if failure.kind is FailureClass.UNSUPPORTED:
+            if failure.capability is not None:
+                return failure.capability if failure.capability in active else None
+            suspects = active
+        elif is_bare_refusal(failure):
+            suspects = active - self._known
+        else:
+            return None
+        return next((capability for capability in GUESSES if capability in suspects), None)
