@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
@@ -62,6 +63,8 @@ class Storage:
     repeats_complete: bool = False
     """Whether a completion that is asked for again succeeds again, as AWS does; else the upload is gone."""
     versioned: bool = False
+    etag_of: Callable[[bytes], str] = lambda body: hashlib.md5(body).hexdigest()
+    """The ETag of what came in one request, in hexadecimal: an MD5, or anything."""
     objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, OpenUpload] = field(default_factory=dict)
     overwritten: list[str] = field(default_factory=list)
@@ -70,7 +73,7 @@ class Storage:
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def put(self, exchange: Exchange) -> StoredObject:
-        etag = hashlib.md5(exchange.body).hexdigest()
+        etag = self.etag_of(exchange.body)
         return self._keep(exchange, StoredObject(exchange.key, exchange.body, etag, exchange.headers))
 
     def begin(self, exchange: Exchange) -> str:
@@ -85,7 +88,7 @@ class Storage:
             status, code, message = self.part_refusal
             raise Refusal(status, code, message.format(limit=self.part_limit))
         known = "" if vouching.crc64nvme is Check.IGNORE else exchange.headers.get(_CRC64NVME, "")
-        part = StoredPart(exchange.body, hashlib.md5(exchange.body).hexdigest(), known)
+        part = StoredPart(exchange.body, self.etag_of(exchange.body), known)
         upload.parts[number] = part
         return part
 

@@ -9,7 +9,9 @@ from recording_storage.cli.errors import Failure
 from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.verify_target import Target, from_config
 from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
-from recording_storage.s3.verify import Fault, Step, Verification, checks_signatures, verify_destination
+from recording_storage.domain.failures import Capability
+from recording_storage.s3.steps import Fault, Step
+from recording_storage.s3.verify import Verification, checks_signatures, verify_destination
 from recording_storage.uploader.config import ConfigError
 
 
@@ -57,13 +59,18 @@ def command(
 ) -> None:
     """Tell whether a destination is usable, with no more rights than are documented.
 
-    Lists the open uploads, begins a multipart upload below the folder, sends one part, lists the parts, aborts. Nothing
-    is left in the bucket. Where all of that passes, one request more is signed wrongly: a server that takes it checks
-    no signatures, which is told as a warning.
+    Lists the open uploads, begins a multipart upload below the folder, sends one part, lists the parts, sends a part
+    with a wrong checksum, which must be refused, aborts, and tries to complete what is gone, with the headers of an
+    upload. Nothing is left in the bucket. Where all of that passes, one request more is signed wrongly: a server that
+    takes it checks no signatures, which is told as a warning.
+
+    A server that takes wrong checksums, and whose ETags are no MD5, vouches for nothing: it is not usable, unless the
+    destination says trustUnverified.
 
     JSON fields: ok, url, region, step (that failed, or null), fault (url, credential, key, access, server, or null),
     code, message, leftover (id of an upload that could not be aborted, or ""), unsupported (what the server lacks),
-    checks_signatures (or null where not usable).
+    vouches_by (CRC64NVME, SHA-256, Content-MD5, signed payload hash, MD5 as ETag, or null for nothing), most_parts (of
+    one upload, or null), checks_signatures (or null where not usable).
 
     Exit codes: 0 usable, 1 not usable, 2 wrong use.
     """
@@ -113,6 +120,8 @@ def _report(result: Verification, *, url: str, as_json: bool, checked: bool | No
                     "message": result.message,
                     "leftover": result.leftover,
                     "unsupported": sorted(result.missing),
+                    "vouches_by": result.proof.voucher if result.proof else None,
+                    "most_parts": result.proof.most_parts if result.proof else None,
                     "checks_signatures": checked,
                 }
             )
@@ -126,6 +135,10 @@ def _report(result: Verification, *, url: str, as_json: bool, checked: bool | No
             err=True,
         )
     if not as_json:
-        click.echo(f"{url} is usable: {', '.join(Step)} passed; nothing is left behind")
+        passed = [
+            step for step in Step if step is not Step.LIST_UPLOADS or Capability.LIST_UPLOADS not in result.missing
+        ]
+        click.echo(f"{url} is usable: {', '.join(passed)} passed; nothing is left behind")
+        click.echo(f"vouches for what is stored by: {(result.proof and result.proof.voucher) or 'nothing (trusted)'}")
         for capability in sorted(result.missing):
             click.echo(f"the server does not know {capability}: uploads go without")

@@ -6,25 +6,25 @@ destination with one credential, from any number of threads.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
+from recording_storage.domain.proof import Voucher
 from recording_storage.s3 import checksums, documents, errors
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer
+from recording_storage.s3.bodies import capabilities_for, opened, taken
 from recording_storage.s3.capabilities import Capabilities
 from recording_storage.s3.connection import Timeouts
 from recording_storage.s3.headers import DestinationHeaders, check_content_type, metadata_headers
-from recording_storage.s3.payload import BodyError, InMemory, Payload, open_payload
+from recording_storage.s3.payload import InMemory
 from recording_storage.s3.requests import Requests
 from recording_storage.s3.types import Body, Credential, Destination, OpenUpload, Part, StoredObject
+from recording_storage.s3.vouchers import HEADERS, Misstated, carried, names_encryption
 
 _NONE: Mapping[str, str] = {}
 _BINARY = "application/octet-stream"
-_CRC64NVME = "x-amz-checksum-crc64nvme"
-_SHA256 = "x-amz-checksum-sha256"
 _MAX_PAGES = 10_000
 _EMPTY = InMemory(b"", summed=False)
 
@@ -95,6 +95,8 @@ class S3Client:
         content_type: str = _BINARY,
         if_none_match: bool = False,
         sha256: str = "",
+        voucher: Voucher = Voucher.SHA256,
+        wrong: bool = False,
     ) -> StoredObject:
         """Store an object in one request.
 
@@ -104,7 +106,9 @@ class S3Client:
             metadata: user metadata, names without `x-amz-meta-`.
             content_type: the object's media type.
             if_none_match: fail with `PRECONDITION` when the key is taken, where the server knows how.
-            sha256: of the body, in hexadecimal, for a caller who has it; the server compares it with what came.
+            sha256: of the body, in hexadecimal, for a caller who has it; the server may compare it with what came.
+            voucher: what shall vouch for the body besides, where it is not the SHA-256.
+            wrong: carry a false value of `voucher`; a server that compares it refuses (`DIGEST`).
 
         Raises:
             S3Failure: `uncertain` when the object may have been stored nevertheless.
@@ -114,14 +118,19 @@ class S3Client:
         wanted = {Capability.SHA256, *self._headers.capabilities}
         if if_none_match:
             wanted.add(Capability.IF_NONE_MATCH)
+        signed = self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD
 
-        with _opened(body, operation=operation, signed=True, summed=False, sha256=sha256) as payload:
+        with opened(body, operation=operation, signed=True, summed=False, sha256=sha256) as payload:
             checksum = checksums.encoded_sha256(payload.sha256())
+            sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
+            carrying = carried(voucher, payload, wrong=wrong) if wrong or voucher is not Voucher.SHA256 else {}
 
             def attempt(active: frozenset[Capability]) -> StoredObject:
                 headers = {**common, **self._headers.for_object(active)}
-                if Capability.SHA256 in active:
-                    headers[_SHA256] = checksum
+                summed = Capability.SHA256 in active
+                if summed:
+                    headers[HEADERS[Voucher.SHA256]] = checksum
+                headers.update(carrying)
                 if Capability.IF_NONE_MATCH in active:
                     headers["if-none-match"] = "*"
                 try:
@@ -130,23 +139,32 @@ class S3Client:
                         "PUT",
                         key=key,
                         headers=headers,
-                        payload=payload,
-                        signed=self._sign_payload,
+                        payload=sent,
+                        signed=signed,
                         repeatable=Capability.IF_NONE_MATCH not in active,
                     )
                 except S3Failure as failure:
                     if failure.capability is Capability.CHECKSUM:
                         failure.capability = Capability.SHA256  # what a server says of checksums is about this one
                     raise
-                etag = _stored(answer, _SHA256, checksum, operation=operation)
-                return StoredObject(
-                    etag, Checksum(ChecksumAlgorithm.SHA256, checksum), answer.headers.get("x-amz-version-id", "")
-                )
+                etag, told = taken(answer, Voucher.SHA256, "" if wrong else checksum, operation=operation)
+                by = voucher if summed or voucher is not Voucher.SHA256 else None
+                version = answer.headers.get("x-amz-version-id", "")
+                return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
 
+            if wrong:  # a refusal is what is asked for, and no reason to go without anything
+                return attempt(frozenset(one for one in wanted if one in self.capabilities))
             return self.capabilities.adapt(attempt, wanted=wanted)
 
-    def create_multipart(self, key: str, *, metadata: Mapping[str, str] = _NONE, content_type: str = _BINARY) -> str:
-        """Begin a multipart upload; gives its upload id."""
+    def create_multipart(
+        self,
+        key: str,
+        *,
+        metadata: Mapping[str, str] = _NONE,
+        content_type: str = _BINARY,
+        voucher: Voucher = Voucher.CRC64NVME,
+    ) -> str:
+        """Begin a multipart upload, whose parts `voucher` shall vouch for; gives its upload id."""
         operation = "CreateMultipartUpload"
         common = {"content-type": check_content_type(content_type), **metadata_headers(metadata)}
 
@@ -160,42 +178,81 @@ class S3Client:
             )
             return documents.upload_id(answer, operation=operation)
 
-        return self.capabilities.adapt(attempt, wanted={Capability.CHECKSUM, *self._headers.capabilities})
+        return self.capabilities.adapt(attempt, wanted={*capabilities_for(voucher), *self._headers.capabilities})
 
-    def upload_part(self, key: str, *, upload_id: str, number: int, body: Body) -> Part:
-        """Send a part; `number` counts from 1. Sending a number again replaces the part."""
+    def upload_part(
+        self,
+        key: str,
+        *,
+        upload_id: str,
+        number: int,
+        body: Body,
+        voucher: Voucher = Voucher.CRC64NVME,
+        wrong: bool = False,
+    ) -> Part:
+        """Send a part; `number` counts from 1. Sending a number again replaces the part.
+
+        Args:
+            key: the full key, prefix included.
+            upload_id: as `create_multipart` gave it.
+            number: of the part.
+            body: its bytes.
+            voucher: what shall vouch for them.
+            wrong: carry a false value of `voucher`; a server that compares it refuses (`DIGEST`).
+        """
         operation = "UploadPart"
         query = {"partNumber": str(number), "uploadId": upload_id}
 
-        with _opened(body, operation=operation, signed=self._sign_payload) as payload:
+        by_crc = voucher is Voucher.CRC64NVME
+        signed = self._sign_payload or voucher in (Voucher.SHA256, Voucher.SIGNED_PAYLOAD)
+
+        with opened(body, operation=operation, signed=signed, summed=by_crc) as payload:
+            sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
+            carrying = carried(voucher, payload, wrong=wrong)
 
             def attempt(active: frozenset[Capability]) -> Part:
                 summed = Capability.CHECKSUM in active
                 headers = dict(self._headers.for_request)
-                if summed:
-                    headers[_CRC64NVME] = payload.checksum
+                if summed or not by_crc:
+                    headers.update(carrying)
                 answer = self._requests.send(
                     operation,
                     "PUT",
                     key=key,
                     query=query,
                     headers=headers,
-                    payload=payload,
-                    signed=self._sign_payload,
+                    payload=sent,
+                    signed=self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD,
                     repeatable=True,
                 )
-                etag = _stored(answer, _CRC64NVME, payload.checksum, operation=operation)
-                return Part(number, payload.length, etag, payload.checksum if summed else "")
+                mine = "" if wrong else carrying.get(HEADERS.get(voucher, ""), "")
+                etag, told = taken(answer, voucher, mine, operation=operation)
+                by: Voucher | None = voucher
+                if (by_crc and not summed) or (
+                    voucher is Voucher.ETAG and (etag != payload.md5().hex() or names_encryption(answer.headers))
+                ):
+                    by = None
+                return Part(number, payload.length, etag, payload.checksum if summed else "", by, told)
 
-            return self.capabilities.adapt(attempt, wanted={Capability.CHECKSUM})
+            wanted = capabilities_for(voucher)
+            if wrong:  # a refusal is what is asked for, and no reason to go without anything
+                return attempt(frozenset(one for one in wanted if one in self.capabilities))
+            return self.capabilities.adapt(attempt, wanted=wanted)
 
     def complete_multipart(
-        self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = False
+        self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = False, gone: bool = False
     ) -> StoredObject:
         """Make the parts one object.
 
         Never repeated by itself: when the acknowledgement is lost the failure is `uncertain`, and a repetition with the
         same upload id finds out.
+
+        Args:
+            key: the full key, prefix included.
+            upload_id: as `create_multipart` gave it.
+            parts: what `upload_part` gave, or `list_parts`.
+            if_none_match: fail with `PRECONDITION` when the key is taken, where the server knows how.
+            gone: the upload was aborted; only whether the server knows the request's headers is asked.
 
         Raises:
             S3Failure: also when the server answers 200 with an error in the body.
@@ -214,21 +271,21 @@ class S3Client:
             headers = {**self._headers.for_request, "content-type": "application/xml"}
             if summed:
                 headers["x-amz-checksum-type"] = "FULL_OBJECT"
-                headers[_CRC64NVME] = whole
+                headers[HEADERS[Voucher.CRC64NVME]] = whole
             if Capability.OBJECT_SIZE in active:
                 headers["x-amz-mp-object-size"] = str(sum(part.size for part in ordered))
             if Capability.IF_NONE_MATCH in active:
                 headers["if-none-match"] = "*"
             payload = InMemory(documents.completion(ordered, summed=summed), summed=False)
-            answer = self._requests.send(
-                operation,
-                "POST",
-                key=key,
-                query={"uploadId": upload_id},
-                headers=headers,
-                payload=payload,
-                repeatable=False,
-            )
+            query = {"uploadId": upload_id}
+            try:
+                answer = self._requests.send(
+                    operation, "POST", key=key, query=query, headers=headers, payload=payload, repeatable=False
+                )
+            except S3Failure as failure:
+                if gone and failure.kind is FailureClass.MULTIPART_LOST:
+                    return StoredObject("", None)
+                raise
             etag, theirs = documents.completed(answer, operation=operation)
             if summed and theirs and not theirs.partition("-")[1] and theirs != whole:
                 raise errors.mismatch(operation=operation, ours=whole, theirs=theirs)
@@ -298,23 +355,3 @@ class S3Client:
             payload=_EMPTY,
             repeatable=True,
         )
-
-
-def _stored(answer: Answer, header: str, checksum: str, *, operation: str) -> str:
-    """The ETag of what was stored, once the answer is one of S3's and has our checksum."""
-    etag = answer.headers.get("etag", "").strip('"')
-    if not etag:
-        raise errors.strange("an answer without ETag: this is no S3 server", operation=operation, status=answer.status)
-    theirs = answer.headers.get(header, "")
-    if theirs and theirs != checksum:
-        raise errors.mismatch(operation=operation, ours=checksum, theirs=theirs)
-    return etag
-
-
-@contextmanager
-def _opened(body: Body, *, operation: str, signed: bool, summed: bool = True, sha256: str = "") -> Iterator[Payload]:
-    try:
-        with open_payload(body, signed=signed, summed=summed, sha256=sha256) as payload:
-            yield payload
-    except BodyError as error:
-        raise errors.from_body(error, operation=operation) from error

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.policy import ServerSideEncryption
+from recording_storage.domain.proof import Voucher
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Destination:
     """A `ServerSideEncryption`, or its value."""
     kms_key_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    trust_unverified: bool = False
+    """A server that vouches for nothing is used all the same."""
 
 
 class FileSlice(NamedTuple):
@@ -55,6 +58,10 @@ class StoredObject(NamedTuple):
     checksum: Checksum | None
     """SHA-256 of one request's body, CRC64NVME of parts; ours, confirmed where the server knows how."""
     version_id: str = ""
+    voucher: Voucher | None = None
+    """What the request carried; see `Part`."""
+    told: bool = False
+    """The answer names our checksum."""
 
 
 class Part(NamedTuple):
@@ -66,6 +73,11 @@ class Part(NamedTuple):
     etag: str
     checksum: str = ""
     """CRC64NVME, base64; "" when the upload is made without checksums."""
+    voucher: Voucher | None = None
+    """What the request carried, or what its answer holds (`ETAG`); whether that proves anything is the caller's to
+    know."""
+    told: bool = False
+    """The answer names our checksum."""
 
 
 class OpenUpload(NamedTuple):

@@ -1,63 +1,38 @@
 """Is a destination usable, with no more rights than the feature documents?
 
-List the open uploads, begin a multipart upload below the folder, send one part, list the parts, abort. These are the
-four rights that an uploader has (ListBucketMultipartUploads on the bucket; PutObject, ListMultipartUploadParts,
-AbortMultipartUpload below the folder), and nothing becomes an object. Whatever happens on the way, what was begun is
-aborted, also when its beginning was never acknowledged.
+List the open uploads, begin a multipart upload below the folder, send one part, list the parts, learn what vouches for
+them (see `pairs`), abort, try the headers that a completion has. These are the four rights that an uploader has
+(ListBucketMultipartUploads on the bucket; PutObject, ListMultipartUploadParts, AbortMultipartUpload below the folder),
+and nothing becomes an object. Whatever happens on the way, what was begun is aborted, also when its beginning was never
+acknowledged.
 """
 
+import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from typing import TypeVar
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
+from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.connection import Timeouts
-from recording_storage.s3.types import Credential, Destination
+from recording_storage.s3.pairs import Pairs
+from recording_storage.s3.steps import Fault, Step, explain, unverified
+from recording_storage.s3.types import Credential, Destination, Part
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 PROBE_NAME = ".recording-storage-verify-"
 """How the probe's key begins below the folder; random digits follow."""
 _PROBE = b"recording-storage: is this destination usable?\n"
+_NO_LISTING = frozenset({400, 404, 405, 501})
+"""How servers answer ListMultipartUploads that don't know it."""
 _ATTEMPTS = 3
 _PAUSE = 0.2
-
-
-class Fault(StrEnum):
-    """Which of the settings is at fault."""
-
-    URL = "url"
-    """The bucket's URL, its region, or how its server is trusted."""
-    CREDENTIAL = "credential"
-    """The key pair is unknown, wrong or expired."""
-    KEY = "key"
-    """The KMS key: disabled, missing, or not ours to use."""
-    ACCESS = "access"
-    """A right is missing."""
-    SERVER = "server"
-    """Nothing that the settings could mend: the server or the network fails."""
-
-
-class Step(StrEnum):
-    """The sequence's steps, by S3's names of the operations."""
-
-    LIST_UPLOADS = "ListMultipartUploads"
-    BEGIN = "CreateMultipartUpload"
-    UPLOAD_PART = "UploadPart"
-    LIST_PARTS = "ListParts"
-    ABORT = "AbortMultipartUpload"
-
-
-RIGHTS: Mapping[Step, str] = {
-    Step.LIST_UPLOADS: "s3:ListBucketMultipartUploads on the bucket",
-    Step.BEGIN: "s3:PutObject below the folder",
-    Step.UPLOAD_PART: "s3:PutObject below the folder",
-    Step.LIST_PARTS: "s3:ListMultipartUploadParts below the folder",
-    Step.ABORT: "s3:AbortMultipartUpload below the folder",
-}
-"""The right that each step needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +52,8 @@ class Verification:
     """The bucket's region, when it is known by now."""
     missing: frozenset[Capability] = frozenset()
     """What the server turned out not to know."""
+    proof: Proof | None = None
+    """What it vouches by; None where that could not be learnt."""
 
 
 def verify(client: S3Client, *, prefix: str, pause: Callable[[float], None] = time.sleep) -> Verification:
@@ -89,6 +66,16 @@ def verify(client: S3Client, *, prefix: str, pause: Callable[[float], None] = ti
     """
     key = f"{prefix}{PROBE_NAME}{secrets.token_hex(8)}"
     return _Sequence(client, key=key, pause=pause).run()
+
+
+def learn(client: S3Client, *, prefix: str, size: int, pause: Callable[[float], None] = time.sleep) -> Proof:
+    """What the destination vouches by for bodies of up to `size` bytes: the sequence without what lists.
+
+    Raises:
+        S3Failure: as the server or the network has it.
+    """
+    key = f"{prefix}{PROBE_NAME}{secrets.token_hex(8)}"
+    return _Sequence(client, key=key, pause=pause).learn(size)
 
 
 def verify_destination(
@@ -143,22 +130,28 @@ class _Sequence:
         self._key = key
         self._pause = pause
         self._step = Step.LIST_UPLOADS
-        self._upload_id = ""
+        self._begun: list[str] = []
+        """Ids of uploads that are still there."""
+        self._parts: list[Part] = []
 
     def run(self) -> Verification:
         failure: S3Failure | None = None
+        proof: Proof | None = None
         try:
-            self._go()
+            proof = self._go()
         except S3Failure as error:
             failure = error
         step = self._step
-        begun = bool(self._upload_id) or (failure is not None and failure.uncertain)
-        left, abort_failure = self._clean_up() if begun else ("", None)
+        upload_id = self._begun[0] if self._begun else ""
+        left, abort_failure = self._clean_up(failure)
         if failure is None and abort_failure is not None:
             step, failure = Step.ABORT, abort_failure
+        elif failure is None:
+            step = Step.COMPLETE
+            failure = self._try_completion(upload_id) or self._unverified(proof)
         region, missing = self._client.location.region, self._client.capabilities.missing
         if failure is None:
-            return Verification(ok=True, region=region, missing=missing)
+            return Verification(ok=True, region=region, missing=missing, proof=proof)
         fault, message = explain(step, failure, where=self._client.location.url)
         if left:
             message += f"; the open upload {left} of {self._key} stays behind: abort it"
@@ -171,99 +164,130 @@ class _Sequence:
             leftover=left,
             region=failure.region or region,
             missing=missing,
+            proof=proof,
         )
 
-    def _go(self) -> None:
-        self._retried_on_skew(self._open_uploads)
+    def learn(self, size: int) -> Proof:
+        failure: S3Failure | None = None
+        try:
+            self._retried_on_skew(self._begin)
+            return self._pairs(self._send_part(), size=size)
+        except S3Failure as error:
+            failure = error
+            raise
+        finally:
+            left, why = self._clean_up(failure)
+            if left:
+                _log.warning(
+                    "%s: the open upload %s of %s stays behind: %s", self._client.location.url, left, self._key, why
+                )
+
+    def _go(self) -> Proof:
+        listed = self._retried_on_skew(self._search)
         self._step = Step.BEGIN
-        self._upload_id = self._client.create_multipart(self._key)
-        self._step = Step.UPLOAD_PART
-        part = self._client.upload_part(self._key, upload_id=self._upload_id, number=1, body=_PROBE)
+        self._begin()
+        if not listed:  # all but this works
+            self._client.capabilities.drop(Capability.LIST_UPLOADS)
+        part = self._send_part()
         self._step = Step.LIST_PARTS
-        listed = self._client.list_parts(self._key, upload_id=self._upload_id)
-        if [(one.number, one.size) for one in listed] != [(part.number, part.size)]:
+        found = self._client.list_parts(self._key, upload_id=self._begun[0])
+        if [(one.number, one.size) for one in found] != [(part.number, part.size)]:
             raise S3Failure(
                 FailureClass.HOLD,
                 code="PartNotListed",
                 message="the server does not list the part that it has just taken",
                 operation=Step.LIST_PARTS,
             )
+        self._step = Step.UPLOAD_PART
+        return self._pairs(part, size=len(_PROBE))
+
+    def _begin(self, voucher: Voucher = Voucher.CRC64NVME) -> str:
+        self._step = Step.BEGIN
+        self._begun.append(self._client.create_multipart(self._key, voucher=voucher))
+        return self._begun[-1]
+
+    def _send_part(self) -> Part:
+        """Under the highest number that uploads may have; where that is refused, the highest of many servers."""
+        self._step = Step.UPLOAD_PART
+        for number in (MOST_PARTS, FEW_PARTS):
+            try:
+                part = self._client.upload_part(self._key, upload_id=self._begun[0], number=number, body=_PROBE)
+            except S3Failure as failure:
+                if number == FEW_PARTS or failure.kind is not FailureClass.FILE:
+                    raise
+            else:
+                self._parts = [part]
+                return part
+        raise AssertionError("the last round returns or raises")
+
+    def _pairs(self, part: Part, *, size: int) -> Proof:
+        def begin_plain() -> str:
+            upload_id = self._begin(Voucher.ETAG)
+            self._step = Step.UPLOAD_PART
+            return upload_id
+
+        pairs = Pairs(self._client, key=self._key, number=part.number, body=_PROBE, size=size, begin_plain=begin_plain)
+        return pairs.learn(self._begun[0], part, most_parts=part.number)
+
+    def _try_completion(self, upload_id: str) -> S3Failure | None:
+        """Of an upload that is gone, with the headers that uploads have. Only what they would fail by counts."""
+        try:
+            self._client.complete_multipart(
+                self._key, upload_id=upload_id, parts=self._parts, if_none_match=True, gone=True
+            )
+        except S3Failure as failure:
+            return failure if failure.kind is FailureClass.FATAL else None
+        return None
+
+    def _unverified(self, proof: Proof | None) -> S3Failure | None:
+        if self._client.destination.trust_unverified or (proof is not None and proof.voucher is not None):
+            return None
+        return unverified(Step.UPLOAD_PART)
+
+    def _search(self) -> bool:
+        """Whether the server knows how to list open uploads: leftovers are searched for so, nothing else."""
+        try:
+            self._open_uploads()
+        except S3Failure as failure:
+            if failure.status not in _NO_LISTING or failure.code == "NoSuchBucket":
+                raise
+            if failure.kind in (FailureClass.CREDENTIAL, FailureClass.REGION, FailureClass.FATAL):
+                raise
+            return False
+        return True
 
     def _open_uploads(self) -> list[str]:
         return [
             found.upload_id for found in self._client.list_multipart_uploads(prefix=self._key) if found.key == self._key
         ]
 
-    def _retried_on_skew(self, call: Callable[[], object]) -> None:
+    def _retried_on_skew(self, call: Callable[[], _Result]) -> _Result:
         """The first request may be refused for our clock; by then the client has learnt the server's."""
         try:
-            call()
+            return call()
         except S3Failure as failure:
             if failure.code != "RequestTimeTooSkewed":
                 raise
-            call()
+            return call()
 
-    def _clean_up(self) -> tuple[str, S3Failure | None]:
-        """Abort what was begun: the id of what is left, and why."""
-        failure: S3Failure | None = None
+    def _clean_up(self, failure: S3Failure | None) -> tuple[str, S3Failure | None]:
+        """Abort what was begun: the id of what is left, and why. `failure`: how it went."""
+        unacknowledged = self._step is Step.BEGIN and failure is not None and failure.uncertain
+        if not (self._begun or unacknowledged):
+            return "", None
+        failure = None
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self._pause(_PAUSE * 2**attempt)
             try:
+                while self._begun:
+                    self._client.abort_multipart(self._key, upload_id=self._begun[-1])
+                    self._begun.pop()
                 # an upload whose beginning was not acknowledged is found by its key alone
-                for upload_id in [self._upload_id] if self._upload_id else self._open_uploads():
+                for upload_id in self._open_uploads() if unacknowledged else ():
                     self._client.abort_multipart(self._key, upload_id=upload_id)
             except S3Failure as error:
                 failure = error
             else:
                 return "", None
-        return self._upload_id or "(id unknown)", failure
-
-
-_FAULTS: Mapping[FailureClass, Fault] = {
-    FailureClass.CREDENTIAL: Fault.CREDENTIAL,
-    FailureClass.FATAL: Fault.ACCESS,
-    FailureClass.HOLD: Fault.URL,
-    FailureClass.REGION: Fault.URL,
-    FailureClass.FILE: Fault.URL,
-    FailureClass.UNSUPPORTED: Fault.URL,
-}
-
-_CREDENTIAL_REMEDY: Mapping[str, str] = {
-    "InvalidAccessKeyId": "the server does not know the access key id: check it, or create the key pair anew",
-    "SignatureDoesNotMatch": "the secret does not belong to the access key id: enter the key pair anew",
-    "ExpiredToken": "the temporary key pair has expired: give a present one",
-}
-
-
-def explain(step: Step, failure: S3Failure, *, where: str) -> tuple[Fault, str]:
-    """Which setting is at fault, and what to do about it.
-
-    Args:
-        step: the step that failed.
-        failure: how.
-        where: the destination's URL, for the message.
-    """
-    words = f"{failure.code}: {failure.message}"
-    if failure.code.startswith("KMS") or "kms" in failure.message.lower():
-        return Fault.KEY, f"the KMS key can't be used for {where}: enable it, or let this key pair use it ({words})"
-    fault = _FAULTS.get(failure.kind, Fault.SERVER)
-    if fault is Fault.ACCESS:
-        remedy = f"grant {RIGHTS[step]}"
-        if step is Step.LIST_UPLOADS:  # once that has worked, the bucket is there, and this account may see it
-            remedy = f"either the bucket does not exist or belongs to somebody else: check its name; or {remedy}"
-        return fault, f"{step.value} is refused at {where}: {remedy} ({words})"
-    if fault is Fault.CREDENTIAL:
-        remedy = _CREDENTIAL_REMEDY.get(failure.code, "the key pair is refused: check it")
-        return fault, f"{remedy} ({words})"
-    if failure.code == "NameNotResolved":
-        fault, remedy = Fault.URL, f"the host of {where} is not found: check the URL"
-    elif failure.kind is FailureClass.REGION:
-        remedy = f"the bucket of {where} is in region {failure.region}: name that region"
-    elif failure.code == "NoSuchBucket":
-        remedy = f"there is no bucket for {where}: check its name, or create it"
-    elif fault is Fault.SERVER:
-        remedy = f"{where} fails at {step.value}: try again later, or ask the server's operator"
-    else:
-        remedy = f"{where} can't be used, {step.value} fails: check the URL and its options"
-    return fault, f"{remedy} ({words})"
+        return ", ".join(self._begun) or "(id unknown)", failure

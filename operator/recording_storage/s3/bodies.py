@@ -1,0 +1,40 @@
+"""A request's body as the client's calls open it, and what the answer says of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recording_storage.domain.failures import Capability
+from recording_storage.domain.proof import Voucher
+from recording_storage.s3 import documents, errors
+from recording_storage.s3.answer import Answer
+from recording_storage.s3.payload import BodyError, Payload, open_payload
+from recording_storage.s3.types import Body
+from recording_storage.s3.vouchers import ECHOED, HEADERS
+
+
+def capabilities_for(voucher: Voucher) -> frozenset[Capability]:
+    return frozenset({Capability.CHECKSUM}) if voucher is Voucher.CRC64NVME else frozenset()
+
+
+def taken(answer: Answer, voucher: Voucher, checksum: str, *, operation: str) -> tuple[str, bool]:
+    """The ETag of what was stored, once the answer is one of S3's; whether it names our checksum.
+
+    Raises:
+        S3Failure: `DIGEST`: it names another than `checksum`, where that is not "".
+    """
+    etag = documents.entity_tag(answer.headers.get("etag", ""))
+    if not etag:
+        raise errors.strange("an answer without ETag: this is no S3 server", operation=operation, status=answer.status)
+    theirs = answer.headers.get(HEADERS[voucher], "") if voucher in ECHOED else ""
+    if theirs and checksum and theirs != checksum:
+        raise errors.mismatch(operation=operation, ours=checksum, theirs=theirs)
+    return etag, bool(theirs)
+
+
+@contextmanager
+def opened(body: Body, *, operation: str, signed: bool, summed: bool = True, sha256: str = "") -> Iterator[Payload]:
+    try:
+        with open_payload(body, signed=signed, summed=summed, sha256=sha256) as payload:
+            yield payload
+    except BodyError as error:
+        raise errors.from_body(error, operation=operation) from error
