@@ -21,18 +21,21 @@ OBJECT = {
     "etag": "e",
     "size": 1000,
 }
+CUSTOM = {"agent": "Zoë", "queue": {"id": 7, "tags": ["a", None, 1.5, True]}}
 
 
 @pytest.mark.parametrize("product", Product)
 def test_the_api_shows_a_recording_s_objects(live_on_each: LiveStore, store: Store, product: Product) -> None:
     account = live_on_each.account.sid
-    sid = add_recording(store, account, product=product, media_url=URL, objects=[OBJECT])
+    sid = add_recording(store, account, product=product, media_url=URL, objects=[OBJECT], custom=CUSTOM)
     kept_here = add_recording(store, account, product=product)
     base = f"/2010-04-01/Accounts/{account}/Recordings" if product is Product.VOICE else "/v1/Recordings"
     suffix = ".json" if product is Product.VOICE else ""
     with live_on_each.http() as http:
-        assert http.get(f"{base}/{sid}{suffix}").json()["objects"] == [OBJECT]
-        assert http.get(f"{base}/{kept_here}{suffix}").json()["objects"] == []
+        shown = http.get(f"{base}/{sid}{suffix}").json()
+        assert (shown["objects"], shown["custom"]) == ([OBJECT], CUSTOM)
+        shown = http.get(f"{base}/{kept_here}{suffix}").json()
+        assert (shown["objects"], shown["custom"]) == ([], {})
         listed = http.get(f"{base}{suffix}").json()["recordings"]
         assert {one["sid"]: one["objects"] for one in listed} == {sid: [OBJECT], kept_here: []}
 

@@ -72,6 +72,7 @@ def test_a_report_is_entered_with_all_that_it_says(store: Store, account: NewAcc
         encryption_details=EncryptionDetails(public_key_sid="CR1", encrypted_cek="Yw==", iv="aXY="),
         error=RecordingError(kind="transient", code="SlowDown", message="m"),
         status_callback="https://example.com/cb",
+        custom={"agent": "Zoë", "queue": {"id": 7}},
     )
     assert [(r.status, r.seq) for r in send(store, report)] == [(200, 1)]
     row = row_of(store, report)
@@ -80,6 +81,7 @@ def test_a_report_is_entered_with_all_that_it_says(store: Store, account: NewAcc
         assert getattr(row, name) == getattr(report, name)
     assert row.encryption_details == {"type": "rsa-aes", "public_key_sid": "CR1", "encrypted_cek": "Yw==", "iv": "aXY="}
     assert row.error == {"kind": "transient", "code": "SlowDown", "message": "m"}
+    assert row.custom == {"agent": "Zoë", "queue": {"id": 7}}
     assert row.objects == [
         {
             "destination": "d" * 32,
@@ -235,6 +237,10 @@ def test_a_stored_recording_proves_its_destination(store: Store, account: NewAcc
         ({"found_at": MOMENT.replace(tzinfo=None)}, "found_at"),
         ({"sid": new_sid(SidPrefix.VIDEO_RECORDING)}, "sid"),
         ({"error": RecordingError(kind="k", code="c", message="\x00")}, "error"),
+        ({"objects": [StoredObject(destination="d", key="a\x00b", url="u")]}, "objects"),
+        ({"custom": {"a": {"b": "\x00"}}}, "custom"),
+        ({"custom": {"a": float("nan")}}, "custom"),
+        ({"custom": {"a": "x" * 9000}}, "custom"),
     ],
 )
 def test_what_can_not_be_taken_is_refused_alone(

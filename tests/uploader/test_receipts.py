@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 
 from tests.uploader.spools import MIB, SpoolFolder
 
@@ -30,3 +31,32 @@ def test_a_bucket_without_versions_gives_none(quick: SpoolFolder) -> None:
     quick.put("a.wav")
     assert quick.once().returncode == 0
     assert quick.receipts[0]["objects"][0]["version_id"] is None
+
+
+def test_a_receipt_keeps_all_that_the_recorder_said(quick: SpoolFolder) -> None:
+    said = {
+        "call_sid": "CA9",
+        "started_at": "2026-01-31T12:00:00Z",
+        "duration": 12.5,
+        "agent": "Zoë",
+        "queue": {"id": 7},
+    }
+    quick.put("a.wav")
+    (quick.root / "a.wav.recording.json").write_text(json.dumps(said))
+    quick.put("b.wav")
+    (quick.root / "b.wav.recording.json").write_text(json.dumps({"big": "x" * 9000, "half": "\ud800", "kept": 1}))
+    quick.put("c.wav")
+    ended = quick.once()
+    assert ended.returncode == 0
+    receipts = {one["file"]: one for one in quick.receipts}
+    assert receipts["a.wav"]["metadata"] == {
+        "call_sid": "CA9",
+        "started_at": "2026-01-31T12:00:00+00:00",
+        "duration": 12.5,
+    }
+    assert receipts["a.wav"]["custom"] == {"agent": "Zoë", "queue": {"id": 7}}
+    assert receipts["b.wav"]["custom"] == {"kept": 1}
+    [told] = [line for line in ended.stderr.splitlines() if "not kept" in line]
+    assert "b.wav.recording.json: not kept: 'big', 'half'" in told
+    assert (receipts["c.wav"]["metadata"], receipts["c.wav"]["custom"]) == ({}, {})
+    quick.check_all_stored()

@@ -125,6 +125,21 @@ def test_a_file_reaches_the_bucket_and_the_store_shows_where(store: RealStore, u
     shown = at_store(store, item["sid"])
     assert shown["status"] == "completed"
     assert shown["media_url"] == item["media_url"] == f"{bucket.url}/{item['sid']}.wav"
+    assert shown["objects"] == item["objects"]
+    assert shown["objects"][0]["key"] == key
+
+
+def test_all_that_the_recorder_said_reaches_the_store(store: RealStore, uploader: Uploader, bucket: Bucket):
+    enable(store, bucket)
+    said = {"call_sid": "CA9", "channels": 2, "agent": "Zoë", "queue": {"id": 7}}
+    (uploader.spool / "call.wav.recording.json").write_text(json.dumps(said))
+    record(uploader, "call.wav")
+    uploader.start()
+    (item,) = uploader.wait_for(all_released(1))
+    shown = at_store(store, item["sid"])
+    assert (shown["call_sid"], shown["channels"]) == ("CA9", 2)
+    assert shown["custom"] == {"agent": "Zoë", "queue": {"id": 7}}
+    assert not (uploader.spool / "call.wav.recording.json").exists()
 
 
 @pytest.mark.slow

@@ -79,6 +79,8 @@ class RecordingReport(Message):
     track_name: str = ""
     status_callback: str = ""
     status_callback_method: str = ""
+    custom: dict[str, Any] = Field(default_factory=dict)
+    """What the recorder said beyond these, as it said it; bounded, see `domain.custom_fields`."""
     attempts: int = 0
     retry_at: datetime | None = None
     destination_id: str | None = None

@@ -197,7 +197,7 @@ class Candidates:
                 content = os.read(fd, MAX_BYTES + 1)
             finally:
                 os.close(fd)
-            return parse(content, name=name), None
+            metadata = parse(content, name=name)
         except MetadataError as error:
             return NOTHING_SAID, _parked(Reason.INVALID_METADATA, str(error))
         except FileNotFoundError:
@@ -205,6 +205,9 @@ class Candidates:
         except OSError as error:
             message = f"{name} can't be read ({error.strerror}): mend or remove it"
             return NOTHING_SAID, _parked(Reason.INVALID_METADATA, message)
+        if metadata.left_out:
+            log.warning("%s: %s", name, metadata.what_is_left_out())
+        return metadata, None
 
     def _unreadable(self, file: FoundFile) -> EntryError | None:
         if os.access(f"{self._spool.root}/{file.path}", os.R_OK):

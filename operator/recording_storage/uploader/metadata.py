@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.domain import custom_fields
+from recording_storage.domain.durations import shown
 from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SUFFIX = ".recording.json"
 MAX_BYTES = 256 * 1024
 MAX_TEXT = 1024
 """Characters of one value."""
+_NAMED = 5
+"""Fields that a message names."""
 
 
 class MetadataError(ValueError):
@@ -108,12 +112,16 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "status_callback": _callback,
     "status_callback_method": _method,
 }
-"""Every field is optional; one that isn't here is left alone, so that newer recorders work with older uploaders."""
+"""Every field is optional; one that isn't here is the recorder's own and kept under `CUSTOM`."""
+CUSTOM = "custom"
+"""Among a recording's metadata: the fields that aren't in `_FIELDS`, as the recorder wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
     fields: Mapping[str, Any]
+    left_out: Sequence[str] = ()
+    """Names of the recorder's own fields that are not kept (see `custom_fields`)."""
 
     @property
     def product(self) -> Product:
@@ -125,6 +133,14 @@ class Metadata:
     @property
     def sid_prefix(self) -> SidPrefix:
         return SidPrefix.VIDEO_RECORDING if self.product is Product.VIDEO else SidPrefix.VOICE_RECORDING
+
+    def what_is_left_out(self) -> str:
+        """For a person."""
+        more = ", …" if len(self.left_out) > _NAMED else ""
+        return (
+            f"not kept: {', '.join(shown(name) for name in self.left_out[:_NAMED])}{more}; fields that are not known"
+            f" here may have {custom_fields.MAX_BYTES} bytes in all, {custom_fields.MAX_DEPTH} levels, and plain values"
+        )
 
 
 NOTHING_SAID = Metadata({})
@@ -153,7 +169,10 @@ def parse(content: bytes, *, name: str) -> Metadata:
             fields[field] = check(value)
         except ValueError as error:
             raise MetadataError(f"{name}: {field} {str(value)[:80]!r} {error}") from None
-    metadata = Metadata(fields)
+    custom, left_out = custom_fields.fitting({key: value for key, value in document.items() if key not in _FIELDS})
+    if custom:
+        fields[CUSTOM] = custom
+    metadata = Metadata(fields, left_out)
     sid = fields.get("recording_sid", "")
     if sid and not sid.startswith(metadata.sid_prefix.value):
         raise MetadataError(

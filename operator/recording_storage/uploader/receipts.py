@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.metadata import CUSTOM
 from recording_storage.uploader.receipt_file import ReceiptFile
 from recording_storage.uploader.stored_objects import objects_of
 
@@ -124,6 +125,8 @@ def receipt_of(recording: Recording) -> Mapping[str, Any]:
         "encryption_details": dict(stored.encryption_details) if stored.encryption_details else None,
         "stored_at": _time(stored.stored_at),
         "objects": objects_of(recording),
+        "metadata": {name: value for name, value in recording.metadata.items() if name != CUSTOM},
+        "custom": recording.metadata.get(CUSTOM, {}),
     }
 
 

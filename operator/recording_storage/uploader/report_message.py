@@ -5,6 +5,7 @@ from typing import Any
 
 from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport, StoredObject
 from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.metadata import CUSTOM
 from recording_storage.uploader.stored_objects import objects_of
 
 _FROM_METADATA = (
@@ -20,6 +21,7 @@ _FROM_METADATA = (
     "duration",
     "status_callback",
     "status_callback_method",
+    CUSTOM,
 )
 
 

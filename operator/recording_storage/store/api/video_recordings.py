@@ -176,6 +176,7 @@ def _render(request: Request, row: Recording, *, room_sid: str | None = None) ->
         "encryption_key": (row.encryption_details or {}).get("public_key_sid"),
         "encryption_details": row.encryption_details,
         "objects": row.objects,
+        "custom": row.custom,
         "status_callback": row.status_callback or None,
         "status_callback_method": row.status_callback_method or None,
         "links": {"media": absolute(request, f"{path}/Media")},

@@ -170,6 +170,7 @@ def _render(request: Request, row: Recording) -> dict[str, Any]:
         "uri": f"{uri}.json",
         "encryption_details": row.encryption_details,
         "objects": row.objects,
+        "custom": row.custom,
         "subresource_uris": {},
         "media_url": row.media_url or own,
     }

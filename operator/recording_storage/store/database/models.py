@@ -183,6 +183,8 @@ class Recording(Base):
     """Below the store's media directory, when it holds the media itself."""
     objects: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
     """Protocol StoredObjects at the destination; none while it has none, or is in the store's own storage."""
+    custom: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """What its recorder said beyond the columns here."""
     sha256: Mapped[str] = mapped_column(String(64), default="")
     stored_size: Mapped[int | None]
     stored_at: Mapped[datetime | None]

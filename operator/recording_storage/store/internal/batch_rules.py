@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
+from recording_storage.domain import custom_fields
 from recording_storage.domain.sids import SidPrefix
 from recording_storage.domain.states import AT_DESTINATION, Product
 from recording_storage.protocol.recordings import RecordingReport
@@ -41,6 +42,8 @@ def _unstorable(report: RecordingReport) -> str:
         fault = _fault(getattr(report, name), length=_LENGTHS.get(name))
         if fault:
             return f"{name}: {fault}"
+    if (wrong := custom_fields.fault_of(report.custom)) is not None:
+        return f"custom: {wrong}"
     nested = report.model_dump(include={"error", "encryption_details", "objects"})
     return next((f"{name}: a NUL in it" for name, value in nested.items() if _has_nul(value)), "")
 
