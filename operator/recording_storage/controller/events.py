@@ -56,7 +56,7 @@ class Events:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         kind = "Warning" if note.warning else "Normal"
         identity = hashlib.sha256(f"{meta.uid}\0{kind}\0{note.reason}".encode()).hexdigest()[:16]
-        name = f"{meta.name[:230]}.{identity}"
+        name = f"{meta.name[:230].rstrip('-.')}.{identity}"
         message = shorten(note.message)[:_MAX_MESSAGE]
         document: Document = {
             "apiVersion": "v1",

@@ -29,6 +29,7 @@ from recording_storage.controller.index import Change, Index, account_key
 from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.kind import Reconciled
 from recording_storage.controller.kube import Kube, KubeError, resource_path
+from recording_storage.controller.refusals import api_trouble, is_refusal
 from recording_storage.controller.verdicts import (
     Defect,
     InUse,
@@ -114,15 +115,32 @@ class Reconciler:
         if resource is None:
             return Outcome(after=None, verdict=None)
         started = time.monotonic()
-        if resource.metadata.deletion_timestamp is not None:
-            outcome = await self._delete(kind, resource, streak=streak)
-        elif kind.suspended(resource):
-            outcome = await self._suspend(kind, resource)
-        else:
-            outcome = await self._manage(kind, resource, streak=streak)
+        try:
+            outcome = await self._step(kind, resource, streak=streak)
+        except KubeError as error:
+            if not is_refusal(error):
+                raise
+            outcome = await self._refused(kind, key, api_trouble(error, f"writing {key}"), streak=streak)
         metrics.DURATION.labels(kind=key.kind).observe(time.monotonic() - started)
         metrics.RECONCILES.labels(kind=key.kind, outcome=_word(outcome.verdict)).inc()
         return outcome
+
+    async def _step(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
+        if resource.metadata.deletion_timestamp is not None:
+            return await self._delete(kind, resource, streak=streak)
+        if kind.suspended(resource):
+            return await self._suspend(kind, resource)
+        return await self._manage(kind, resource, streak=streak)
+
+    async def _refused(self, kind: AnyKind, key: Key, verdict: Verdict, *, streak: Streak) -> Outcome:
+        """The cluster refuses a write to the object; its status may be exempt from that, and is the place to say it."""
+        resource = self._index.get(key)
+        if resource is None:
+            return Outcome(after=None, verdict=None)
+        await self._write_status(resource, resource, conditions_of(verdict, (), ready_message=""))
+        self._tell_verdict(resource, verdict)
+        after = pause(verdict, failures=streak.count(verdict.reason), interval=kind.interval(resource))
+        return Outcome(after=after, verdict=verdict)
 
     async def _manage(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
         if FINALIZER not in resource.metadata.finalizers:

@@ -6,7 +6,7 @@ from typing import Any
 
 from recording_storage.controller.kube import Kube, KubeError, config_map_path, secret_path
 from recording_storage.controller.public_store import ApiKey
-from recording_storage.controller.verdicts import Transient, Verdict
+from recording_storage.controller.refusals import api_trouble
 from recording_storage.domain.sids import SidPrefix, is_sid
 
 
@@ -42,14 +42,6 @@ async def read_config_map(kube: Kube, *, namespace: str, name: str) -> dict[str,
             return None
         raise api_trouble(error, f"ConfigMap {namespace}/{name}") from error
     return dict(document.get("data") or {})
-
-
-def api_trouble(error: KubeError, what: str) -> Verdict:
-    """The verdict on a call that the API server refused or didn't get."""
-    if error.status in {401, 403}:
-        message = f"{what}: {error.message}: give the operator this right (see its ClusterRole or Role)"
-        return Transient("ForbiddenByCluster", message)
-    return Transient("ApiServerUnavailable", f"{what}: {error}; tried again by itself")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,10 @@ class AccountDeletionPolicy(StrEnum):
     CLOSE = "Close"
 
 
+API_KEY_SUFFIX = "-api-key"
+LONGEST_NAME = 253 - len(API_KEY_SUFFIX)
+"""Characters of the name of an account whose Secret is named after it."""
+
 ENDPOINT = rules(
     rule(
         r"self.matches('^(https://[A-Za-z0-9.-]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\]))(:[0-9]{1,5})?/?$')",
@@ -72,6 +76,11 @@ class Store(Part):
     """Where a remote store answers; required when type is Remote, and only then."""
 
 
+def _escaped(pattern: str) -> str:
+    """As a string of CEL."""
+    return pattern.replace("\\", "\\\\")
+
+
 class SelectorOperator(StrEnum):
     IN = "In"
     NOT_IN = "NotIn"
@@ -79,12 +88,32 @@ class SelectorOperator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
-LabelValue = Annotated[str, Field(max_length=63)]
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LABEL_KEY = rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
+LABEL_KEY = "must be a label's key: [PREFIX/]NAME, the prefix a DNS name, the name of 63 letters, digits, - _ . at most"
+LabelKey = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=317,
+        json_schema_extra=rules(rule(f"self.matches('{_escaped(_LABEL_KEY)}')", message=LABEL_KEY)),
+    ),
+]
+LabelValue = Annotated[str, Field(max_length=63, pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]
 
 
 class LabelRequirement(Part):
     """One condition on a label."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                message="values go with the operators In and NotIn, which need them, and with no other",
+                field_path=".values",
+            )
+        )
+    )
 
     key: LabelKey
     """The label's key."""
@@ -99,7 +128,16 @@ class LabelSelector(Part):
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
-    match_labels: dict[str, LabelValue] = Field(default_factory=dict, max_length=32)
+    match_labels: dict[str, LabelValue] = Field(
+        default_factory=dict,
+        max_length=32,
+        json_schema_extra=rules(
+            rule(
+                f"self.all(key, key.matches('{_escaped(_LABEL_KEY)}') && size(key) <= 317)",
+                message=f"each key {LABEL_KEY}",
+            )
+        ),
+    )
     """Labels that must be there with exactly these values."""
     match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=32, json_schema_extra=ATOMIC_LIST)] = ()
     """Further requirements."""
@@ -206,6 +244,18 @@ class RecordingAccount(Resource):
     )
     selectable: ClassVar[tuple[str, ...]] = (".spec.store.type", ".spec.accountSid", ".spec.apiKeySecretRef.name")
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                f"oldSelf.hasValue() || size(self.metadata.name) <= {LONGEST_NAME} || "
+                "(has(self.spec) && has(self.spec.apiKeySecretRef))",
+                message=f"a name of more than {LONGEST_NAME} characters needs spec.apiKeySecretRef: the Secret would "
+                f"be named NAME{API_KEY_SUFFIX}, and a name has 253 characters at most",
+                optional_old_self=True,  # an object that is there must always be able to get a status, and to go
+            )
+        )
+    )
+
     kind: Literal["RecordingAccount"] = "RecordingAccount"
     spec: RecordingAccountSpec = RecordingAccountSpec()
     """The account that is wanted."""
@@ -216,4 +266,4 @@ class RecordingAccount(Resource):
     def api_key_secret_name(self) -> str:
         """The Secret with the account's API key, in this object's namespace."""
         ref = self.spec.api_key_secret_ref
-        return ref.name if ref else f"{self.metadata.name}-api-key"
+        return ref.name if ref else f"{self.metadata.name}{API_KEY_SUFFIX}"

@@ -30,7 +30,8 @@ def structural_schema(kind: type[Resource]) -> Schema:
         },
     }
     required = [name for name in document.get("required", []) if name in properties]
-    return schema | ({"required": required} if required else {})
+    rules = {VALIDATIONS: document[VALIDATIONS]} if VALIDATIONS in document else {}
+    return schema | ({"required": required} if required else {}) | rules
 
 
 def _inline(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:

@@ -19,11 +19,28 @@ class Reason(StrEnum):
     DUPLICATE = "FieldValueDuplicate"
 
 
-def rule(expression: str, *, message: str, reason: Reason = Reason.INVALID, field_path: str = "") -> JsonObject:
-    """One rule. `expression` is CEL that is true when all is well; `field_path` (`.url`) moves the error there."""
+def rule(
+    expression: str,
+    *,
+    message: str,
+    reason: Reason = Reason.INVALID,
+    field_path: str = "",
+    optional_old_self: bool = False,
+) -> JsonObject:
+    """One rule.
+
+    Args:
+        expression: CEL that is true when all is well.
+        message: for who has broken it.
+        reason: how the API server classes it.
+        field_path: `.url` moves the error there.
+        optional_old_self: `oldSelf` is an optional, without a value at the creation: for what is only asked then.
+    """
     entry: JsonObject = {"rule": expression, "message": message, "reason": reason.value}
     if field_path:
         entry["fieldPath"] = field_path
+    if optional_old_self:
+        entry["optionalOldSelf"] = True
     return entry
 
 

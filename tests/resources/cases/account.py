@@ -1,5 +1,6 @@
 """RecordingAccount."""
 
+from recording_storage.resources.account import LABEL_KEY
 from tests.resources.cases.case import PLANTED, Cases
 from tests.resources.manifest import ABSENT, changed, manifest
 
@@ -21,7 +22,13 @@ API_KEY = (
     "apiKeySecretRef is required when store.type is Remote: name a Secret of type kubernetes.io/basic-auth with the "
     "API key's sid as username and its secret as password"
 )
+VALUES = "values go with the operators In and NotIn, which need them, and with no other"
 ENDPOINT = "must be https://HOST[:PORT] without path, query or user (plain http only for loopback)"
+
+LONG_NAME = (
+    "a name of more than 245 characters needs spec.apiKeySecretRef: the Secret would be named NAME-api-key, and a name "
+    "has 253 characters at most"
+)
 
 GOOD = manifest("""
     kind: RecordingAccount
@@ -51,6 +58,20 @@ CASES = Cases(
                 }
             },
         ),
+        (
+            "namespaces by a label with a prefix",
+            {
+                "spec.allowedNamespaces": {
+                    "from": "Selector",
+                    "selector": {
+                        "matchLabels": {"kubernetes.io/metadata.name": "a", "X_y.z": ""},
+                        "matchExpressions": [{"key": "example.com/team", "operator": "Exists"}],
+                    },
+                }
+            },
+        ),
+        ("the longest name without a Secret's", {"metadata.name": "n" * 245}),
+        ("a longer name with a Secret's", {"metadata.name": "n" * 253, "spec.apiKeySecretRef": {"name": "key"}}),
         ("every namespace", {"spec.allowedNamespaces": {"from": "Selector", "selector": {}}}),
         ("to be closed", {"spec.deletionPolicy": "Close"}),
     ],
@@ -105,6 +126,33 @@ CASES = Cases(
             {"spec.allowedNamespaces": {"from": "Same", "selector": {}}},
             "selector may only be given when from is Selector",
         ),
+        *(
+            (
+                f"label {key!r}",
+                {"spec.allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {key: "a"}}}},
+                LABEL_KEY,
+            )
+            for key in ("", "a b", "-a", "Example.com/a", "a/b/c", "/a", "a" * 64)
+        ),
+        (
+            "label with a bad value",
+            {"spec.allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "a b"}}}},
+            "should match",
+        ),
+        *(
+            (
+                f"expression {requirement}",
+                {"spec.allowedNamespaces": {"from": "Selector", "selector": {"matchExpressions": [requirement]}}},
+                message,
+            )
+            for requirement, message in (
+                ({"key": "a b", "operator": "Exists"}, LABEL_KEY),
+                ({"key": "team", "operator": "In"}, VALUES),
+                ({"key": "team", "operator": "NotIn", "values": []}, VALUES),
+                ({"key": "team", "operator": "Exists", "values": ["a"]}, VALUES),
+            )
+        ),
+        ("a name too long for its Secret", {"metadata.name": "n" * 246}, LONG_NAME),
         ("unknown deletion policy", {"spec.deletionPolicy": "Delete"}, 'supported values: "Retain", "Close"'),
         ("Secret without a name", {"spec.apiKeySecretRef": {}}, "spec.apiKeySecretRef.name: Required value"),
         (

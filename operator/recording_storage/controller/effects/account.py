@@ -23,7 +23,8 @@ from recording_storage.controller.index import Index, key_of
 from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError, secret_path
 from recording_storage.controller.public_store import ApiKey
-from recording_storage.controller.secrets import api_key_of, api_trouble, read_secret
+from recording_storage.controller.refusals import api_trouble
+from recording_storage.controller.secrets import api_key_of, read_secret
 from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreUnauthorized
 from recording_storage.controller.verdicts import Verdict
 from recording_storage.domain.states import Product
@@ -169,7 +170,9 @@ class AccountKind:
                 listed = await self._kube.get(f"/api/v1/namespaces?{query}", accept=METADATA_LIST)
                 items += listed["items"] or []
         except KubeError as error:
-            raise api_trouble(error, f"namespaces for {here}/{resource.metadata.name}") from error
+            raise api_trouble(
+                error, f"reading the namespaces of spec.allowedNamespaces for {here}/{resource.metadata.name}"
+            ) from error
         found = {item["metadata"]["uid"]: item["metadata"]["name"] for item in items}
         return tuple(Namespace(name=name, uid=uid) for uid, name in sorted(found.items()))
 
