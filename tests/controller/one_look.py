@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recording_storage.controller.decision import Decision, Note
-from recording_storage.controller.index import Index, key_of
+from recording_storage.controller.index import Index, key_of, read_object
 from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import Document, KubeError
 from recording_storage.controller.reconcile import FINALIZER, Outcome, Reconciler
 from recording_storage.controller.verdicts import Streak
-from recording_storage.resources import RecordingAccount, Resource
+from recording_storage.resources import Resource
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 META = {
@@ -114,7 +114,7 @@ def item(*, status: Mapping[str, Any] | None = None, **meta: Any) -> Document:
 async def look(server: ApiServer, kind: Any, *, told: Told | None = None, now: datetime = NOW) -> Outcome:
     """Look once at what the server holds."""
     index = Index()
-    account = RecordingAccount.parse(server.item)
+    account = read_object(Kind.ACCOUNT, server.item)
     index.put(account)
     stand_in: Any = server
     events: Any = told or Told()

@@ -20,6 +20,7 @@ from recording_storage.controller.store_errors import (
     StoreUnauthorized,
     StoreUnavailable,
 )
+from recording_storage.controller.unread import Unread
 from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.protocol.accounts import OpenedAccount
@@ -84,6 +85,8 @@ class Accounts:
                 cause=ConditionType.REFS_RESOLVED,
                 ready=Truth.FALSE,
             )
+        if isinstance(account, Unread):
+            raise _not_ready(account, "can't be read by this version of the operator")
         if not isinstance(account, RecordingAccount):
             raise Waiting(
                 "AccountNotFound",
@@ -92,14 +95,7 @@ class Accounts:
                 ready=Truth.FALSE,
             )
         if account.status.account_sid is None:
-            ready = account.status.condition("Ready")
-            said = f" ({ready.reason}: {ready.message})" if ready else ""
-            raise Waiting(
-                "AccountNotReady",
-                f"RecordingAccount {label} has no account yet{said}",
-                cause=ConditionType.REFS_RESOLVED,
-                ready=Truth.FALSE if ready and ready.status == Truth.FALSE else Truth.UNKNOWN,
-            )
+            raise _not_ready(account, "has no account yet")
         return await self.open(account)
 
     async def open(self, account: RecordingAccount) -> Access:
@@ -180,6 +176,17 @@ class Accounts:
                 cause=ConditionType.SYNCED,
             )
         return self.internal
+
+
+def _not_ready(account: Resource, what: str) -> Verdict:
+    meta, ready = account.metadata, account.status.condition("Ready")
+    said = f" ({ready.reason}: {ready.message})" if ready else ""
+    return Waiting(
+        "AccountNotReady",
+        f"RecordingAccount {meta.namespace}/{meta.name} {what}{said}",
+        cause=ConditionType.REFS_RESOLVED,
+        ready=Truth.FALSE if ready and ready.status == Truth.FALSE else Truth.UNKNOWN,
+    )
 
 
 def takes_auth_token(account: RecordingAccount) -> bool:

@@ -1,13 +1,16 @@
 """What the watches have delivered: the objects, and who refers to whom."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from recording_storage.controller.deliveries import Place, number
 from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
+from recording_storage.controller.unread import Unread, UnreadSpec, read
 from recording_storage.resources import AwsCredential, PublicKey, RecordingAccount, RecordingSettings, Resource
 from recording_storage.resources.account import NamespacesFrom
+from recording_storage.resources.common import AccountRef
 
 MODELS: dict[Kind, type[Resource]] = {
     Kind.ACCOUNT: RecordingAccount,
@@ -17,11 +20,17 @@ MODELS: dict[Kind, type[Resource]] = {
 }
 
 
+def read_object(kind: Kind, item: Mapping[str, Any]) -> Resource:
+    """What a watch, a list or a write of ours has brought; `Unread` if this version does not understand it."""
+    return read(MODELS[kind], {"kind": str(kind), **item})  # in a list, an object does not say its kind
+
+
 def key_of(resource: Resource) -> Key:
     return Key(Kind(resource.kind), resource.metadata.namespace, resource.metadata.name)
 
 
 def account_key(resource: Resource) -> Key:
+    """Of anything but an account, and but for what can't be read."""
     ref = resource.spec.account_ref  # type: ignore[attr-defined] # every kind but the account's has one
     return Key(Kind.ACCOUNT, ref.namespace or resource.metadata.namespace, ref.name)
 
@@ -55,6 +64,8 @@ def _refs(resource: Resource) -> Iterator[Key]:  # noqa: C901 - flat: a case for
                 yield Key(Kind.CONFIG_MAP, here, storage.ca_bundle_ref.name)
             if encryption.public_key_ref:
                 yield Key(Kind.PUBLIC_KEY, here, encryption.public_key_ref.name)
+        case Unread(spec=UnreadSpec(account_ref=AccountRef())):
+            yield account_key(resource)
         case _:
             return
 

@@ -1,9 +1,8 @@
 """What a kind brings to the reconcile skeleton."""
 
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from recording_storage.controller.decision import Decision
-from recording_storage.controller.keys import Kind
 from recording_storage.resources import Resource
 
 R_contra = TypeVar("R_contra", bound=Resource, contravariant=True)
@@ -13,9 +12,6 @@ A = TypeVar("A")
 
 class Reconciled(Protocol, Generic[R_contra, O, A]):
     """Observing and acting have effects, deciding has none; all three may raise verdicts."""
-
-    kind: ClassVar[Kind]
-    model: ClassVar[type[Any]]
 
     async def observe(self, resource: R_contra) -> O: ...
 

@@ -24,12 +24,14 @@ from pydantic import ValidationError
 
 from recording_storage.controller import metrics
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.effects.unread import UnreadKind
 from recording_storage.controller.events import Events
-from recording_storage.controller.index import Change, Index, account_key
+from recording_storage.controller.index import MODELS, Change, Index, account_key, read_object
 from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.kind import Reconciled
 from recording_storage.controller.kube import Kube, KubeError, resource_path
 from recording_storage.controller.refusals import api_trouble, is_refusal
+from recording_storage.controller.unread import Unread
 from recording_storage.controller.verdicts import (
     Defect,
     InUse,
@@ -126,6 +128,8 @@ class Reconciler:
         return outcome
 
     async def _step(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
+        if isinstance(resource, Unread):
+            kind = UnreadKind(self._index)
         if resource.metadata.deletion_timestamp is not None:
             return await self._delete(kind, resource, streak=streak)
         if kind.suspended(resource):
@@ -143,7 +147,7 @@ class Reconciler:
         return Outcome(after=after, verdict=verdict)
 
     async def _manage(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
-        if FINALIZER not in resource.metadata.finalizers:
+        if FINALIZER not in resource.metadata.finalizers and not isinstance(resource, Unread):
             resource = await self._set_finalizers(resource, [*resource.metadata.finalizers, FINALIZER])
         before = resource
         resource, decision, verdict = await self._rounds(kind, resource, kind.decide)
@@ -231,7 +235,7 @@ class Reconciler:
         return resource, decision, Transient("NoProgress", message, cause=ConditionType.SYNCED)
 
     def _account_leaves(self, resource: Resource) -> bool:
-        account = None if isinstance(resource, RecordingAccount) else self._index.get(account_key(resource))
+        account = None if isinstance(resource, RecordingAccount | Unread) else self._index.get(account_key(resource))
         return account is not None and account.metadata.deletion_timestamp is not None
 
     async def _write_status(self, before: Resource, resource: Resource, conditions: tuple[Condition, ...]) -> None:
@@ -279,7 +283,7 @@ class Reconciler:
         return self._keep(resource, answer)
 
     def _keep(self, resource: Resource, answer: Mapping[str, Any]) -> Resource:
-        newer = type(resource).parse(answer)
+        newer = read_object(Kind(resource.kind), answer)
         if newer.metadata.uid == resource.metadata.uid:
             self._written(newer, self._index.put(newer))
         return newer
@@ -335,7 +339,8 @@ def _present_conditions(resource: Resource) -> tuple[Condition, ...]:
 
 def _path(resource: Resource) -> str:
     meta = resource.metadata
-    return resource_path(API_VERSION, type(resource).names.plural, namespace=meta.namespace, name=meta.name)
+    plural = MODELS[Kind(resource.kind)].names.plural
+    return resource_path(API_VERSION, plural, namespace=meta.namespace, name=meta.name)
 
 
 def _deadline_text(verdict: Verdict, asked: datetime) -> str:

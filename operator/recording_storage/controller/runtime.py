@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.aio.client import Configuration
-from pydantic import ValidationError
 
 from recording_storage.controller import metrics
 from recording_storage.controller.accounts import Accounts
@@ -23,7 +22,7 @@ from recording_storage.controller.effects.recording_settings import SettingsKind
 from recording_storage.controller.events import Events
 from recording_storage.controller.handlers import KopfWatches
 from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.index import MODELS, Change, Index, account_key, key_of
+from recording_storage.controller.index import MODELS, Change, Index, account_key, key_of, read_object
 from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.controller.kube import Document, Kube, KubeError
 from recording_storage.controller.listing import key_in, list_all, list_versions
@@ -32,7 +31,7 @@ from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
 from recording_storage.controller.verdicts import Streak, Transient, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
-from recording_storage.resources import Resource
+from recording_storage.resources import RecordingSettings, Resource
 
 logger = logging.getLogger(__name__)
 
@@ -152,14 +151,7 @@ class Operator:
 
     def told(self, kind: Kind, type_: str | None, item: Document) -> None:
         """Take what a watch has delivered."""
-        try:
-            resource = MODELS[kind].parse(item)
-        except ValidationError as error:
-            name = item.get("metadata", {}).get("name", "?")
-            logger.error(  # noqa: TRY400 - the traceback could hold what was written in the object
-                "%s %s does not fit the CRD this operator knows: %s", kind, name, error.errors(include_input=False)
-            )
-            return
+        resource = read_object(kind, item)
         if type_ == "DELETED":
             self._forget(resource)
             return
@@ -186,7 +178,7 @@ class Operator:
                 continue
             if ref.kind is not Kind.ACCOUNT or found.metadata.deletion_timestamp is not None:
                 self._queue.add(ref)
-        if resource.kind == Kind.SETTINGS and change.itself:
+        if isinstance(resource, RecordingSettings) and change.itself:
             self._wake_rivals(resource)
 
     def _wake_rivals(self, settings: Resource) -> None:

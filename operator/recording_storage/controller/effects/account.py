@@ -1,7 +1,7 @@
 """RecordingAccount: looks at the store, the Secret and the namespaces, and does what was decided."""
 
 import base64
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from recording_storage.controller import account as decisions
@@ -20,7 +20,6 @@ from recording_storage.controller.account import (
 from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict, takes_auth_token
 from recording_storage.controller.decision import Decision
 from recording_storage.controller.index import Index, key_of
-from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError, secret_path
 from recording_storage.controller.public_store import ApiKey
 from recording_storage.controller.refusals import api_trouble
@@ -37,9 +36,6 @@ INTERVAL = 300.0
 
 
 class AccountKind:
-    kind: ClassVar[Kind] = Kind.ACCOUNT
-    model: ClassVar[type[Any]] = RecordingAccount
-
     def __init__(self, *, kube: Kube, index: Index, accounts: Accounts, clusterwide: bool) -> None:
         self._kube = kube
         self._index = index

@@ -12,7 +12,6 @@ from recording_storage.controller.effects.stored_item import StoredItemKind, unu
 from recording_storage.controller.effects.usage import live_uploaders, sids_in_settings
 from recording_storage.controller.hash_key import HashKey
 from recording_storage.controller.index import Index, key_of
-from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import Kube
 from recording_storage.controller.public_store import AWS_PATH
 from recording_storage.controller.secrets import SecretContent, read_secret, value_of
@@ -23,8 +22,6 @@ _VERSION_DIGITS = 32
 
 
 class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
-    kind: ClassVar[Kind] = Kind.CREDENTIAL
-    model: ClassVar[type[Any]] = AwsCredential
     collection: ClassVar[str] = AWS_PATH
     observed = Observed
 

@@ -11,7 +11,6 @@ from recording_storage.controller.accounts import Access, public_verdict
 from recording_storage.controller.decision import Decision
 from recording_storage.controller.effects.stored_item import StoredItemKind, unusable
 from recording_storage.controller.effects.usage import sids_in_settings, spools_behind
-from recording_storage.controller.keys import Kind
 from recording_storage.controller.public_key import Action, Create, Observed, Pem
 from recording_storage.controller.public_store import PUBLIC_KEYS_PATH
 from recording_storage.controller.secrets import read_config_map
@@ -22,8 +21,6 @@ from recording_storage.resources import PublicKey
 
 
 class PublicKeyKind(StoredItemKind[PublicKey, Observed, Action]):
-    kind: ClassVar[Kind] = Kind.PUBLIC_KEY
-    model: ClassVar[type[Any]] = PublicKey
     collection: ClassVar[str] = PUBLIC_KEYS_PATH
     observed = Observed
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from recording_storage.controller import recording_settings as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
@@ -16,6 +16,7 @@ from recording_storage.controller.kube import Kube
 from recording_storage.controller.recording_settings import Action, Claim, Observed, Post, Release, View, owner_of
 from recording_storage.controller.secrets import read_config_map
 from recording_storage.controller.store_errors import StoreFailure, StoreRefused, StoreUnavailable
+from recording_storage.controller.unread import Unread
 from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.domain.durations import parse_duration
@@ -45,9 +46,6 @@ REASONS = {
 
 
 class SettingsKind:
-    kind: ClassVar[Kind] = Kind.SETTINGS
-    model: ClassVar[type[Any]] = RecordingSettings
-
     def __init__(self, *, kube: Kube, index: Index, accounts: Accounts) -> None:
         self._kube = kube
         self._index = index
@@ -233,7 +231,7 @@ def _unresolved(found: Resource | None, kind: Kind, name: str, resource: Recordi
             after=300.0,
             ready=Truth.FALSE,
         )
-    if account_key(found) != account_key(resource):
+    if not isinstance(found, Unread) and account_key(found) != account_key(resource):
         other, own = account_key(found), account_key(resource)
         return Stalled(
             f"{kind}OfOtherAccount",
