@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import aiohttp
 import kopf
-from kubernetes.aio.client import Configuration
 
+from recording_storage.controller.identity import EVERY, UNAUTHORIZED, Identity
 from recording_storage.controller.index import MODELS
 from recording_storage.controller.keys import Kind
-from recording_storage.controller.kube import authorization
 from recording_storage.resources.common import GROUP, VERSION
 
 Sink = Callable[[Kind, str | None, dict[str, Any]], None]
@@ -27,8 +27,8 @@ _INACTIVITY = 70.0
 class KopfWatches:
     """Runs kopf in a thread of its own; `sink` is called in the loop that called `start`."""
 
-    def __init__(self, configuration: Configuration, *, namespaces: Sequence[str], sink: Sink) -> None:
-        self._configuration = configuration
+    def __init__(self, identity: Identity, *, namespaces: Sequence[str], sink: Sink) -> None:
+        self._identity = identity
         self._namespaces = namespaces
         self._sink = sink
         self._stop = threading.Event()
@@ -73,10 +73,10 @@ class KopfWatches:
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        configuration, sink = self._configuration, self._sink
+        identity, sink = self._identity, self._sink
 
-        async def login(**_: Any) -> kopf.ConnectionInfo:
-            return await connection(configuration)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return connection(identity)
 
         kopf.on.login(registry=registry)(login)
         for kind, model in MODELS.items():
@@ -88,18 +88,36 @@ class KopfWatches:
         return registry
 
 
-async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """The same server and the same identity as our own client's."""
-    scheme, _, token = (await authorization(configuration)).get("Authorization", "").partition(" ")
-    return kopf.ConnectionInfo(
+def connection(identity: Identity) -> kopf.AiohttpSession:
+    """The same server and the same identity as our own client's, in each request as it is then."""
+    configuration = identity.configuration
+    named = kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=configuration.ssl_ca_cert,
         insecure=not configuration.verify_ssl,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
-        scheme=scheme or None,
-        token=token or None,
     )
+    connector = aiohttp.TCPConnector(limit=0, ssl=named.as_ssl_context())
+    session = aiohttp.ClientSession(connector=connector, middlewares=(_identified(identity),))
+    return kopf.AiohttpSession(server=named.server, aiohttp_session=session)
+
+
+def _identified(identity: Identity) -> aiohttp.ClientMiddlewareType:
+    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        used = await identity.header()
+        request.headers.update(used)
+        response = await handler(request)
+        if response.status == UNAUTHORIZED and await identity.renew(used):
+            response.release()
+            request.headers.update(await identity.header())
+            response = await handler(request)
+        identity.note(response.status)
+        if response.status == UNAUTHORIZED:
+            await asyncio.sleep(EVERY)  # kopf would ask for another session at once, and be refused again
+        return response
+
+    return send
 
 
 def _settings() -> kopf.OperatorSettings:

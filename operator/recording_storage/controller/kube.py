@@ -1,17 +1,14 @@
 """The API server as the operator uses it: a few verbs on JSON objects, errors translated, nothing cached."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
+from kubernetes.aio.client import ApiClient
 
+from recording_storage.controller.identity import UNAUTHORIZED, Identity
 from recording_storage.domain.system_errors import plain_reason
 
 Document = dict[str, Any]
@@ -61,51 +58,19 @@ class KubeError(Exception):
         return self.status == _GONE
 
 
-class ClusterNotConfigured(Exception):  # noqa: N818 - reads as the message it becomes
-    """What names the cluster can't be used; the message says what to do."""
-
-
-async def load_configuration(kubeconfig: Path | None) -> Configuration:
-    """From the given file, else from the pod's service account, else from KUBECONFIG or ~/.kube/config.
-
-    Raises:
-        ClusterNotConfigured: it can't be used.
-    """
-    configuration = Configuration()
-    named = f"the kubeconfig {kubeconfig or os.environ.get('KUBECONFIG') or '~/.kube/config'}"
-    try:
-        if kubeconfig is None and _in_cluster():
-            named = "the pod's service account"
-            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=str(kubeconfig) if kubeconfig else None,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-    except (ConfigException, OSError) as error:
-        raise ClusterNotConfigured(f"{named} can't be used: {plain_reason(error)}; give --kubeconfig FILE") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:  # what the client makes of something else
-        raise ClusterNotConfigured(f"{named} can't be used: it is malformed; give --kubeconfig FILE") from error
-    return configuration
-
-
-def _in_cluster() -> bool:
-    return Path(SERVICE_TOKEN_FILENAME).exists()
-
-
 class Kube:
     """Use as an async context manager, from one event loop."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
-        self._client = ApiClient(configuration)
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self._clients: list[ApiClient] = []
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()  # type: ignore[no-untyped-call]
+        for client in self._clients:
+            await client.close()  # type: ignore[no-untyped-call]
 
     async def get(self, path: str, *, accept: str = JSON, timeout: float = _TIMEOUT) -> Document:  # noqa: ASYNC109 - of one call
         return await self._call("GET", path, accept=accept, timeout=timeout)
@@ -174,24 +139,37 @@ class Kube:
         timeout: float | aiohttp.ClientTimeout,  # noqa: ASYNC109 - the client's own, for each call
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content_type}
-        headers |= await authorization(self.configuration)
+        host = self.identity.configuration.host
+        used = await self.identity.header()
         try:
-            answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
-                method, self.configuration.host + path, headers=headers, body=body, _request_timeout=timeout
-            )
-            response: aiohttp.ClientResponse = answer.response
+            response = await self._once(method, host + path, headers=headers | used, body=body, timeout=timeout)
+            if response.status == UNAUTHORIZED and await self.identity.renew(used):
+                response.close()
+                headers |= await self.identity.header()
+                response = await self._once(method, host + path, headers=headers, body=body, timeout=timeout)
+            self.identity.note(response.status)
             if response.status >= 300:  # noqa: PLR2004 - HTTP's successes end there
                 raise _refused(response.status, await _status_object(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            message = f"{self.configuration.host} can't be reached: {plain_reason(error)}"
-            raise KubeError(0, "Unreachable", message) from error
+            raise KubeError(0, "Unreachable", f"{host} can't be reached: {plain_reason(error)}") from error
         return response
 
-
-async def authorization(configuration: Configuration) -> dict[str, str]:
-    """The header that proves who we are; a token of a pod's service account is read anew when it is due."""
-    token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    return {"Authorization": token} if token else {}
+    async def _once(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str],
+        body: Document | None,
+        timeout: float | aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> aiohttp.ClientResponse:
+        while len(self._clients) < self.identity.certificates:  # those before it may be in use still
+            self._clients.append(ApiClient(self.identity.configuration))
+        answer = await self._clients[-1].rest_client.request(  # type: ignore[no-untyped-call]
+            method, url, headers=headers, body=body, _request_timeout=timeout
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
 
 
 async def _status_object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:

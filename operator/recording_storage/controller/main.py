@@ -17,9 +17,10 @@ import httpx
 
 from recording_storage.controller import hash_key, metrics
 from recording_storage.controller.accounts import Accounts
+from recording_storage.controller.identity import ClusterNotConfigured, Identity
 from recording_storage.controller.index import Index
 from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.kube import ClusterNotConfigured, Kube, KubeError, load_configuration
+from recording_storage.controller.kube import Kube, KubeError
 from recording_storage.controller.lease import Lease
 from recording_storage.controller.listing import list_all
 from recording_storage.controller.probes import Probes
@@ -96,6 +97,7 @@ class Process:
         self._pace = pace or Pace()
         self._say = say
         self._operator: Operator | None = None
+        self._identity: Identity | None = None
         self._leading = False
         self._ready = False
 
@@ -103,12 +105,13 @@ class Process:
         """Stand by, lead, work; ends by an error or by being cancelled."""
         options = self._options
         try:
-            configuration = await load_configuration(options.kubeconfig)
+            identity = await Identity.of(options.kubeconfig)
         except ClusterNotConfigured as error:
             raise StartError(str(error)) from error
+        self._identity = identity
         trust = _trust(options.ca_file)
         async with contextlib.AsyncExitStack() as stack:
-            kube = await stack.enter_async_context(Kube(configuration))
+            kube = await stack.enter_async_context(Kube(identity))
             bundled = await stack.enter_async_context(httpx.AsyncClient(verify=trust, timeout=_TIMEOUT))
             remote = await stack.enter_async_context(httpx.AsyncClient(timeout=_TIMEOUT))
             await _check(kube, options)
@@ -129,6 +132,8 @@ class Process:
         await stack.enter_async_context(server)
 
     def _fault(self) -> str:
+        if self._identity is not None and self._identity.refused_for >= self._pace.refused:
+            return "the API server refuses the operator's credentials (401), and those read anew, too"
         dead = self._operator.dead_watches if self._operator is not None else []
         return f"the watch of {', '.join(dead)} does not deliver: changes have not arrived" if dead else ""
 
@@ -180,7 +185,6 @@ class Process:
             key = await hash_key.load(kube, namespace=self._namespace())
             self._operator = Operator(
                 kube=kube,
-                configuration=kube.configuration,
                 namespaces=options.namespaces,
                 index=index,
                 accounts=accounts,

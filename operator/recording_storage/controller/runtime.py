@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.aio.client import Configuration
-
 from recording_storage.controller import metrics
 from recording_storage.controller.accounts import Accounts
 from recording_storage.controller.deliveries import Deliveries, Place
@@ -47,6 +45,8 @@ class Pace:
     """Between comparisons."""
     late: float = 20.0
     """By which a watch may be late before the change is taken for missed."""
+    refused: float = 30.0
+    """For which the API server may refuse our credentials before liveness says so."""
 
 
 class WatchesEnded(Exception):  # noqa: N818 - names what happened
@@ -60,7 +60,6 @@ class Operator:
         self,
         *,
         kube: Kube,
-        configuration: Configuration,
         namespaces: Sequence[str],
         index: Index,
         accounts: Accounts,
@@ -70,7 +69,6 @@ class Operator:
     ) -> None:
         self._kube = kube
         self._pace = pace or Pace()
-        self._configuration = configuration
         self._namespaces = tuple(namespaces)
         self._index = index
         self._queue: WorkQueue[Key] = WorkQueue()
@@ -119,7 +117,7 @@ class Operator:
     async def _watch_kopf(self) -> None:
         while True:
             self._renew_kopf.clear()
-            watches = KopfWatches(self._configuration, namespaces=self._namespaces, sink=self._delivered)
+            watches = KopfWatches(self._kube.identity, namespaces=self._namespaces, sink=self._delivered)
             watches.start()
             ended = asyncio.create_task(watches.ended.wait())
             renew = asyncio.create_task(self._renew_kopf.wait())
