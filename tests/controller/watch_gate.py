@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -66,6 +68,7 @@ class WatchGate:
         self.slowness = 0.0
         """Seconds before each answer but a watch's."""
         self._starved: set[str] = set()
+        self._open: set[socket.socket] = set()
         self._opened: dict[str, int] = {}
         self._changed = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"gate": self}))
@@ -113,6 +116,33 @@ class WatchGate:
             self._opened[plural] = self.opened(plural) + 1
             self._changed.notify_all()
 
+    def note_call(self, call: Call) -> None:
+        with self._changed:
+            self.calls.append(call)
+            self._changed.notify_all()
+
+    def until_calls(self, test: Callable[[Call], bool], count: int, *, timeout: float = 60.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: sum(map(test, self.calls)) >= count, timeout), self.calls
+
+    def cut(self) -> None:
+        """Ends all watches that are open, as a server does that goes down."""
+        with self._changed:
+            for each in self._open:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def following(self, connection: socket.socket) -> Iterator[None]:
+        """While a watch is passed on."""
+        with self._changed:
+            self._open.add(connection)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._open.discard(connection)
+
     def is_starved(self, plural: str) -> bool:
         return plural in self._starved
 
@@ -136,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             watch=plural,
             authorization=self.headers.get("Authorization", ""),
         )
-        self.gate.calls.append(call)
+        self.gate.note_call(call)
         if self.gate.slowness and not plural:
             threading.Event().wait(self.gate.slowness)
         if (refusal := self.gate.rule(call)) is not None:
@@ -151,7 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             }
             headers["Accept-Encoding"] = "identity"
             connection.request(self.command, self.path, body=body, headers=headers)
-            self._answer(connection.getresponse(), plural)
+            sock = connection.sock
+            self._answer(connection.getresponse(), plural, sock)
         except (OSError, http.client.HTTPException):
             self.close_connection = True
         finally:
@@ -168,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(refusal.body)
 
-    def _answer(self, answer: http.client.HTTPResponse, plural: str) -> None:
+    def _answer(self, answer: http.client.HTTPResponse, plural: str, connection: socket.socket) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
         if not plural:
@@ -182,11 +213,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.gate.note_watch(plural)
         starved = False
-        while data := answer.read1(_CHUNK):
-            starved = starved or self.gate.is_starved(plural)
-            if not starved:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-                self.wfile.flush()
+        with self.gate.following(connection):
+            while data := answer.read1(_CHUNK):
+                starved = starved or self.gate.is_starved(plural)
+                if not starved:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                    self.wfile.flush()
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, *_: object) -> None:

@@ -7,7 +7,8 @@ event loop for its own and cancels it at its end, and wants the signals, so it h
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,8 @@ import kopf
 from recording_storage.controller.identity import EVERY, UNAUTHORIZED, Identity
 from recording_storage.controller.index import MODELS
 from recording_storage.controller.keys import Kind
+from recording_storage.controller.listing import collection
+from recording_storage.controller.pauses import Pauses
 from recording_storage.resources.common import GROUP, VERSION
 
 Sink = Callable[[Kind, str | None, dict[str, Any]], None]
@@ -31,6 +34,7 @@ class KopfWatches:
         self._identity = identity
         self._namespaces = namespaces
         self._sink = sink
+        self._pauses: defaultdict[str, Pauses] = defaultdict(Pauses)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.ended = asyncio.Event()
@@ -76,20 +80,30 @@ class KopfWatches:
         identity, sink = self._identity, self._sink
 
         async def login(**_: Any) -> kopf.AiohttpSession:
-            return connection(identity)
+            return connection(identity, self._pauses)
 
         kopf.on.login(registry=registry)(login)
         for kind, model in MODELS.items():
 
             async def told(event: kopf.RawEvent, kind: Kind = kind, **_: Any) -> None:
+                if event["type"] is not None:
+                    self._forgive(kind, event["object"]["metadata"]["namespace"])
                 loop.call_soon_threadsafe(sink, kind, event["type"], dict(event["object"]))
 
             kopf.on.event(GROUP, VERSION, model.names.plural, id=f"watch-{kind}", registry=registry)(told)
         return registry
 
+    def _forgive(self, kind: Kind, namespace: str) -> None:
+        self._pauses[collection(kind, namespace if self._namespaces else "")].event()
 
-def connection(identity: Identity) -> kopf.AiohttpSession:
-    """The same server and the same identity as our own client's, in each request as it is then."""
+
+def connection(identity: Identity, pauses: Mapping[str, Pauses]) -> kopf.AiohttpSession:
+    """The same server and the same identity as our own client's, in each request as it is then.
+
+    Args:
+        identity: of the operator.
+        pauses: by the path of what is watched: kopf itself has none where a watch ends at once.
+    """
     configuration = identity.configuration
     named = kopf.ConnectionInfo(
         server=configuration.host,
@@ -99,8 +113,17 @@ def connection(identity: Identity) -> kopf.AiohttpSession:
         private_key_path=configuration.key_file,
     )
     connector = aiohttp.TCPConnector(limit=0, ssl=named.as_ssl_context())
-    session = aiohttp.ClientSession(connector=connector, middlewares=(_identified(identity),))
+    session = aiohttp.ClientSession(connector=connector, middlewares=(_paced(pauses), _identified(identity)))
     return kopf.AiohttpSession(server=named.server, aiohttp_session=session)
+
+
+def _paced(pauses: Mapping[str, Pauses]) -> aiohttp.ClientMiddlewareType:
+    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if "watch" in request.url.query:
+            await asyncio.sleep(pauses[request.url.path].next())
+        return await handler(request)
+
+    return send
 
 
 def _identified(identity: Identity) -> aiohttp.ClientMiddlewareType:

@@ -6,7 +6,7 @@ from typing import Any
 from recording_storage.controller.deliveries import Place
 from recording_storage.controller.index import MODELS
 from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.kube import METADATA_LIST, Document, Kube, config_map_path, secret_path
+from recording_storage.controller.kube import METADATA_LIST, Document, Kube, config_map_path, resource_path, secret_path
 from recording_storage.resources.common import API_VERSION
 
 
@@ -17,12 +17,16 @@ async def list_all(kube: Kube, namespaces: Sequence[str]) -> list[tuple[Kind, Do
         KubeError: 404 when the CRDs are not installed.
     """
     found = []
-    for kind, model in MODELS.items():
+    for kind in MODELS:
         for scope in namespaces or [""]:
-            prefix = f"/namespaces/{scope}" if scope else ""
-            answer = await kube.get(f"/apis/{API_VERSION}{prefix}/{model.names.plural}")
+            answer = await kube.get(collection(kind, scope))
             found += [(kind, item) for item in answer["items"]]
     return found
+
+
+def collection(kind: Kind, namespace: str) -> str:
+    """Path of the objects of one of the four kinds; an empty namespace: of all."""
+    return resource_path(API_VERSION, MODELS[kind].names.plural, namespace=namespace, name="")
 
 
 async def list_versions(kube: Kube, places: Iterable[Place]) -> dict[Key, str]:

@@ -25,7 +25,7 @@ from recording_storage.controller.lease import Lease
 from recording_storage.controller.listing import list_all
 from recording_storage.controller.probes import Probes
 from recording_storage.controller.reconcile import Fence
-from recording_storage.controller.runtime import Operator, Pace, WatchesEnded, clock
+from recording_storage.controller.runtime import Operator, Pace, clock
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
 
@@ -195,8 +195,6 @@ class Process:
             await self._operator.run(ready=self._say_ready)
         except KubeError as error:
             raise StartError(str(error)) from error
-        except WatchesEnded as error:
-            raise StartError(f"{error}; ending, to be started anew") from error
 
     def _say_ready(self) -> None:
         where = f"namespaces {', '.join(self._options.namespaces)}" if self._options.namespaces else "all namespaces"

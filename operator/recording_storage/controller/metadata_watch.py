@@ -9,10 +9,10 @@ from recording_storage.controller.deliveries import Deliveries, Place
 from recording_storage.controller.keys import Key
 from recording_storage.controller.kube import METADATA_LIST, Kube, KubeError
 from recording_storage.controller.listing import key_in, path_of, versions
+from recording_storage.controller.pauses import Pauses
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0  # seconds between attempts
 Told = Callable[[Key], None]
 
 
@@ -27,23 +27,27 @@ class MetadataWatch:
         self._place = place
         self._deliveries = deliveries
         self._changed = changed
-        self._pause = _FIRST_PAUSE
+        self._pauses = Pauses()
+        self._version = ""
+        """From where to watch; empty: from a list."""
         self._open: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Never returns."""
         while True:
+            pause = self._pauses.next()
+            await asyncio.sleep(pause * random.uniform(1.0, 1.2))  # noqa: S311 - no secret
             try:
                 async with asyncio.timeout(None) as self._open:
                     await self._follow()
             except TimeoutError:  # by `renew`
-                continue
+                self._version = ""
             except KubeError as error:
+                self._version = ""
+                level = logging.DEBUG if error.expired else logging.WARNING
+                logger.log(level, "watching %ss: %s; trying again by itself", self._place[0], error)
+            finally:
                 self._open = None
-                if not error.expired:
-                    logger.warning("watching %ss: %s; trying again in about %.0f s", self._place[0], error, self._pause)
-                    await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-                    self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
     def renew(self) -> None:
         """Give the present connection up and begin anew, with a list."""
@@ -53,15 +57,15 @@ class MetadataWatch:
     async def _follow(self) -> None:
         kind, namespace = self._place
         path = path_of(kind, namespace)
-        listed = await self._kube.get(path, accept=METADATA_LIST)
-        for key in self._deliveries.listed(self._place, versions(kind, listed)):
-            self._changed(key)
-        version = listed["metadata"]["resourceVersion"]
-        while True:
-            async for event in self._kube.watch_metadata(path, version=version):
-                self._pause = _FIRST_PAUSE
-                version = event["object"]["metadata"]["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    key = key_in(kind, event["object"])
-                    self._deliveries.event(key, None if event["type"] == "DELETED" else version)
-                    self._changed(key)
+        if not self._version:
+            listed = await self._kube.get(path, accept=METADATA_LIST)
+            for key in self._deliveries.listed(self._place, versions(kind, listed)):
+                self._changed(key)
+            self._version = listed["metadata"]["resourceVersion"]
+        async for event in self._kube.watch_metadata(path, version=self._version):
+            self._pauses.event()
+            self._version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                key = key_in(kind, event["object"])
+                self._deliveries.event(key, None if event["type"] == "DELETED" else self._version)
+                self._changed(key)

@@ -25,6 +25,7 @@ from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.controller.kube import Document, Kube, KubeError
 from recording_storage.controller.listing import key_in, list_all, list_versions
 from recording_storage.controller.metadata_watch import MetadataWatch
+from recording_storage.controller.pauses import Pauses
 from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
 from recording_storage.controller.verdicts import Streak, Transient, pause
 from recording_storage.controller.work_queue import WorkQueue
@@ -47,10 +48,6 @@ class Pace:
     """By which a watch may be late before the change is taken for missed."""
     refused: float = 30.0
     """For which the API server may refuse our credentials before liveness says so."""
-
-
-class WatchesEnded(Exception):  # noqa: N818 - names what happened
-    """The watches have ended without being asked to."""
 
 
 class Operator:
@@ -94,20 +91,16 @@ class Operator:
 
         Raises:
             KubeError: the first lists failed.
-            WatchesEnded: kopf gave up.
         """
         for kind, item in await list_all(self._kube, self._namespaces):
             self._delivered(kind, None, item)
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
         tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf()]
         tasks += [each.run() for each in self._metadata_watches.values()]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for task in tasks:
-                    group.create_task(task)
-                ready()
-        except* WatchesEnded as errors:
-            raise errors.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+            ready()
 
     @property
     def dead_watches(self) -> list[str]:
@@ -115,20 +108,47 @@ class Operator:
         return self._deliveries.dead
 
     async def _watch_kopf(self) -> None:
+        pauses = Pauses(first=1.0, longest=30.0)
+        first = True
         while True:
-            self._renew_kopf.clear()
-            watches = KopfWatches(self._kube.identity, namespaces=self._namespaces, sink=self._delivered)
-            watches.start()
-            ended = asyncio.create_task(watches.ended.wait())
-            renew = asyncio.create_task(self._renew_kopf.wait())
+            await asyncio.sleep(pauses.next())
             try:
-                await asyncio.wait({ended, renew}, return_when=asyncio.FIRST_COMPLETED)
-                if ended.done():
-                    raise WatchesEnded("the watches have ended")
-            finally:
-                ended.cancel()
-                renew.cancel()
-                await watches.stop()
+                if not first:
+                    await self._list_again()
+                first = False
+                await self._follow_kopf()
+            except KubeError as error:
+                logger.warning("watching our own kinds: %s; trying again by itself", error)
+
+    async def _follow_kopf(self) -> None:
+        """Returns once the watches have ended, or are to be begun anew."""
+        self._renew_kopf.clear()
+        watches = KopfWatches(self._kube.identity, namespaces=self._namespaces, sink=self._delivered)
+        watches.start()
+        ended = asyncio.create_task(watches.ended.wait())
+        renew = asyncio.create_task(self._renew_kopf.wait())
+        try:
+            await asyncio.wait({ended, renew}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                logger.warning("the watches of our own kinds have ended; they are begun anew")
+        finally:
+            ended.cancel()
+            renew.cancel()
+            await watches.stop()
+
+    async def _list_again(self) -> None:
+        """What has changed while nothing was watched; kopf's own first list tells nothing of what is gone."""
+        items = {key_in(kind, item): item for kind, item in await list_all(self._kube, self._namespaces)}
+        for kind in MODELS:
+            present = {key: item["metadata"]["resourceVersion"] for key, item in items.items() if key.kind is kind}
+            for key in self._deliveries.listed((kind, ""), present):
+                self._take(key, items.get(key))
+
+    def _take(self, key: Key, item: Document | None) -> None:
+        if item is not None:
+            self.told(key.kind, "MODIFIED", item)
+        elif (gone := self._index.get(key)) is not None:
+            self._forget(gone)
 
     def _metadata_places(self) -> list[Place]:
         if not self._namespaces:
@@ -257,10 +277,7 @@ class Operator:
             self._metadata_watches[key.kind, key.namespace if self._namespaces else ""].renew()
             return
         self._renew_kopf.set()
-        if item is not None:
-            self.told(key.kind, "MODIFIED", item)
-        elif (gone := self._index.get(key)) is not None:
-            self._forget(gone)
+        self._take(key, item)
 
     def _forget(self, gone: Resource) -> None:
         change = self._index.remove(gone)
