@@ -64,6 +64,7 @@ def test_accounts_and_tokens_for_scripts(base: list[str]):
     first = run("create-account", *base, "--create-master-key", "--friendly-name", "acme", "--json")
     made: dict[str, Any] = json.loads(first.stdout)
     assert set(made) == {"account_sid", "auth_token"}
+    assert run("create-account", *base, "--friendly-name", "waits", "--no-own-storage", "--json").exit_code == 0
     admin = json.loads(run("create-token", *base, "--admin", "--json").stdout)
     assert set(admin) == {"token"}
     assert json.loads(run("create-token", *base, "--account", made["account_sid"], "--json").stdout)["token"]

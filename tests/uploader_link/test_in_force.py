@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import Product
-from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
+from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.entry import Reason, Recording
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER
@@ -62,9 +62,7 @@ class Customer:
             allow_http=True,
             allow_private=True,
             key_template="{recording_sid}-{source_name}{ext}",
-            credential=CredentialPlan(
-                sid="CR" + "2" * 32, access_key_id=who.access_key, secret_access_key=who.secret_key
-            ),
+            credential=StaticKeys(sid="CR" + "2" * 32, access_key_id=who.access_key, secret_access_key=who.secret_key),
         )
 
     def stored(self) -> list[str]:
@@ -243,6 +241,8 @@ def test_a_product_without_settings_waits_until_it_has_some(customer: Customer) 
         customer.record("call.wav")
         one = waiting(running, "call.wav", code=Reason.NO_SETTINGS)
         assert one.account_sid == ACCOUNT, "so that the store is told of it"
+        report = eventually(lambda: customer.store.syncs[-1].report.without_settings, what="the store is told")
+        assert report == {ACCOUNT: {Product.VOICE: 1}}
         customer.in_force(NOW, revision=2)
         running.await_states({"call.wav": "released"})
     assert customer.stored() == ["a/call.wav"]

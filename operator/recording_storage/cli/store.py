@@ -15,6 +15,7 @@ from recording_storage.cli.account import check_account
 from recording_storage.cli.errors import Failure
 from recording_storage.cli.kubeconfig import check_kubeconfig
 from recording_storage.domain.amounts import counted
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.store.certificates import CertificateError
 from recording_storage.store.config import ConfigError, StoreConfig, load_config
@@ -115,9 +116,21 @@ def migrate_command(group: dict[str, Any], /, database: str | None) -> None:
 @_KEY
 @_CREATE_KEY
 @click.option("--friendly-name", required=True, metavar="NAME", help="The account's name for people.")
+@click.option(
+    "--no-own-storage",
+    is_flag=True,
+    help="Recordings wait on their spools while external storage is off, instead of coming to the store.",
+)
 @_JSON
 @click.pass_obj
-def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click's
+def create_account_command(
+    group: dict[str, Any],
+    /,
+    friendly_name: str,
+    no_own_storage: bool,  # noqa: FBT001 - click's
+    as_json: bool,  # noqa: FBT001 - click's
+    **options: Any,
+) -> None:
     """Open an account; its auth token is shown once.
 
     It may be a new store's first command: where there is no database yet, it makes one, and says so.
@@ -129,7 +142,8 @@ def create_account_command(group: dict[str, Any], /, friendly_name: str, as_json
     from recording_storage.store.services.accounts import create_account  # noqa: PLC0415 - the help needs none of it
 
     with _failures(), _opened_store(group, options) as store:
-        new = create_account(store, friendly_name=friendly_name)
+        own_storage = OwnStorage.WITHHELD if no_own_storage else OwnStorage.ALLOWED
+        new = create_account(store, friendly_name=friendly_name, own_storage=own_storage)
     answer = {"account_sid": new.sid, "auth_token": new.auth_token}
     click.echo(json.dumps(answer) if as_json else f"account {new.sid}\nauth token {new.auth_token}")
 

@@ -10,6 +10,7 @@ import httpx
 from recording_storage.controller.store_answers import refusal
 from recording_storage.controller.store_call import Answer, call
 from recording_storage.controller.store_errors import StoreUnauthorized, StoreUnavailable, failure_of
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.states import Product
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.protocol.accounts import (
@@ -21,6 +22,7 @@ from recording_storage.protocol.accounts import (
     OpenAccount,
     OpenedAccount,
     ReplaceCredential,
+    SetOwnStorage,
     SettingsState,
     UploaderInfo,
     Uploaders,
@@ -51,9 +53,13 @@ class InternalStore:
         return self._url
 
     async def open_account(self, external_id: str, *, friendly_name: str) -> OpenedAccount:
-        """The same answer each time; StoreRefused when the account was closed."""
+        """The same answer each time; StoreRefused when the account was closed.
+
+        What the account's recordings have no settings for keeps out of the store's own storage.
+        """
+        wanted = OpenAccount(friendly_name=friendly_name, own_storage=OwnStorage.WITHHELD)
         path = f"/accounts:by-external-id/{quote(external_id, safe='')}"
-        return await self._ask("PUT", path, OpenedAccount, body=OpenAccount(friendly_name=friendly_name))
+        return await self._ask("PUT", path, OpenedAccount, body=wanted)
 
     async def account(self, account_sid: str) -> AccountInfo:
         return await self._ask("GET", f"/accounts/{account_sid}", AccountInfo)
@@ -85,6 +91,10 @@ class InternalStore:
         """StoreRefused (409) when somebody else owns them."""
         path = f"/accounts/{account_sid}/settings/{product}/owner"
         await self._call("PUT", path, body=ClaimSettings(owner=owner, label=label))
+
+    async def set_own_storage(self, account_sid: str, product: Product, own_storage: OwnStorage) -> None:
+        path = f"/accounts/{account_sid}/settings/{product}/own-storage"
+        await self._call("PUT", path, body=SetOwnStorage(own_storage=own_storage))
 
     async def release_settings(self, account_sid: str, product: Product, *, owner: str) -> None:
         path = f"/accounts/{account_sid}/settings/{product}/owner?owner={quote(owner, safe='')}"

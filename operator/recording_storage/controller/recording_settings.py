@@ -1,12 +1,12 @@
 """What a RecordingSettings needs, decided from what is there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from recording_storage.controller import own_storage
 from recording_storage.controller.decision import Decision, Note
-from recording_storage.controller.desired_settings import References, beyond_hosted, differences, parameters
+from recording_storage.controller.desired_settings import beyond_hosted, differences, parameters
+from recording_storage.controller.observed_settings import Action, Claim, Observed, Post, Release, View
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.bucket_url import BucketUrlError, parse_bucket_url
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, false, true
@@ -21,63 +21,6 @@ TAKE_OVER_ANNOTATION = "recordingstorage.dev/take-over"
 _LOOK_AGAIN = 10.0  # seconds, while uploaders still have to hear of a revision
 REFS, SYNCED = ConditionType.REFS_RESOLVED, ConditionType.SYNCED
 VERIFIED, IN_SYNC = ConditionType.BUCKET_VERIFIED, ConditionType.UPLOADERS_IN_SYNC
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """One product's settings at the store."""
-
-    settings: StoreSettings
-    revision: int | None = None
-    owner: str = ""
-    owner_label: str = ""
-    verified_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observed:
-    account_sid: str = ""
-    hosted: bool = False
-    views: Mapping[Product, View] = field(default_factory=dict)
-    refs: References = field(default_factory=References)
-    rotating_from: str = ""
-    """The credential that stays in force if its successor, `refs.credential_sid`, is refused."""
-    applied: tuple[int | None, ...] | None = None
-    """Of each live uploader of the account, the revision that it runs; None where that can't be known."""
-    rival: str = ""
-    """At a hosted service, which knows no owners: another RecordingSettings that was there first."""
-    failure: Verdict | None = None
-    """Why references or store could not be looked at."""
-    refs_resolved: bool = True
-    posted: frozenset[Product] = frozenset()
-    """Settings that were set in this very look."""
-    gone: bool = False
-    """The account does not exist any more."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    product: Product
-    owner: str
-
-
-@dataclass(frozen=True)
-class Release:
-    product: Product
-    owner: str
-
-
-@dataclass(frozen=True)
-class Post:
-    """Each product by itself: what one is refused for must not keep the other from what it needs."""
-
-    products: tuple[Product, ...]
-    form: Mapping[str, str]
-    rotating_from: str = ""
-    """If the credential in the form is refused, the rest is to be set with this one."""
-
-
-Action = Claim | Release | Post
 
 
 def owner_of(settings: RecordingSettings) -> str:
@@ -109,11 +52,24 @@ def decide(settings: RecordingSettings, observed: Observed) -> Decision[Action]:
         return Decision(verdict=verdict, conditions=(resolved_condition,))
     claims = _claims(settings, observed)
     due = tuple(product for product in drift if product not in observed.posted)
-    posts = [Post(due, form, observed.rotating_from)] if due else []
-    if claims or posts:
-        notes = tuple(_note(settings, product, drift[product]) for product in due)
+    posts = (
+        [
+            Post(
+                due,
+                form,
+                observed.rotating_from,
+                own_storage.sentence(observed),
+                tuple(own_storage.waiting(observed) or ()),
+            )
+        ]
+        if due
+        else []
+    )
+    allowed = own_storage.allow(settings, observed)
+    if claims or posts or allowed:
+        notes = (*(_note(settings, product, drift[product]) for product in due), *map(own_storage.note, allowed))
         behind = false(SYNCED, "OutOfSync", f"the store differs in {_drifts(drift)}") if drift else resolved_condition
-        return Decision(actions=(*claims, *posts), conditions=(resolved_condition, behind), notes=notes)
+        return Decision(actions=(*claims, *posts, *allowed), conditions=(resolved_condition, behind), notes=notes)
     if drift:
         verdict = Waiting(
             "EchoDiffers",
@@ -125,6 +81,8 @@ def decide(settings: RecordingSettings, observed: Observed) -> Decision[Action]:
         return Decision(verdict=verdict, conditions=(resolved_condition,))
     where = spec.aws_storage.url if spec.aws_storage.enabled else "the store's own media storage"
     message = f"{_products(spec.products)} recordings go to {where}{_revision(observed)}"
+    if waits := own_storage.sentence(observed):
+        message = f"{message}; {waits}"
     return Decision(
         status=_status(settings, observed),
         conditions=(
@@ -152,6 +110,8 @@ def decide_deletion(settings: RecordingSettings, observed: Observed) -> Decision
     actions: list[Action] = []
     notes: list[Note] = []
     if settings.spec.deletion_policy is SettingsDeletionPolicy.DISABLE:
+        actions += (withheld := own_storage.withhold(mine))
+        notes += map(own_storage.note, withheld)
         for product, view in mine:
             if view.settings.aws_storage_enabled:
                 name = view.settings.friendly_name or settings.spec.friendly_name
@@ -285,6 +245,7 @@ def _status(settings: RecordingSettings, observed: Observed) -> dict[str, Any]:
         if observed.applied is not None
         else None,
         "refusedCredential": None,
+        "waiting": own_storage.waiting(observed),
     }
 
 

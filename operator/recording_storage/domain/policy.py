@@ -17,6 +17,14 @@ class FatalErrorPolicy(StrEnum):
     """Delete it at once, as the hosted service does; only on a destination that has worked before."""
 
 
+class OwnStorage(StrEnum):
+    """Whether the store may keep recordings of a product itself while external storage is off for it."""
+
+    ALLOWED = "allowed"
+    WITHHELD = "withheld"
+    """They wait on their spools, until settings say where they go."""
+
+
 class ServerSideEncryption(StrEnum):
     NONE = "None"
     S3 = "S3"

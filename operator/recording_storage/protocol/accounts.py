@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field, SecretStr
 
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.states import Product
 from recording_storage.protocol.base import Message, Sid
 from recording_storage.protocol.sync import CommandKind, SpoolReport
@@ -13,6 +14,8 @@ class OpenAccount(Message):
     """`PUT /internal/v1/accounts:by-external-id/{external_id}`: the same answer each time."""
 
     friendly_name: str
+    own_storage: OwnStorage = OwnStorage.WITHHELD
+    """Of products that nothing else is said of; where the account is there already, it stays as it is."""
 
 
 class OpenedAccount(Message):
@@ -100,6 +103,12 @@ class ClaimSettings(Message):
     """For people: `namespace/name`."""
 
 
+class SetOwnStorage(Message):
+    """`PUT /internal/v1/accounts/{AC}/settings/{product}/own-storage`."""
+
+    own_storage: OwnStorage
+
+
 class SettingsOwner(Message):
     product: Product
     owner: str = ""
@@ -115,3 +124,5 @@ class SettingsState(Message):
     label: str = ""
     destination_id: str | None = None
     verified_at: datetime | None = None
+    own_storage: OwnStorage | None = None
+    """None: a store of before that keeps recordings wherever external storage is off."""

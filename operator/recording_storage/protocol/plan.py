@@ -91,5 +91,7 @@ class AccountPlan(Message):
     revision: int
     """Grows with every change of the account's settings."""
     products: dict[Product, ProductPlan]
+    """One that is missing waits: external storage is off for it, and own storage withheld. Uploaders of every version
+    keep its recordings on the spool then, as they do without a plan."""
     destinations: dict[str, DestinationPlan]
     """By id: each that is still needed, not only today's."""

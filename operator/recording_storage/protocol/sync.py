@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from recording_storage.domain.states import RecordingState
+from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.base import PROTOCOL_VERSION, Message, Sid
 from recording_storage.protocol.plan import AccountPlan
 
@@ -47,6 +47,8 @@ class SpoolReport(Message):
     """By account: the revision of the plan that is in force in the uploader."""
     needed_destinations: dict[Sid, list[str]] = Field(default_factory=dict)
     """By account: destinations that unfinished recordings are pinned to."""
+    without_settings: dict[Sid, dict[Product, int]] = Field(default_factory=dict)
+    """By account: recordings that wait because their product is missing in the plan."""
     credentials_in_use: list[Sid] = Field(default_factory=list)
     last_error: str = ""
     parked: list[ParkedSample] = Field(default_factory=list, max_length=20)

@@ -231,7 +231,7 @@ class RecordingSettingsSpec(Part):
     """How often the store is compared with this object, from 10s to 24h, besides at each change."""
     deletion_policy: SettingsDeletionPolicy = SettingsDeletionPolicy.RETAIN
     """What happens to the settings at the store when this object is deleted. Retain: they stay. Disable: external
-    storage is switched off."""
+    storage is switched off, and recordings wait on their spools until settings are applied again."""
 
 
 class EffectiveSettings(Part):
@@ -275,6 +275,15 @@ class RefusedCredential(Part):
     """The same as a word, as in the condition BucketVerified, whose message says more."""
 
 
+class WaitingRecordings(Part):
+    """Recordings of a product that no settings are in force for."""
+
+    product: Product
+    """voice or video."""
+    recordings: Count = 0
+    """How many wait, as the live uploaders report."""
+
+
 class RecordingSettingsStatus(Status):
     """The settings as they are."""
 
@@ -288,6 +297,10 @@ class RecordingSettingsStatus(Status):
     """When the bucket was last verified: a multipart upload begun, one part sent, all of it taken back."""
     refused_credential: RefusedCredential | None = None
     """The successor of the credential, while the bucket refuses it."""
+    waiting: Annotated[list[WaitingRecordings], Field(max_length=2, json_schema_extra=map_list("product"))] | None = (
+        None
+    )
+    """Products whose recordings wait on their spools: external storage is off, and own storage is withheld."""
     uploaders: UploadersInSync | None = None
     """How far the settings have reached the uploaders."""
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from recording_storage import __version__
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.policy import UploadPolicy
-from recording_storage.domain.states import RecordingState
+from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
 from recording_storage.uploader import rows
 from recording_storage.uploader.claims import journal_plans
+from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.pinning import WAITS_SQL
 from recording_storage.uploader.plans import DestinationTerms, Plan, ProductTerms
 
 if TYPE_CHECKING:
@@ -131,7 +133,9 @@ class StoreHooks:
     def report(self) -> SpoolReport:
         """See the port."""
         status = self._view.status()
-        needed, parked = self._parts.journal.run(lambda connection: (_needed(connection), _parked(connection)))
+        needed, waiting, parked = self._parts.journal.run(
+            lambda connection: (_needed(connection), _without_settings(connection), _parked(connection))
+        )
         started = datetime.fromtimestamp(status.started_at, UTC)
         return SpoolReport(
             uploader_version=__version__,
@@ -147,6 +151,7 @@ class StoreHooks:
             total_bytes=status.total_bytes,
             applied_revisions=dict(status.applied_revisions),
             needed_destinations=needed,
+            without_settings=waiting,
             credentials_in_use=self._parts.plans.credentials_in_use(),
             last_error=status.intake_stopped or status.last_error,
             parked=parked,
@@ -169,6 +174,17 @@ def _needed(connection: sqlite3.Connection) -> dict[str, list[str]]:
     for account, destination in connection.execute(query):
         needed.setdefault(account, []).append(destination)
     return needed
+
+
+def _without_settings(connection: sqlite3.Connection) -> dict[str, dict[Product, int]]:
+    query = (
+        "SELECT account_sid, product, count(*) FROM recordings"
+        f" WHERE {WAITS_SQL} AND error_code='{Reason.NO_SETTINGS}' GROUP BY account_sid, product"
+    )
+    found: dict[str, dict[Product, int]] = {}
+    for account, product, count in connection.execute(query):
+        found.setdefault(account, {})[Product(product)] = count
+    return found
 
 
 def _parked(connection: sqlite3.Connection) -> list[ParkedSample]:

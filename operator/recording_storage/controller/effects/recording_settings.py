@@ -1,6 +1,6 @@
 """RecordingSettings: looks at references and store, and does what was decided."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,16 @@ from recording_storage.controller.effects.usage import live_uploaders, products
 from recording_storage.controller.index import Index, account_key
 from recording_storage.controller.keys import Key, Kind
 from recording_storage.controller.kube import Kube
-from recording_storage.controller.recording_settings import Action, Claim, Observed, Post, Release, View, owner_of
+from recording_storage.controller.observed_settings import (
+    Action,
+    Claim,
+    Observed,
+    Post,
+    Release,
+    SetOwnStorage,
+    View,
+)
+from recording_storage.controller.recording_settings import owner_of
 from recording_storage.controller.secrets import read_config_map
 from recording_storage.controller.store_errors import StoreFailure, StoreRefused, StoreUnavailable
 from recording_storage.controller.unread import Unread
@@ -81,7 +90,7 @@ class SettingsKind:
                 return Observed(**facts, failure=verdict, refs_resolved=False)
         try:
             facts["views"] = await self._views(access)
-            facts["applied"] = await _applied(access)
+            facts |= await _uploaders(access)
         except Verdict as verdict:
             return Observed(**facts, failure=verdict)
         if access.internal is None:
@@ -101,6 +110,8 @@ class SettingsKind:
                 await access.internal.claim_settings(access.sid, action.product, owner=action.owner, label=owner)
             elif isinstance(action, Release):
                 await access.internal.release_settings(access.sid, action.product, owner=action.owner)
+            elif isinstance(action, SetOwnStorage):
+                await access.internal.set_own_storage(access.sid, action.product, action.own_storage)
         except StoreRefused as error:
             if error.status != _CONFLICT:
                 raise internal_verdict(error, access.internal) from error
@@ -129,7 +140,12 @@ class SettingsKind:
                 await self._keep(access, product, action)
             verdict = verdict_of_post(error, access, product, kept=kept)
             if isinstance(verdict, Stalled):
-                verdict.status = {"refusedCredential": _refused(error, action, verdict)}
+                verdict.status = {
+                    "refusedCredential": _refused(error, action, verdict),
+                    "waiting": list(action.waiting) or None,
+                }
+                if action.waits:
+                    verdict.message = f"{verdict.message} Now {action.waits}."
             raise verdict from error
 
     async def _keep(self, access: Access, product: Product, action: Post) -> None:
@@ -190,6 +206,7 @@ class SettingsKind:
                     owner=state.owner,
                     owner_label=state.label,
                     verified_at=state.verified_at,
+                    own_storage=state.own_storage,
                 )
         except StoreFailure as error:
             raise internal_verdict(error, access.internal) from error
@@ -214,11 +231,16 @@ def _seniority(settings: RecordingSettings) -> tuple[bool, datetime, str]:
     return settings.status.effective is None, created, owner_of(settings)
 
 
-async def _applied(access: Access) -> tuple[int | None, ...] | None:
+async def _uploaders(access: Access) -> dict[str, Any]:
+    """`applied` and `waiting`."""
     uploaders = await live_uploaders(access)
     if uploaders is None:
-        return None
-    return tuple(each.report.applied_revisions.get(access.sid) for each in uploaders)
+        return {"applied": None}
+    waiting = Counter[Product]()
+    for each in uploaders:
+        waiting.update(each.report.without_settings.get(access.sid, {}))
+    applied = tuple(each.report.applied_revisions.get(access.sid) for each in uploaders)
+    return {"applied": applied, "waiting": waiting}
 
 
 def _unresolved(found: Resource | None, kind: Kind, name: str, resource: RecordingSettings) -> Verdict:

@@ -9,7 +9,8 @@ from recording_storage.domain.states import Product
 from recording_storage.store.api.auth import CallerDep, StoreDep
 from recording_storage.store.api.forms import FormDep
 from recording_storage.store.api.urls import absolute
-from recording_storage.store.services.settings import get_settings, update_settings
+from recording_storage.store.context import Store
+from recording_storage.store.services.settings import get_own_storage, get_settings, update_settings
 
 router = APIRouter(prefix="/v1")
 
@@ -38,15 +39,17 @@ def post_voice(request: Request, store: StoreDep, caller: CallerDep, form: FormD
 
 def _get(request: Request, store: StoreDep, caller: CallerDep, product: Product) -> dict[str, Any]:
     settings = get_settings(store, account_sid=caller.account_sid, product=product)
-    return _render(request, caller.account_sid, product, settings)
+    return _render(request, store, caller.account_sid, product, settings)
 
 
 def _post(request: Request, store: StoreDep, caller: CallerDep, form: FormDep, product: Product) -> dict[str, Any]:
     settings = update_settings(store, account_sid=caller.account_sid, product=product, parameters=form)
-    return _render(request, caller.account_sid, product, settings)
+    return _render(request, store, caller.account_sid, product, settings)
 
 
-def _render(request: Request, account_sid: str, product: Product, settings: RecordingSettings) -> dict[str, Any]:
+def _render(
+    request: Request, store: Store, account_sid: str, product: Product, settings: RecordingSettings
+) -> dict[str, Any]:
     return {
         "account_sid": account_sid,
         "friendly_name": settings.friendly_name,
@@ -69,4 +72,5 @@ def _render(request: Request, account_sid: str, product: Product, settings: Reco
         "tags": dict(settings.tags),
         "status_callback": settings.status_callback,
         "status_callback_method": settings.status_callback_method,
+        "own_storage": get_own_storage(store, account_sid=account_sid, product=product),
     }

@@ -19,6 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from recording_storage.domain.policy import OwnStorage
+
 # Indexes on some of the rows only. SQLite uses one where a query has the same words, so these are for both.
 UNFINISHED = text("state IN ('found', 'held', 'parked', 'rejected', 'uploading', 'waiting') AND deleted_at IS NULL")
 """Recordings that still need their destination."""
@@ -69,6 +71,8 @@ class Account(Base):
     auth_token_box: Mapped[bytes] = mapped_column(LargeBinary)
     """Sealed: callbacks are signed with it."""
     status: Mapped[str] = mapped_column(String(16), default="active")
+    own_storage: Mapped[str] = mapped_column(String(8), default=OwnStorage.ALLOWED, server_default=OwnStorage.ALLOWED)
+    """An `OwnStorage`: of products whose settings say nothing else."""
     revision: Mapped[int] = mapped_column(default=0)
     """Grows with every change that an uploader has to know."""
     created_at: Mapped[datetime]
@@ -126,7 +130,13 @@ class Settings(Base):
     verified_at: Mapped[datetime | None]
     owner: Mapped[str] = mapped_column(String(255), default="")
     owner_label: Mapped[str] = mapped_column(String(255), default="")
+    own_storage: Mapped[str | None] = mapped_column(String(8))
+    """An `OwnStorage`; None: the account's."""
     updated_at: Mapped[datetime]
+
+    def own_storage_of(self, account: str) -> OwnStorage:
+        """Given the account's, what counts."""
+        return OwnStorage(self.own_storage or account)
 
 
 class Destination(Base):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from recording_storage.protocol.accounts import AccountInfo, Binding, BindNamespace, OpenedAccount
+from recording_storage.protocol.accounts import AccountInfo, Binding, BindNamespace, OpenAccount, OpenedAccount
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.engine import mark_changed
@@ -33,12 +33,12 @@ class _Outrun(Exception):  # noqa: N818 - no error: somebody else has opened it 
     pass
 
 
-def open_account(store: Store, *, external_id: str, friendly_name: str) -> OpenedAccount:
+def open_account(store: Store, *, external_id: str, wanted: OpenAccount) -> OpenedAccount:
     """Open the account of a resource, or give the same answer again. Raises ProblemError (409: it was closed)."""
     opened = _opened(store, external_id)
     if opened is None:
         try:
-            return _open(store, external_id=external_id, friendly_name=friendly_name)
+            return _open(store, external_id=external_id, wanted=wanted)
         except _Outrun:
             opened = _opened(store, external_id)
     if opened is None:
@@ -46,12 +46,16 @@ def open_account(store: Store, *, external_id: str, friendly_name: str) -> Opene
     return opened
 
 
-def _open(store: Store, *, external_id: str, friendly_name: str) -> OpenedAccount:
+def _open(store: Store, *, external_id: str, wanted: OpenAccount) -> OpenedAccount:
     """Account and key in one transaction: a crash leaves both or neither. Raises _Outrun."""
     try:
         with store.database.write() as session:
             account = add_account(
-                session, store.box, friendly_name=friendly_name[:MAX_FRIENDLY_NAME], external_id=external_id
+                session,
+                store.box,
+                friendly_name=wanted.friendly_name[:MAX_FRIENDLY_NAME],
+                external_id=external_id,
+                own_storage=wanted.own_storage,
             )
             made = add_api_key(session, store.box, account_sid=account.sid, friendly_name=_KEY_NAME, keep_secret=True)
             return OpenedAccount(

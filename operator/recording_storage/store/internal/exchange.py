@@ -166,6 +166,7 @@ def _for_account(report: SpoolReport, account_sid: str) -> SpoolReport:
     return report.model_copy(
         update={
             "applied_revisions": {sid: n for sid, n in report.applied_revisions.items() if sid == account_sid},
+            "without_settings": {sid: n for sid, n in report.without_settings.items() if sid == account_sid},
             "needed_destinations": {sid: ids for sid, ids in report.needed_destinations.items() if sid == account_sid},
         }
     )

@@ -17,6 +17,7 @@ from recording_storage.protocol.accounts import (
     NewCommand,
     OpenAccount,
     ReplaceCredential,
+    SetOwnStorage,
     Uploaders,
 )
 from recording_storage.store.context import Store
@@ -45,9 +46,7 @@ async def open_account(request: Request, store: StoreDep, external_id: Annotated
         raise invalid(f"external_id: 1 to {MAX_EXTERNAL_ID} printable characters are needed")
     if "\x00" in wanted.friendly_name:
         raise invalid("friendly_name: a NUL in it")
-    opened = await run_in_threadpool(
-        accounts.open_account, store, external_id=external_id, friendly_name=wanted.friendly_name
-    )
+    opened = await run_in_threadpool(accounts.open_account, store, external_id=external_id, wanted=wanted)
     return answer_with_secrets(opened)
 
 
@@ -145,6 +144,15 @@ async def claim_settings(request: Request, store: StoreDep, account_sid: Account
 @router.delete("/accounts/{account_sid}/settings/{product}/owner")
 def release_settings(store: StoreDep, account_sid: AccountSid, product: Product, owner: str | None = None) -> Response:
     _write(store, lambda session: settings_owner.release_settings(session, account_sid, product, owner=owner))
+    return Response(status_code=204)
+
+
+@router.put("/accounts/{account_sid}/settings/{product}/own-storage")
+async def set_own_storage(request: Request, store: StoreDep, account_sid: AccountSid, product: Product) -> Response:
+    wanted = await read_message(request, SetOwnStorage)
+    await run_in_threadpool(
+        _write, store, lambda session: settings_owner.set_own_storage(session, account_sid, product, wanted.own_storage)
+    )
     return Response(status_code=204)
 
 

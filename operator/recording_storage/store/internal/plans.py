@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import AccountPlan, DestinationPlan, EncryptionPlan, ProductPlan, StaticKeys
@@ -44,7 +45,8 @@ def draft_plans(
     if not wanted:
         return []
     # Revisions first: what is read later can only be newer, and then comes once more under its own revision.
-    revisions = dict(session.execute(sa.select(Account.sid, Account.revision).where(Account.sid.in_(wanted))).all())
+    query = sa.select(Account.sid, Account.revision, Account.own_storage).where(Account.sid.in_(wanted))
+    known = {sid: (revision, own_storage) for sid, revision, own_storage in session.execute(query)}
     settings: dict[str, list[Settings]] = defaultdict(list)
     for row in session.scalars(sa.select(Settings).where(Settings.account_sid.in_(wanted))):
         settings[row.account_sid].append(row)
@@ -57,8 +59,8 @@ def draft_plans(
         PlanDraft(
             plan=AccountPlan(
                 account_sid=sid,
-                revision=revisions[sid],
-                products=_products(settings[sid]),
+                revision=known[sid][0],
+                products=_products(settings[sid], own_storage=known[sid][1]),
                 destinations={placed.row.id: _destination(placed) for placed in destinations[sid]},
             ),
             credentials={
@@ -68,7 +70,7 @@ def draft_plans(
             },
         )
         for sid in wanted
-        if sid in revisions
+        if sid in known
     ]
 
 
@@ -153,13 +155,19 @@ def _needed(
     return needed
 
 
-def _products(rows: Sequence[Settings]) -> dict[Product, ProductPlan]:
-    present = {Product(row.product): row for row in rows if row.revision}
-    return {product: _product(present.get(product)) for product in Product}
+def _products(rows: Sequence[Settings], *, own_storage: str) -> dict[Product, ProductPlan]:
+    present = {Product(row.product): row for row in rows}
+    plans = {product: _product(present.get(product), own_storage=own_storage) for product in Product}
+    return {product: plan for product, plan in plans.items() if plan is not None}
 
 
-def _product(row: Settings | None) -> ProductPlan:
-    if row is None:
+def _product(row: Settings | None, *, own_storage: str) -> ProductPlan | None:
+    """None: its recordings wait. `own_storage` is the account's."""
+    if row is None or row.destination_id is None:
+        allowed = row.own_storage_of(own_storage) if row is not None else own_storage
+        if allowed == OwnStorage.WITHHELD:
+            return None
+    if row is None or not row.revision:
         return ProductPlan()
     settings = RecordingSettings.from_values(row.values)
     return ProductPlan(

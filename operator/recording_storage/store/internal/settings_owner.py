@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from pydantic import ValidationError
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Session
 
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
 from recording_storage.protocol.accounts import ClaimSettings, SettingsOwner, SettingsState, UploaderInfo
@@ -24,12 +26,13 @@ MAX_OWNER = 255
 
 
 def settings_state(session: Session, account_sid: str, product: Product) -> SettingsState:
-    require_account(session, account_sid)
+    account = require_account(session, account_sid)
     row = session.get(Settings, (account_sid, product))
     if row is None:
-        return SettingsState(product=product, revision=0)
+        return SettingsState(product=product, revision=0, own_storage=OwnStorage(account.own_storage))
     return SettingsState(
         product=product,
+        own_storage=row.own_storage_of(account.own_storage),
         revision=row.revision,
         owner=row.owner,
         label=row.owner_label,
@@ -44,18 +47,7 @@ def claim_settings(session: Session, account_sid: str, product: Product, *, want
     if not wanted.owner or len(wanted.owner) > MAX_OWNER or "\x00" in wanted.owner + wanted.label:
         raise invalid(f"owner: 1 to {MAX_OWNER} characters are needed")
     label = wanted.label[:MAX_OWNER]
-    # Before the first POST there is no row yet; revision 0 says that its values mean nothing.
-    insert = insert_into(session, Settings).values(
-        account_sid=account_sid,
-        product=product,
-        revision=0,
-        values=RecordingSettings().to_values(),
-        destination_id=None,
-        verified_at=None,
-        owner=wanted.owner,
-        owner_label=label,
-        updated_at=now(),
-    )
+    insert = _first(session, account_sid, product, owner=wanted.owner, owner_label=label)
     claimed = session.execute(
         insert.on_conflict_do_update(
             index_elements=[Settings.account_sid, Settings.product],
@@ -77,6 +69,33 @@ def release_settings(session: Session, account_sid: str, product: Product, *, ow
     if owner is not None and row.owner != owner:
         raise _owned(session, account_sid, product)
     row.owner = row.owner_label = ""
+
+
+def set_own_storage(session: Session, account_sid: str, product: Product, own_storage: OwnStorage) -> None:
+    """Say whether the store may keep the product's recordings while external storage is off."""
+    account = require_account(session, account_sid)
+    lock_account(session, account_sid)
+    row = session.get(Settings, (account_sid, product))
+    before = row.own_storage_of(account.own_storage) if row is not None else account.own_storage
+    insert = _first(session, account_sid, product, own_storage=own_storage)
+    columns = [Settings.account_sid, Settings.product]
+    session.execute(insert.on_conflict_do_update(index_elements=columns, set_={"own_storage": own_storage}))
+    if before != own_storage:
+        bump_revision(session, account_sid)
+
+
+def _first(session: Session, account_sid: str, product: Product, **values: str) -> Insert:
+    """Before the first POST there is no row yet; revision 0 says that its values mean nothing."""
+    return insert_into(session, Settings).values(
+        account_sid=account_sid,
+        product=product,
+        revision=0,
+        values=RecordingSettings().to_values(),
+        destination_id=None,
+        verified_at=None,
+        updated_at=now(),
+        **{"owner": "", "owner_label": "", **values},
+    )
 
 
 def replace_everywhere(session: Session, account_sid: str, *, old: str, new: str) -> None:

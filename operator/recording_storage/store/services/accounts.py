@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.sids import SidPrefix, is_sid, new_sid
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
@@ -62,7 +63,14 @@ def authenticate(store: Store, *, user: str, password: str) -> Caller | None:
     return Caller(account_sid=account_sid, api_key_sid=user if user.startswith(SidPrefix.API_KEY) else None)
 
 
-def add_account(session: Session, box: SecretsBox, *, friendly_name: str, external_id: str | None = None) -> NewAccount:
+def add_account(
+    session: Session,
+    box: SecretsBox,
+    *,
+    friendly_name: str,
+    external_id: str | None = None,
+    own_storage: OwnStorage = OwnStorage.ALLOWED,
+) -> NewAccount:
     """Open an account in the transaction at hand."""
     sid, auth_token, moment = new_sid(SidPrefix.ACCOUNT), new_secret(), now()
     session.add(
@@ -73,6 +81,7 @@ def add_account(session: Session, box: SecretsBox, *, friendly_name: str, extern
             auth_token_hash=hash_secret(auth_token),
             auth_token_box=box.seal(auth_token.encode(), table="accounts", account_sid=sid, sid=sid),
             status="active",
+            own_storage=own_storage,
             revision=0,
             created_at=moment,
             updated_at=moment,
@@ -113,9 +122,9 @@ def open_auth_token(box: SecretsBox, account: Account) -> str:
     return box.open(account.auth_token_box, table="accounts", account_sid=account.sid, sid=account.sid).decode()
 
 
-def create_account(store: Store, *, friendly_name: str) -> NewAccount:
+def create_account(store: Store, *, friendly_name: str, own_storage: OwnStorage = OwnStorage.ALLOWED) -> NewAccount:
     with store.database.write() as session:
-        return add_account(session, store.box, friendly_name=checked_name(friendly_name))
+        return add_account(session, store.box, friendly_name=checked_name(friendly_name), own_storage=own_storage)
 
 
 def create_api_key(store: Store, *, account_sid: str, friendly_name: str) -> NewApiKey:

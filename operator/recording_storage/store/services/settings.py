@@ -8,12 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from recording_storage.domain.bucket_url import BucketLocation
+from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings, SettingsError
 from recording_storage.domain.states import Product
 from recording_storage.s3.types import Credential
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
-from recording_storage.store.database.models import AwsCredential, PublicKey, Settings
+from recording_storage.store.database.models import Account, AwsCredential, PublicKey, Settings
 from recording_storage.store.errors import ErrorCode, StoreError, invalid
 from recording_storage.store.services.accounts import bump_revision, lock_account
 from recording_storage.store.services.credentials import open_credential
@@ -43,6 +44,13 @@ def get_settings(store: Store, *, account_sid: str, product: Product) -> Recordi
     """The present settings; before the first POST, the defaults."""
     with store.database.read() as session:
         return _present(session, account_sid, product).settings
+
+
+def get_own_storage(store: Store, *, account_sid: str, product: Product) -> OwnStorage:
+    """Whether the store may keep recordings of the product while external storage is off."""
+    with store.database.read() as session:
+        account, row = session.get_one(Account, account_sid), session.get(Settings, (account_sid, product))
+    return row.own_storage_of(account.own_storage) if row is not None else OwnStorage(account.own_storage)
 
 
 def update_settings(
