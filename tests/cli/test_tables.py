@@ -122,7 +122,7 @@ def test_where_nothing_has_to_fit_a_recording_is_one_line(spool: Path, monkeypat
         (S.WAITING, "next try in 1h: ConnectionRefused: nobody listens at 127.0.0.1:9000"),
         (S.HELD, "until its destination works again: NoSuchBucket: the bucket recordings does not exist"),
         (S.PARKED, "on retry: KeyTaken: another object\\nhas \\x1b[2Jthe key"),
-        (S.REJECTED, "on retry: AccessDenied: the bucket's policy forbids it"),
+        (S.REJECTED, "until its destination grants access: AccessDenied: the bucket's policy forbids it"),
         (S.STORED, f"{URL.format(sid=SIDS[S.STORED])} (not reported yet)"),
         (S.REPORTED, f"{URL.format(sid=SIDS[S.REPORTED])} (the local file goes next)"),
         (S.RELEASED, URL.format(sid=SIDS[S.RELEASED])),
@@ -153,7 +153,7 @@ def test_status_says_why_beside_each_state(spool: Path, width: int | None) -> No
         "next try in 1h: ConnectionRefused: nobody listens",
         "NoSuchBucket: the bucket recordings does not exist",
         "on retry: KeyTaken: another object\\nhas \\x1b[2Jthe key",
-        "on retry: AccessDenied",
+        "until its destination grants access: AccessDenied",
     ):
         assert words in text
     (last,) = [line for line in lines if line.startswith("last error")]

@@ -25,7 +25,7 @@ def test_a_spec_is_parsed_with_its_defaults() -> None:
     assert spec.aws_storage.credential_ref.name == "main"
     assert spec.products == (Product.VOICE, Product.VIDEO)
     assert spec.upload.fatal_error_policy is FatalErrorPolicy.RETAIN
-    assert spec.upload.retry_window == "2h"
+    assert (spec.upload.retry_window, spec.upload.denial_grace) == ("2h", "10m")
 
 
 def test_any_mapping_is_parsed() -> None:

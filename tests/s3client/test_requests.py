@@ -133,11 +133,11 @@ class TestCapabilities:
         assert client.capabilities.missing == {capability}
         assert sum(header in request.headers for request in server.requests) < 5
 
-    def test_a_bare_refusal_is_the_file_s_where_all_has_worked_before(self, make_client):
+    def test_a_bare_refusal_is_to_be_asked_back_where_all_has_worked_before(self, make_client):
         with FakeServer(replies(OK, answer(400))) as server:
             client = make_client(server.endpoint, tags={"a": "b"})
             client.put_object("k", b"hello", if_none_match=True)
-            with fails(K.FILE, "HTTP400"):
+            with fails(K.REFUSED, "HTTP400"):
                 client.put_object("k", b"hello", if_none_match=True)
         assert len(server.requests) == 2
         assert not client.capabilities.missing
@@ -145,7 +145,7 @@ class TestCapabilities:
     def test_a_bare_refusal_of_everything_costs_no_capability(self, make_client):
         with FakeServer(lambda _: answer(400)) as server:
             client = make_client(server.endpoint)
-            with fails(K.FILE, "HTTP400"):
+            with fails(K.REFUSED, "HTTP400"):
                 client.put_object("k", b"hello", if_none_match=True)
         assert not client.capabilities.missing
 
@@ -310,7 +310,7 @@ def test_a_refusal_on_other_grounds_costs_no_capability(make_client):
     reply = error(400, "InvalidRequest", "The complete request must include the checksum for each part")
     with FakeServer(lambda _: reply) as server:
         client = make_client(server.endpoint)
-        with fails(K.FILE, "InvalidRequest"):
+        with fails(K.REFUSED, "InvalidRequest"):
             client.complete_multipart("k", upload_id="u", parts=[Part(1, 5, "e", "AAAAAAAAAAA=")])
     assert not client.capabilities.missing
 

@@ -160,7 +160,7 @@ def test_a_clock_that_is_off_does_not_fail_it(make_client):
         (FailureClass.TRANSIENT, "NameNotResolved", "no", Fault.URL),
         (FailureClass.TRANSIENT, "ReadTimeout", "no", Fault.SERVER),
         (FailureClass.THROTTLED, "SlowDown", "no", Fault.SERVER),
-        (FailureClass.FILE, "InvalidArgument", "no", Fault.URL),
+        (FailureClass.REFUSED, "InvalidArgument", "no", Fault.URL),
     ],
 )
 def test_every_failure_has_one_setting_at_fault_and_a_remedy(kind, code, message, fault):

@@ -126,11 +126,12 @@ def test_changed_settings_arrive_in_under_a_second(
         store,
         account_sid=uploader.account_sid,
         product=Product.VIDEO,
-        parameters={"FriendlyName": "x", "RetryWindow": "1h"},
+        parameters={"FriendlyName": "x", "RetryWindow": "1h", "DenialGrace": "0"},
     )
     news = waiting.news(since)
     assert news.plans is not None
     assert news.plans[uploader.account_sid].products[Product.VIDEO].retry_window == 3600.0
+    assert news.plans[uploader.account_sid].products[Product.VIDEO].denial_grace == 0
 
 
 def test_a_replaced_credential_arrives_in_under_a_second(

@@ -10,6 +10,7 @@ import yaml
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
 from recording_storage.uploader.config import ConfigError, plan_of, read_config
+from recording_storage.uploader.plans import Plan
 
 SECRET = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
 GOOD: dict[str, Any] = {
@@ -20,7 +21,13 @@ GOOD: dict[str, Any] = {
         "secretAccessKey": SECRET,
     },
     "allowHttp": True,
-    "policy": {"retryWindow": "2h", "fatalErrorPolicy": "Delete", "storageClass": "STANDARD", "tags": {"team": "a"}},
+    "policy": {
+        "retryWindow": "2h",
+        "fatalErrorPolicy": "Delete",
+        "denialGrace": 0,
+        "storageClass": "STANDARD",
+        "tags": {"team": "a"},
+    },
     "settle": "1s",
 }
 
@@ -42,6 +49,8 @@ def test_the_documented_form(tmp_path: Path) -> None:
     assert (terms.endpoint, terms.bucket, terms.prefix) == ("http://127.0.0.1:9000", "bucket", "calls/")
     assert plan.products[Product.VIDEO].policy.fatal_error_policy is FatalErrorPolicy.DELETE
     assert plan.products[Product.VIDEO].policy.retry_window == 7200
+    assert plan.products[Product.VIDEO].policy.denial_grace == 0
+    assert Plan.from_json(plan.account_sid, 1, plan.to_json()).products == plan.products
     assert config.settle == 1.0
     assert SECRET not in repr(config) + repr(plan) + plan.to_json()
 
@@ -63,6 +72,8 @@ def test_the_most_that_is_taken(tmp_path: Path) -> None:
         ({"policy": {"keyTemplate": "{call_sid}"}}, "policy.keyTemplate key template '{call_sid}'"),
         ({"policy": {"retryWindow": -5}}, "must not be negative"),
         ({"policy": {"fatalErrorPolicy": "Forget"}}, "policy.fatalErrorPolicy 'Forget'"),
+        ({"policy": {"denialGrace": "soon"}}, "policy.denialGrace 'soon'"),
+        ({"policy": {"denialGrace": "366d"}}, "policy.denialGrace '366d' must be a duration of 365d at most"),
         (destination(url="ftp://x/y"), "destination.url"),
         (destination(secretAccessKey=["x", SECRET]), "destination.secretAccessKey"),
         ({"destination": {"url": "https://bucket.s3.amazonaws.com"}}, "is missing; add it"),

@@ -7,6 +7,7 @@ import pytest
 from recording_storage.domain.backoff import MOST, full_jitter
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation, FailureFacts, NextStep, decide
 
 
@@ -39,13 +40,40 @@ def test_a_refused_key_is_looked_up_once() -> None:
     assert step(FailureClass.CREDENTIAL, fresh_credential=True) is NextStep.HOLD
 
 
-def test_a_denial_is_final_only_when_it_is_confirmed() -> None:
+def test_a_denial_holds_the_destination_when_it_is_confirmed() -> None:
     fatal = FailureClass.FATAL
-    assert step(fatal) is NextStep.CONFIRM
-    assert step(fatal, confirmation=Confirmation.PASSED) is NextStep.PARK
-    assert step(fatal, confirmation=Confirmation.DENIED) is NextStep.REJECT
-    assert step(fatal, confirmation=Confirmation.DENIED, policy=DELETE) is NextStep.REJECT, "never worked before"
-    assert step(fatal, confirmation=Confirmation.DENIED, policy=DELETE, proven=True) is NextStep.DELETE
+    for policy in (UploadPolicy(), DELETE):
+        assert step(fatal, policy=policy, proven=True) is NextStep.CONFIRM
+        assert step(fatal, policy=policy, proven=True, confirmation=Confirmation.FAILED) is NextStep.HOLD
+        late = {"failing_for": 1e6, "confirmation": Confirmation.FAILED}
+        assert step(fatal, policy=policy, **late) is NextStep.HOLD, "a denial has a time of its own"
+
+
+def test_what_is_denied_alone_is_tried_again_until_that_has_lasted() -> None:
+    alone = {"confirmation": Confirmation.PASSED, "policy": DELETE, "proven": True}
+    assert step(FailureClass.FATAL, failing_for=599.0, **alone) is NextStep.WAIT
+    assert step(FailureClass.FATAL, failing_for=600.0, **alone) is NextStep.PARK
+    assert step(FailureClass.FATAL, failing_for=900.0, recovered_for=10.0, **alone) is NextStep.WAIT
+    assert step(FailureClass.FATAL, failing_for=600.0, product=Product.VIDEO, **alone) is NextStep.WAIT
+
+
+def test_without_a_grace_a_denial_deletes_at_once_where_something_was_stored() -> None:
+    at_once = UploadPolicy(fatal_error_policy=FatalErrorPolicy.DELETE, denial_grace=0)
+    fatal = FailureClass.FATAL
+    assert step(fatal, policy=at_once, proven=True) is NextStep.DELETE
+    assert step(fatal, policy=at_once) is NextStep.CONFIRM, "never worked before"
+    assert step(fatal, policy=at_once, proven=True, product=Product.VIDEO) is NextStep.CONFIRM
+    assert step(fatal, policy=at_once, proven=True, to_store=False) is NextStep.WAIT, "no right to store was denied"
+
+
+def test_a_refusal_is_asked_back_before_a_recording_is_blamed() -> None:
+    assert step(FailureClass.REFUSED) is NextStep.CONFIRM
+    assert step(FailureClass.REFUSED, confirmation=Confirmation.PASSED) is NextStep.PARK
+
+
+@pytest.mark.parametrize("kind", sorted(set(FailureClass) - {FailureClass.CREDENTIAL}))
+def test_what_the_verify_sequence_fails_with_never_parks_a_recording(kind: FailureClass) -> None:
+    assert step(kind, confirmation=Confirmation.FAILED) in {NextStep.HOLD, NextStep.WAIT}
 
 
 def test_the_wait_is_jittered_over_its_whole_range_and_bounded() -> None:

@@ -1,15 +1,13 @@
 """Every class of failure does what it says, and one recording's trouble never stops another."""
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from recording_storage.uploader import doctor
-from tests.s3.fixtures import PREFIX, create_bucket
+from tests.s3.fixtures import create_bucket
 from tests.s3.gate import Gate
-from tests.s3.servers import least_rights
 from tests.uploader.spools import MIB, SpoolFolder
 
 pytestmark = pytest.mark.slow
@@ -146,63 +144,6 @@ def test_a_rotated_key_is_found_by_the_fresh_look_up_without_a_hold(quick: Spool
         running.await_states({"a.wav": "released"})
         assert running.uploader.parts.counters.values()["failures_credential"] == 1
     quick.check_all_stored()
-
-
-def deny(spool: SpoolFolder) -> None:
-    spool.bucket.server.set_policy(spool.bucket.user.name, least_rights(spool.bucket.name, "elsewhere/"))
-
-
-def allow(spool: SpoolFolder) -> None:
-    spool.bucket.server.set_policy(spool.bucket.user.name, least_rights(spool.bucket.name, PREFIX))
-
-
-def test_denied_access_that_is_confirmed_rejects_and_a_retry_mends(quick: SpoolFolder) -> None:
-    deny(quick)
-    for name in ("a.wav", "b.wav", "c.wav"):
-        quick.put(name)
-    with quick.running() as running:
-        found = running.await_states(dict.fromkeys(["a.wav", "b.wav", "c.wav"], "rejected"))
-        assert {one.error.code for one in found.values() if one.error} == {"AccessDenied"}
-        assert quick.media() == ["a.wav", "b.wav", "c.wav"]
-        allow(quick)
-        assert len(running.uploader.view.retry(None)) == 3
-        running.await_states(dict.fromkeys(["a.wav", "b.wav", "c.wav"], "released"))
-    quick.check_all_stored()
-
-
-def test_policy_delete_deletes_on_a_proven_destination_alone(quick: SpoolFolder) -> None:
-    quick.write_config(policy=json.dumps({"fatalErrorPolicy": "Delete"}))
-    deny(quick)
-    quick.put("unproven.wav")
-    with quick.running() as running:
-        running.await_states({"unproven.wav": "rejected"})
-        allow(quick)
-        running.uploader.view.retry(None)
-        running.await_states({"unproven.wav": "released"})
-        deny(quick)
-        gone = quick.put("proven.wav")
-        running.uploader.intake.rescan()
-        running.await_states({"proven.wav": "deleted"})
-        deadline = time.monotonic() + 5
-        while gone.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    assert quick.media() == []
-
-
-def test_a_denial_of_one_recording_parks_that_one(gated: SpoolFolder, door: Gate) -> None:
-    door.answer(r"^PUT .*calls/RE", 403, code="AccessDenied", times=1)
-    gated.put("a.wav")
-    with gated.running() as running:
-        found = running.await_states({"a.wav": "parked"})
-        assert found["a.wav"].error is not None
-        assert found["a.wav"].error.code == "AccessDenied"
-        gated.put("b.wav")
-        running.uploader.intake.rescan()
-        running.await_states({"a.wav": "parked", "b.wav": "released"})
-        running.uploader.view.retry([found["a.wav"].sid])
-        running.await_states({"a.wav": "released"})
-    gated.check_all_stored()
 
 
 def test_another_object_of_the_key_is_never_overwritten(quick: SpoolFolder) -> None:

@@ -167,6 +167,8 @@ class Desk:
     def hold(self, _lane: Lane) -> None:
         """Nothing is journalled here."""
 
+    end_denied = hold
+
 
 def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
     parts = SimpleNamespace(
@@ -240,7 +242,9 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         failed.add(name)
         credential = lane.terms and lane.terms.credential
         assert is_ready(go[name], select.POLLIN, seconds=20)
-        return Outcome(task, credential, failure=S3Failure(kinds[name], code="Refused", message="no"))
+        return Outcome(
+            task, credential, failure=S3Failure(kinds[name], code="Refused", message="no", operation="PutObject")
+        )
 
     def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
         assert answer.wait(20)

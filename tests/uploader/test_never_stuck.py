@@ -18,7 +18,6 @@ from tests.uploader.spools import SpoolFolder
 
 
 def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() -> None:
-    made: list[Outcome] = []
     threads = []
 
     class Scheduler:
@@ -31,10 +30,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
             if fatal:
                 subject.confirm(lane, fatal)
 
-        def end_denied(self, _lane, outcomes):
-            made.extend(outcomes)
-
-        hold = release = lambda *_: None
+        hold = release = end_denied = lambda *_: None
 
     parts = SimpleNamespace(
         clock=SimpleNamespace(monotonic=time.monotonic, now=time.time),

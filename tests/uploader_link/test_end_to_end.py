@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.s3.fixtures import Bucket, create_bucket
-from tests.s3.servers import S3Server, least_rights
+from tests.s3.servers import S3Server
 from tests.tools.ports import free_port
 from tests.uploader_link.real_store import PROGRAM, RealStore
 
@@ -186,11 +186,14 @@ def test_started_without_a_store_recordings_wait_for_it(store, uploader, bucket)
 @pytest.mark.slow
 def test_the_stores_retry_command_moves_what_is_parked(store, uploader, bucket):
     enable(store, bucket)
-    bucket.server.set_policy(bucket.user.name, least_rights(bucket.name, "elsewhere/"))
+    sid = "RE" + "1" * 32
+    key = f"{bucket.prefix}{sid}.wav"
+    bucket.admin.put_object(Bucket=bucket.name, Key=key, Body=b"somebody else's")
     uploader.start()
+    (uploader.spool / "call.wav.recording.json").write_text(json.dumps({"recording_sid": sid}))
     record(uploader, "call.wav")
-    uploader.wait_for(lambda items: [i["state"] for i in items] == ["rejected"])
-    bucket.server.set_policy(bucket.user.name, least_rights(bucket.name, bucket.prefix))
+    uploader.wait_for(lambda items: [i["state"] for i in items] == ["parked"])
+    bucket.admin.delete_object(Bucket=bucket.name, Key=key)
     store.operator("POST", f"/accounts/{store.account}/commands", {"kind": "retry_all"})
     uploader.wait_for(all_released(1))
 

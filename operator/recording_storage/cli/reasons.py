@@ -6,29 +6,26 @@ from typing import Any
 
 from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.durations import format_duration
-from recording_storage.domain.states import ON_REQUEST, RecordingState
+from recording_storage.domain.states import RecordingState
 from recording_storage.terminal import printable
 from recording_storage.uploader.entry import MENDABLE
 
 _S = RecordingState
+_UNTIL = {_S.HELD: "until its destination works again", _S.REJECTED: "until its destination grants access"}
 UNPROVEN = "unproven"
 """Stands where a state does, for a file that is not taken though it may be finished for long."""
 
 
-def note_of(item: Mapping[str, Any], *, now: datetime) -> str:  # noqa: PLR0911 - one for each state
+def note_of(item: Mapping[str, Any], *, now: datetime) -> str:
     """`item` is one object of `recordings --json`."""
     if item["state"] == UNPROVEN:
         return f"not taken: {item['error']['message']}"
     state = RecordingState(item["state"])
     url = item["media_url"] or ""
     error = in_words(item["error"]) if item["error"] else ""
-    if state in ON_REQUEST:
+    if state in {_S.PARKED, _S.WAITING, _S.HELD, _S.REJECTED}:
         stored = f" (stored at {url})" if url else ""
-        return ": ".join(filter(None, [next_move(item["error"]), error])) + stored
-    if state is _S.WAITING:
-        return ": ".join(filter(None, [next_try(item["retry_at"], now=now), error]))
-    if state is _S.HELD:
-        return ": ".join(filter(None, ["until its destination works again", error]))
+        return ": ".join(filter(None, [goes_on(state, item["error"], item.get("retry_at"), now=now), error])) + stored
     if state is _S.UPLOADING:
         return _sent(item["sent"], item["size"])
     if state is _S.STORED:
@@ -38,9 +35,11 @@ def note_of(item: Mapping[str, Any], *, now: datetime) -> str:  # noqa: PLR0911 
     return url or error
 
 
-def next_move(error: Mapping[str, Any] | None) -> str:
-    """Of what is parked or rejected: some of it goes on without a retry."""
-    return "once it is mended" if error and error["code"] in MENDABLE else "on retry"
+def goes_on(state: RecordingState, error: Mapping[str, Any] | None, retry_at: str | None, *, now: datetime) -> str:
+    """When what stands still goes on; some of what is parked does without a retry."""
+    if state is _S.PARKED:
+        return "once it is mended" if error and error["code"] in MENDABLE else "on retry"
+    return _UNTIL.get(state) or next_try(retry_at, now=now)
 
 
 def next_try(retry_at: str | None, *, now: datetime) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from recording_storage.cli.errors import WorkRemains
-from recording_storage.cli.reasons import in_words, next_move, next_try
+from recording_storage.cli.reasons import goes_on, in_words, next_try
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
-from recording_storage.domain.states import ON_REQUEST, RecordingState
+from recording_storage.domain.states import RecordingState
 from recording_storage.terminal import Column, Row, format_age, lay_out, printable, terminal_width
 
 _COLUMNS = (Column("STATE"), Column("COUNT", right=True), Column("SIZE", right=True))
@@ -109,7 +109,7 @@ def _reasons(answer: Mapping[str, Any], state: RecordingState, *, now: datetime)
     reasons = []
     for reason in answer["reasons"]:
         if reason["state"] == state:
-            when = next_move(reason) if state in ON_REQUEST else next_try(reason["retry_at"], now=now)
+            when = goes_on(state, reason, reason["retry_at"], now=now)
             some = f"{reason['count']} of them" if reason["count"] < answer["states"][state]["count"] else ""
             reasons.append(": ".join(filter(None, [some, when, in_words(reason)])))
     return reasons

@@ -39,7 +39,7 @@ from recording_storage.demo.supervisor import Supervisor
 from recording_storage.demo.tokens import Tokens
 from recording_storage.demo.view import Scene, View, open_view
 from recording_storage.domain.amounts import format_bytes
-from recording_storage.domain.states import FINAL, ON_REQUEST
+from recording_storage.domain.states import FINAL, KEPT
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import Column, Row, lay_out, printable
 from recording_storage.uploader.control import ControlError, NobodyListensError, ask
@@ -254,7 +254,7 @@ class Demo:
     def _settled(self, recorder: Recorder) -> bool:
         """Nothing moves by itself any more."""
         states = {each["file"]: each["state"] for each in self._scene.recordings}
-        return all(states.get(name) in FINAL | ON_REQUEST for name in recorder.written)
+        return all(states.get(name) in FINAL | KEPT for name in recorder.written)
 
     def _step(self, step: str) -> None:
         self._scene.step = step

@@ -25,8 +25,10 @@ class FailureClass(StrEnum):
     """The key is refused: look it up afresh, once; then hold."""
     FILE = "file"
     """This recording can't be stored as it is; others can."""
+    REFUSED = "refused"
+    """A refusal that may be meant for the destination as well as for this recording: the verify sequence tells."""
     FATAL = "fatal"
-    """Access is denied. Final only when the verify sequence confirms it; if that passes, it is `FILE`."""
+    """Access is denied. It has to last before it ends anything (see `denial`)."""
     MULTIPART_LOST = "multipart_lost"
     """The multipart upload is gone or does not fit: build it anew."""
     DIGEST = "digest"
@@ -132,7 +134,7 @@ class Verdict:
 
 
 _T, _TH, _H, _C = FailureClass.TRANSIENT, FailureClass.THROTTLED, FailureClass.HOLD, FailureClass.CREDENTIAL
-_F, _M, _D = FailureClass.FILE, FailureClass.MULTIPART_LOST, FailureClass.DIGEST
+_F, _M, _D, _R = FailureClass.FILE, FailureClass.MULTIPART_LOST, FailureClass.DIGEST, FailureClass.REFUSED
 
 BY_CODE: Mapping[str, FailureClass] = {
     # the server's own trouble, and clocks
@@ -221,18 +223,14 @@ BY_CODE: Mapping[str, FailureClass] = {
     "ChecksumMismatch": _D,
     # the key is taken
     "PreconditionFailed": FailureClass.PRECONDITION,
-    # the recording
+    # this one recording: its size, its key, its own metadata. What isn't known to be about one object is no part of it
     "EntityTooLarge": _F,
     "KeyTooLong": _F,
     "KeyTooLongError": _F,
-    "InvalidArgument": _F,
-    "InvalidRequest": _F,
-    "InvalidTag": _F,
     "InvalidURI": _F,
     "InvalidObjectName": _F,
     "XMinioInvalidObjectName": _F,
     "InvalidObjectState": _F,
-    "MalformedXML": _F,
     "MetadataTooLarge": _F,
     "TooManyParts": _F,
     # a header that the server doesn't know
@@ -246,7 +244,7 @@ BY_START: Mapping[str, FailureClass] = {"Throttl": _TH, "KMS.AccessDenied": Fail
 """By how an unknown code begins."""
 
 BY_STATUS: Mapping[int, FailureClass] = {
-    400: _F,
+    400: _R,  # a TLS port that was spoken to in clear, a proxy, a key pair of another form
     401: _C,
     402: _H,
     403: _H,  # a refusal without S3's words is a proxy's: no ground for anything final
@@ -256,7 +254,7 @@ BY_STATUS: Mapping[int, FailureClass] = {
     408: _T,
     409: _T,
     410: _H,
-    411: _F,
+    411: _R,
     412: FailureClass.PRECONDITION,
     413: _F,
     414: _F,
@@ -264,7 +262,7 @@ BY_STATUS: Mapping[int, FailureClass] = {
     423: _T,
     425: _T,
     429: _TH,
-    431: _F,
+    431: _R,  # the settings' tags and options are headers, too
     451: _H,
     500: _T,
     501: FailureClass.UNSUPPORTED,
@@ -279,7 +277,7 @@ BY_STATUS: Mapping[int, FailureClass] = {
 BY_HUNDREDS: Mapping[int, FailureClass] = {
     2: _T,  # an error in the body of a success
     3: _H,  # redirects are not followed
-    4: _F,
+    4: _R,
     5: _T,
 }
 """By the status' first digit, for what nobody has thought of; beyond these it is no S3 server, and a hold."""
@@ -325,7 +323,7 @@ def classify(
     region = _region(headers, message)
     capability = _capability(code, f"{header_named} {message}")
     kind = _kind(status=status, code=code)
-    if capability is not None and kind in (FailureClass.FILE, FailureClass.UNSUPPORTED):
+    if capability is not None and kind in (FailureClass.REFUSED, FailureClass.UNSUPPORTED):
         kind = FailureClass.UNSUPPORTED
     elif kind is FailureClass.UNSUPPORTED and _PROTECTION.search(f"{header_named} {message}"):
         kind = FailureClass.HOLD

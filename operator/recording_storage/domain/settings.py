@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, KeyTemplate
-from recording_storage.domain.policy import MAX_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import MAX_DENIAL_GRACE, MAX_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
 from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
@@ -26,6 +26,7 @@ MAX_CA_BUNDLE = 128 * 1024
 MAX_TAGS = 10
 """S3's limit for an object."""
 DEFAULT_RETRY_WINDOW = "2h"
+DEFAULT_DENIAL_GRACE = "10m"
 DEFAULT_STORAGE_CLASS = "STANDARD"
 
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z_0-9]{0,63}")
@@ -62,6 +63,8 @@ class RecordingSettings:
     retry_window: str = DEFAULT_RETRY_WINDOW
     """As written, e.g. `2h`; see `retry_seconds`."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
+    denial_grace: str = DEFAULT_DENIAL_GRACE
+    """As written, e.g. `10m`; see `grace_seconds`."""
     key_template: str = DEFAULT_TEMPLATE
     storage_class: str = DEFAULT_STORAGE_CLASS
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
@@ -87,6 +90,10 @@ class RecordingSettings:
     @property
     def retry_seconds(self) -> float:
         return parse_duration(self.retry_window)
+
+    @property
+    def grace_seconds(self) -> float:
+        return parse_duration(self.denial_grace)
 
     @property
     def effective_key_sid(self) -> str:
@@ -174,18 +181,23 @@ def _pattern(pattern: re.Pattern[str], wanted: str, *, default: str = "") -> "Pa
     return parse
 
 
-def _retry_window(parameter: str, text: str) -> str:
-    text = text.strip() or DEFAULT_RETRY_WINDOW
-    text = f"{text}s" if text.isascii() and text.isdigit() else text
-    if len(text) > 32:  # noqa: PLR2004 - longer is no duration that anyone writes
-        raise SettingsError(parameter, "write a duration such as 30m or 2h")
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise SettingsError(parameter, str(error)) from None
-    if not 0 <= seconds <= MAX_RETRY_WINDOW:
-        raise SettingsError(parameter, "the longest retry window is 365d")
-    return text
+def _duration(what: str, *, default: str, longest: float) -> Callable[[str, str], str]:
+    """`longest` in seconds."""
+
+    def parse(parameter: str, text: str) -> str:
+        text = text.strip() or default
+        text = f"{text}s" if text.isascii() and text.isdigit() else text
+        if len(text) > 32:  # noqa: PLR2004 - longer is no duration that anyone writes
+            raise SettingsError(parameter, f"write a duration such as 30m or {default}")
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            raise SettingsError(parameter, str(error)) from None
+        if not 0 <= seconds <= longest:
+            raise SettingsError(parameter, f"the longest {what} is 365d")
+        return text
+
+    return parse
 
 
 def _ca_bundle(parameter: str, text: str) -> str:
@@ -280,8 +292,15 @@ _PARAMETERS: Mapping[str, tuple[str, Parser]] = {
     "Region": ("region", _pattern(_REGION, "a region's name such as eu-west-1")),
     "CaBundle": ("ca_bundle", _ca_bundle),
     "ExpectedBucketOwner": ("expected_bucket_owner", _pattern(_OWNER, "an AWS account id of 12 digits")),
-    "RetryWindow": ("retry_window", _retry_window),
+    "RetryWindow": (
+        "retry_window",
+        _duration("retry window", default=DEFAULT_RETRY_WINDOW, longest=MAX_RETRY_WINDOW),
+    ),
     "FatalErrorPolicy": ("fatal_error_policy", _policy),
+    "DenialGrace": (
+        "denial_grace",
+        _duration("denial grace", default=DEFAULT_DENIAL_GRACE, longest=MAX_DENIAL_GRACE),
+    ),
     "KeyTemplate": ("key_template", _key_template),
     "StorageClass": (
         "storage_class",

@@ -21,7 +21,8 @@ class RecordingState(StrEnum):
     PARKED = "parked"
     """Kept on the spool without automatic tries, until someone asks for a retry."""
     REJECTED = "rejected"
-    """A fatal error ended it; kept on the spool (policy Retain) until someone asks for a retry."""
+    """Its destination denies access, and has for longer than the grace; kept on the spool. Found again by itself when
+    the destination grants access, or when someone asks for a retry."""
     STORED = "stored"
     """The bytes are at the destination, compared by checksum; key, ETag and size are journalled."""
     REPORTED = "reported"
@@ -51,8 +52,8 @@ MOVES = MappingProxyType(
 """What may follow what. A move that is not here is a defect of the caller, never data to be accepted."""
 
 FINAL = frozenset({_S.RELEASED, _S.DELETED})
-ON_REQUEST = frozenset({_S.PARKED, _S.REJECTED})
-"""Only a retry that somebody asked for moves these."""
+KEPT = frozenset({_S.PARKED, _S.REJECTED})
+"""Kept on the spool, and told."""
 AT_DESTINATION = frozenset({_S.STORED, _S.REPORTED, _S.RELEASED})
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.states import Product
 
 MAX_REREADS = 2
 """How often a file is read again when what arrived is not what was sent."""
@@ -27,18 +28,18 @@ class NextStep(StrEnum):
     """Look the credential up afresh, then try again at once."""
     CONFIRM = "confirm"
     """Let the verify sequence say whether the destination refuses everything."""
-    REJECT = "reject"
-    """Final, and kept."""
     DELETE = "delete"
-    """Final, and deleted at once."""
+    """Final: deleted at once, where the policy leaves no time."""
 
 
 class Confirmation(StrEnum):
-    """What the verify sequence has said of a destination that denied access."""
+    """What the verify sequence has said of a destination that has refused a recording."""
 
     PENDING = "pending"
-    DENIED = "denied"
+    FAILED = "failed"
+    """The destination refuses it, too."""
     PASSED = "passed"
+    """It takes the sequence: what it refuses is that recording."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class FailureFacts:
     """The failure, and what came before it."""
 
     kind: FailureClass
+    product: Product = Product.VOICE
+    to_store: bool = True
+    """The request that failed needs the right to store (see `domain.denial`)."""
     failures: int
     """In a row, this one included."""
     failing_for: float
@@ -60,6 +64,11 @@ class FailureFacts:
     proven: bool = False
     """The destination has worked before."""
 
+    @property
+    def own_time(self) -> float:
+        """Seconds for which it fails itself: what the destination was held for before is over."""
+        return self.failing_for if self.recovered_for is None else min(self.failing_for, self.recovered_for)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -71,21 +80,39 @@ class Decision:
 
 
 _PARK = Decision(step=NextStep.PARK)
+_HOLD = Decision(step=NextStep.HOLD)
+_CONFIRM = Decision(step=NextStep.CONFIRM)
 _WINDOW_PASSED = Decision(step=NextStep.PARK, window_passed=True)
+_SAYS_NO_MORE = frozenset(
+    {
+        FailureClass.TRANSIENT,
+        FailureClass.THROTTLED,
+        FailureClass.CREDENTIAL,
+        FailureClass.MULTIPART_LOST,
+        FailureClass.LOCAL_FULL,
+    }
+)
+"""Where the verify sequence failed with these, it hasn't told whose fault the refusal is."""
 
 
-def decide(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
+def decide(  # noqa: PLR0911 - one for each way to go on
+    facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]
+) -> Decision:
     """The next step. `uniform` draws the jitter."""
+    if facts.confirmation is Confirmation.FAILED and facts.kind not in _SAYS_NO_MORE:
+        return _HOLD if facts.kind is FailureClass.FATAL else _hold(facts, policy=policy)
     match facts.kind:
         case FailureClass.FILE | FailureClass.PRECONDITION | FailureClass.DIGEST:
             # a digest that failed comes here only after the file was read again MAX_REREADS times
             return _PARK
+        case FailureClass.REFUSED:
+            return _PARK if facts.confirmation is Confirmation.PASSED else _CONFIRM
         case FailureClass.HOLD | FailureClass.REGION | FailureClass.UNSUPPORTED:
             return _hold(facts, policy=policy)
         case FailureClass.CREDENTIAL:
             return _hold(facts, policy=policy) if facts.fresh_credential else Decision(step=NextStep.REFRESH_CREDENTIAL)
         case FailureClass.FATAL:
-            return _fatal(facts, policy=policy)
+            return _denied(facts, policy=policy, uniform=uniform)
         case _:
             return _wait(facts, policy=policy, uniform=uniform)
 
@@ -94,23 +121,28 @@ def _hold(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
     """Hold the destination, but not again and again for a recording whose time is over."""
     if 0 < facts.failing_for >= policy.retry_window:
         return _WINDOW_PASSED
-    return Decision(step=NextStep.HOLD)
+    return _HOLD
 
 
-def _fatal(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
+def _denied(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
+    """A denial must last: the destination is held for it, or, where it denies this one alone, that is tried again."""
+    grace = policy.grace(facts.product)
+    if not facts.to_store:
+        return _wait(facts, policy=policy, uniform=uniform)
+    if policy.fatal_error_policy is FatalErrorPolicy.DELETE and facts.proven and not grace:
+        return Decision(step=NextStep.DELETE)
     if facts.confirmation is Confirmation.PENDING:
         return Decision(step=NextStep.CONFIRM)
-    if facts.confirmation is Confirmation.PASSED:
+    if facts.confirmation is Confirmation.FAILED:
+        return _HOLD
+    denied_for = facts.own_time
+    if denied_for >= grace:
         return _PARK
-    if policy.fatal_error_policy is FatalErrorPolicy.DELETE and facts.proven:
-        return Decision(step=NextStep.DELETE)
-    return Decision(step=NextStep.REJECT)
+    return Decision(step=NextStep.WAIT, delay=min(full_jitter(facts.failures, uniform=uniform), grace - denied_for))
 
 
 def _wait(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
-    failing_for = facts.failing_for
-    if facts.recovered_for is not None:  # what it was held for is over; for what passes, it gets its window anew
-        failing_for = min(failing_for, facts.recovered_for)
+    failing_for = facts.own_time
     if failing_for >= policy.retry_window:
         return _WINDOW_PASSED
     delay = full_jitter(facts.failures, uniform=uniform)

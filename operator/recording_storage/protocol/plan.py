@@ -4,7 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Discriminator, Field, SecretStr, Tag
 
-from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import (
+    DEFAULT_DENIAL_GRACE,
+    DEFAULT_RETRY_WINDOW,
+    FatalErrorPolicy,
+    ServerSideEncryption,
+)
 from recording_storage.domain.states import Product
 from recording_storage.protocol.base import Message, Sid
 
@@ -84,6 +89,8 @@ class ProductPlan(Message):
     retry_window: float = DEFAULT_RETRY_WINDOW
     """Seconds."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
+    denial_grace: float = DEFAULT_DENIAL_GRACE
+    """Seconds that a denial must last before it ends anything; 0: at once."""
 
 
 class AccountPlan(Message):

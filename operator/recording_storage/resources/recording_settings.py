@@ -188,8 +188,12 @@ class Upload(Part):
     """How long an upload is retried after its first failure, in uploader running time, from 1s to 720h. After that the
     recording is parked: kept on the spool until a retry is asked for."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
-    """What a fatal error (access denied, invalid public key) does to the recording. Retain: it is kept on the spool.
-    Delete: it is deleted at once, as the hosted service does; only on a destination that has worked before."""
+    """What a lasting denial of access does to the recordings. Retain: they are kept on the spool and go on by
+    themselves once access is granted. Delete: those that were themselves denied are deleted; only on a destination
+    that has worked before."""
+    denial_grace: Annotated[Duration, Field(json_schema_extra=between("0s", "720h"))] = "10m"
+    """How long access must have been denied, without one request that was let in, before that ends anything, from 0s to
+    720h; 0s with Delete is the hosted service's rule: deleted at once. For video at least the retry window."""
     key_template: Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=KEY_TEMPLATE)] = DEFAULT_TEMPLATE
     """Key of the object below the folder. Must contain {recording_sid}; the file's extension is {ext}."""
 

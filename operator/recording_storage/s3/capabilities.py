@@ -60,7 +60,7 @@ class Capabilities:
 
         Raises:
             S3Failure: from `attempt`. `UNSUPPORTED` never comes out: what can't be left out is a hold, and a refusal of
-                what was not even asked for is the file's.
+                what was not even asked for is one whose meaning is to be asked back.
         """
         named: list[Capability] = []
         guessed: list[Capability] = []
@@ -72,7 +72,7 @@ class Capabilities:
                 culprit = self._culprit(failure, active)
                 if culprit is None:
                     if failure.kind is FailureClass.UNSUPPORTED:
-                        failure.kind = FailureClass.FILE if failure.capability else FailureClass.HOLD
+                        failure.kind = FailureClass.REFUSED if failure.capability else FailureClass.HOLD
                     raise
                 (named if failure.capability is culprit else guessed).append(culprit)
             else:

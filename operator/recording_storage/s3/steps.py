@@ -64,6 +64,7 @@ _FAULTS: Mapping[FailureClass, Fault] = {
     FailureClass.HOLD: Fault.URL,
     FailureClass.REGION: Fault.URL,
     FailureClass.FILE: Fault.URL,
+    FailureClass.REFUSED: Fault.URL,
     FailureClass.UNSUPPORTED: Fault.URL,
 }
 

@@ -7,11 +7,13 @@ and nothing becomes an object. Whatever happens on the way, what was begun is ab
 acknowledged.
 """
 
+import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
@@ -54,6 +56,10 @@ class Verification:
     """What the server turned out not to know."""
     proof: Proof | None = None
     """What it vouches by; None where that could not be learnt."""
+    granted: tuple[bool, ...] = ()
+    """What each request that needs s3:PutObject below the folder was told of that right, in their order."""
+    may_store: bool = False
+    """The right to store is there, whatever else may be missing: a part was taken, and a completion not denied."""
 
 
 def verify(client: S3Client, *, prefix: str, pause: Callable[[float], None] = time.sleep) -> Verification:
@@ -133,6 +139,7 @@ class _Sequence:
         self._begun: list[str] = []
         """Ids of uploads that are still there."""
         self._parts: list[Part] = []
+        self._granted: list[bool] = []
 
     def run(self) -> Verification:
         failure: S3Failure | None = None
@@ -151,7 +158,9 @@ class _Sequence:
             failure = self._try_completion(upload_id) or self._unverified(proof)
         region, missing = self._client.location.region, self._client.capabilities.missing
         if failure is None:
-            return Verification(ok=True, region=region, missing=missing, proof=proof)
+            return Verification(
+                ok=True, region=region, missing=missing, proof=proof, granted=tuple(self._granted), may_store=True
+            )
         fault, message = explain(step, failure, where=self._client.location.url)
         if left:
             message += f"; the open upload {left} of {self._key} stays behind: abort it"
@@ -165,6 +174,8 @@ class _Sequence:
             region=failure.region or region,
             missing=missing,
             proof=proof,
+            granted=tuple(self._granted),
+            may_store=bool(self._parts) and step is not Step.COMPLETE,
         )
 
     def learn(self, size: int) -> Proof:
@@ -183,7 +194,15 @@ class _Sequence:
                 )
 
     def _go(self) -> Proof:
-        listed = self._retried_on_skew(self._search)
+        try:
+            listed = self._retried_on_skew(self._search)
+        except S3Failure as failure:
+            if failure.kind is FailureClass.FATAL:  # says nothing of the right to store: that is asked, too
+                with contextlib.suppress(S3Failure):
+                    self._begin()
+                    self._send_part()
+                self._step = Step.LIST_UPLOADS
+            raise
         self._step = Step.BEGIN
         self._begin()
         if not listed:  # all but this works
@@ -203,17 +222,18 @@ class _Sequence:
 
     def _begin(self, voucher: Voucher = Voucher.CRC64NVME) -> str:
         self._step = Step.BEGIN
-        self._begun.append(self._client.create_multipart(self._key, voucher=voucher))
+        self._begun.append(self._to_store(lambda: self._client.create_multipart(self._key, voucher=voucher)))
         return self._begun[-1]
 
     def _send_part(self) -> Part:
         """Under the highest number that uploads may have; where that is refused, the highest of many servers."""
         self._step = Step.UPLOAD_PART
         for number in (MOST_PARTS, FEW_PARTS):
+            send = partial(self._client.upload_part, self._key, upload_id=self._begun[0], number=number, body=_PROBE)
             try:
-                part = self._client.upload_part(self._key, upload_id=self._begun[0], number=number, body=_PROBE)
+                part = self._to_store(send)
             except S3Failure as failure:
-                if number == FEW_PARTS or failure.kind is not FailureClass.FILE:
+                if number == FEW_PARTS or failure.kind not in (FailureClass.FILE, FailureClass.REFUSED):
                     raise
             else:
                 self._parts = [part]
@@ -236,7 +256,10 @@ class _Sequence:
                 self._key, upload_id=upload_id, parts=self._parts, if_none_match=True, gone=True
             )
         except S3Failure as failure:
-            return failure if failure.kind is FailureClass.FATAL else None
+            if failure.kind is not FailureClass.FATAL:
+                return None
+            self._granted.append(False)
+            return failure
         return None
 
     def _unverified(self, proof: Proof | None) -> S3Failure | None:
@@ -255,6 +278,17 @@ class _Sequence:
                 raise
             return False
         return True
+
+    def _to_store(self, call: Callable[[], _Result]) -> _Result:
+        """Note what it says of the right to store, which it needs."""
+        try:
+            result = call()
+        except S3Failure as failure:
+            if failure.kind is FailureClass.FATAL:
+                self._granted.append(False)
+            raise
+        self._granted.append(True)
+        return result
 
     def _open_uploads(self) -> list[str]:
         return [

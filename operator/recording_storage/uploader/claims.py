@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
-from recording_storage.domain.policy import FatalErrorPolicy
-from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import group_moves, moves, rows
+from recording_storage.domain.states import Product, RecordingState
+from recording_storage.uploader import bulk, group_moves, moves, rows
 from recording_storage.uploader.entry import EntryError, Reason, Recording
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 from recording_storage.uploader.plans import DestinationTerms, Plan
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _S = RecordingState
-_GROUP = 1000
 
 
 def key_fields(recording: Recording) -> KeyFields:
@@ -83,8 +81,8 @@ class Claims:
                 del number
                 self._plans.remember(account, [DestinationTerms.from_json(body)])
             cursor = connection.execute(
-                "SELECT account_sid, destination_id, max(CASE WHEN state='held' THEN id END) FROM recordings"
-                f" WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
+                "SELECT account_sid, destination_id, max(CASE WHEN state IN ('held', 'rejected') THEN id END)"
+                f" FROM recordings WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
             )
             found = cursor.fetchall()
             result: list[tuple[LaneKey, EntryError | None]] = []
@@ -112,17 +110,6 @@ class Claims:
             f" WHERE {rows.OPEN_SQL} AND state='found' AND pinned=1"
         )
         return [(a, d) for a, d in self._journal.run(lambda connection: connection.execute(query).fetchall())]
-
-    def has_work(self, lane: Lane) -> bool:
-        """Whether anything is due for the destination."""
-        now = self._clock.now()
-        return bool(
-            self._journal.run(
-                lambda connection: moves.claim(
-                    connection, account_sid=lane.account_sid, destination_id=lane.destination_id, now=now, limit=1
-                )
-            )
-        )
 
     def claim(self, lane: Lane, *, limit: int) -> list[Task]:
         """Recordings whose turn it is, as tasks, moved to `uploading`; tells the lane when the next retry is due."""
@@ -201,7 +188,7 @@ class Claims:
 
     def recovered(self, lane: Lane) -> int:
         """Have all that waited for the destination tried again; their retry window goes on."""
-        return self._move(lane, (_S.HELD, _S.WAITING), _S.FOUND)
+        return self._move(lane, (_S.HELD, _S.WAITING, _S.REJECTED), _S.FOUND)
 
     def has_more_than(self, lane: Lane, few: int) -> bool:
         """Whether more recordings than that are on their way to the destination."""
@@ -212,30 +199,51 @@ class Claims:
         values = (*lane.key, few + 1)
         return bool(self._journal.run(lambda connection: connection.execute(query, values).fetchone()[0]) > few)
 
-    def end_denied(self, lane: Lane, limbo: Collection[Recording]) -> list[rows.Change]:
-        """End everything that is there for a destination whose denial is confirmed, as its policy says."""
-        assert lane.error is not None
-        now = self._clock.now()
+    def end_denied(
+        self, lane: Lane, product: Product, *, delete: Collection[str], began_before: float | None
+    ) -> tuple[list[rows.Change], int]:
+        """End what a product has at a destination that denies access: what was deleted, and how many were rejected.
 
-        def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            made = moves.apply(connection, [self._end(lane, one) for one in limbo], now=now)
-            while there := rows.select(
+        Args:
+            lane: the destination, held.
+            product: whose.
+            delete: keys of those that are deleted; the rest is rejected.
+            began_before: only those whose window began by then (running time).
+        """
+        assert lane.error is not None
+        now, error = self._clock.now(), lane.error
+
+        def work(connection: sqlite3.Connection) -> tuple[list[rows.Change], int]:
+            deleted: list[rows.Change] = []
+            lasted = "" if began_before is None else f" AND r.failing_since <= {began_before!r}"
+            for group in bulk.groups(delete):
+                there = rows.select(
+                    connection,
+                    f"r.{rows.OPEN_SQL} AND r.state='held' AND r.account_sid=? AND r.destination_id IS ?"
+                    f" AND r.pinned=1 AND r.product=?{lasted} AND o.key IN ({bulk.marks(group)})",
+                    (*lane.key, product.value, *group),
+                )
+                changes = [rows.Change(one, _S.DELETED, error=error, failures=one.failures) for one in there]
+                deleted += moves.apply(connection, changes, now=now)
+            for ids in bulk.groups(change.recording.id for change in deleted):
+                connection.execute(
+                    "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
+                    f" AND recording_id IN ({bulk.marks(ids)})",
+                    tuple(ids),
+                )
+            rejected = group_moves.move_lane(
                 connection,
-                f"r.{rows.OPEN_SQL} AND r.state IN ('found', 'waiting', 'held') AND r.account_sid=?"
-                " AND r.destination_id IS ? AND r.pinned=1",
                 lane.key,
-                tail=f"ORDER BY r.id LIMIT {_GROUP}",
-            ):
-                made += moves.apply(connection, [self._end(lane, one) for one in there], now=now)
-            return made
+                before=(_S.HELD,),
+                after=_S.REJECTED,
+                now=now,
+                error=error,
+                product=product,
+                began_before=began_before,
+            )
+            return deleted, rejected
 
         return self._journal.run(work)
-
-    def _end(self, lane: Lane, recording: Recording) -> rows.Change:
-        policy = self._plans.policy(recording.account_sid, recording.product)
-        delete = policy.fatal_error_policy is FatalErrorPolicy.DELETE and lane.proven
-        after = _S.DELETED if delete else _S.REJECTED
-        return rows.Change(recording, after, error=lane.error, failures=recording.failures + 1)
 
     def repin(self, plan: Plan) -> int:
         """Alone, a corrected configuration counts for what was found under the wrong one, too.
@@ -265,8 +273,8 @@ class Claims:
             # what another destination has answered is no reason to wait for this one
             connection.execute(
                 "UPDATE recordings SET state='found', retry_at=NULL, failures=0, failing_since=NULL, error_kind=NULL,"
-                f" error_code=NULL, error_message=NULL WHERE {rows.OPEN_SQL} AND state IN ('held', 'waiting')"
-                " AND pinned=1 AND destination_id=? AND changed_at=?",
+                f" error_code=NULL, error_message=NULL WHERE {rows.OPEN_SQL}"
+                " AND state IN ('held', 'waiting', 'rejected') AND pinned=1 AND destination_id=? AND changed_at=?",
                 (destination.id, now),
             )
             return cursor.rowcount

@@ -11,6 +11,7 @@ from recording_storage.domain.bucket_url import BucketLocation, BucketUrlError, 
 from recording_storage.domain.durations import shown
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE
 from recording_storage.domain.policy import (
+    DEFAULT_DENIAL_GRACE,
     DEFAULT_RETRY_WINDOW,
     FatalErrorPolicy,
     ServerSideEncryption,
@@ -22,6 +23,7 @@ from recording_storage.uploader.config_faults import fault_of
 from recording_storage.uploader.config_file import DocumentError, read_document
 from recording_storage.uploader.config_values import (
     AccessKeyId,
+    DenialGrace,
     HeaderText,
     Moment,
     RetryWindow,
@@ -71,6 +73,7 @@ class PolicyConfig(_Strict, frozen=True):
 
     retry_window: RetryWindow = RetryWindow(DEFAULT_RETRY_WINDOW)
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
+    denial_grace: DenialGrace = DenialGrace(DEFAULT_DENIAL_GRACE)
     key_template: TemplateText = TemplateText(DEFAULT_TEMPLATE)
     storage_class: HeaderText = HeaderText()
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
@@ -172,7 +175,11 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
     )
     product = ProductTerms(
         destination_id=terms.id,
-        policy=UploadPolicy(retry_window=policy.retry_window, fatal_error_policy=policy.fatal_error_policy),
+        policy=UploadPolicy(
+            retry_window=policy.retry_window,
+            fatal_error_policy=policy.fatal_error_policy,
+            denial_grace=policy.denial_grace,
+        ),
     )
     return Plan(
         account_sid=LOCAL_ACCOUNT,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from recording_storage.domain.durations import DAY, format_duration, parse_duration, shown
 from recording_storage.domain.object_key import KeyTemplate
-from recording_storage.domain.policy import MAX_RETRY_WINDOW
+from recording_storage.domain.policy import MAX_DENIAL_GRACE, MAX_RETRY_WINDOW
 
 
 class Seconds(float):
@@ -22,6 +22,12 @@ class RetryWindow(Seconds):
     """How long is tried to store a recording; the store has the same bound."""
 
     longest = MAX_RETRY_WINDOW
+
+
+class DenialGrace(Seconds):
+    """How long a denial must last before it ends anything."""
+
+    longest = MAX_DENIAL_GRACE
 
 
 class Settle(Seconds):

@@ -11,8 +11,8 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from recording_storage.domain.backoff import full_jitter
+from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.crew import MAX_CONCURRENCY
@@ -24,6 +24,7 @@ from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
 from recording_storage.uploader.sweep import sweep
 from recording_storage.uploader.usability import reason, unusable
+from recording_storage.uploader.watched_store import WatchedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,8 +45,6 @@ MOST_WHILE_FAILING = 60.0
 and what waits goes on within a minute of that."""
 FEW = MAX_CONCURRENCY
 """Recordings that find out by themselves whether a failing destination works again: they make no queue there."""
-LATELY = 30.0
-"""Seconds for which a confirmed denial is not confirmed again."""
 LOOK_UP = 15.0
 """Seconds that a fresh look-up of a credential may take."""
 _PASSES = frozenset({FailureClass.TRANSIENT.value, FailureClass.THROTTLED.value})
@@ -61,8 +60,8 @@ class Scheduler(Protocol):
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide about these and journal it. Raises JournalError."""
 
-    def end_denied(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        """End these and all else that is there for the destination. Raises JournalError."""
+    def end_denied(self, lane: Lane) -> None:
+        """End what is there for a destination whose denial has lasted, as the policy says. Raises JournalError."""
 
     def hold(self, lane: Lane) -> None:
         """Journal that all its recordings are held. Raises JournalError."""
@@ -98,10 +97,11 @@ class Doctor:
             return False
         assert terms is not None
         try:
-            lane.store = self._parts.connections.connect(terms)
+            store = self._parts.connections.connect(terms)
         except S3Failure as failure:
             self.hold(lane, error_of(failure))
             return False
+        lane.store = WatchedStore(store, denial=lane.denial, clock=self._clock)
         lane.terms, lane.location = terms, terms.location
         self._claims.keep_terms(lane)
         lane.proven = lane.proven or terms.proven or self._claims.is_proven(lane)
@@ -115,6 +115,8 @@ class Doctor:
         terms = self._parts.plans.terms(lane.account_sid, lane.destination_id)
         if terms == lane.terms and lane.store is not None:
             return
+        if terms != lane.terms:
+            lane.denial.allowed()  # what was denied, was denied to another key pair
         lane.terms = terms
         if lane.state is not LaneState.CHECKING:
             lane.drop_client()
@@ -125,15 +127,6 @@ class Doctor:
                 lane.probes, lane.probe_at = 0, self._clock.monotonic()
         elif lane.state is LaneState.FAILING:
             lane.probe_at = self._clock.monotonic()
-        elif lane.state is LaneState.DENIED:
-            lane.confirmed_at = None
-
-    def confirmed_lately(self, lane: Lane) -> bool:
-        """Never where recordings would be deleted: the rights may have been mended since then."""
-        policies = (self._parts.plans.policy(lane.account_sid, product) for product in Product)
-        if any(policy.fatal_error_policy is FatalErrorPolicy.DELETE for policy in policies):
-            return False
-        return lane.confirmed_at is not None and self._clock.monotonic() - lane.confirmed_at < LATELY
 
     # Holding and probing.
 
@@ -147,6 +140,7 @@ class Doctor:
         if fresh:
             self._schedule_probe(lane)
         self._scheduler.hold(lane)
+        self._scheduler.end_denied(lane)
 
     def look_at(self, lane: Lane) -> None:
         """Do what is due: probe it, or judge whether it is at fault. Raises JournalError."""
@@ -182,7 +176,7 @@ class Doctor:
                 self._parts.source.refresh(timeout=LOOK_UP)  # what was wrong may have been mended there
             terms = self._terms(lane)
             error = unusable(terms, live=self._parts.plans.live)
-            if error is None and terms is not None and (failure := self._verify(terms)) is not None:
+            if error is None and terms is not None and (failure := self._verify(lane, terms)) is not None:
                 error = error_of(failure)
             return lambda: self._probed(lane, error, asked=asked)
 
@@ -218,6 +212,7 @@ class Doctor:
         lane.answered = False
         lane.probes += 1
         self._schedule_probe(lane)
+        self._scheduler.end_denied(lane)
 
     def _answers(self, lane: Lane) -> None:
         log.info("%s answers again", _name(lane))
@@ -247,10 +242,19 @@ class Doctor:
         if lane.state is LaneState.FAILING:
             delay = full_jitter(failures, uniform=random.uniform, most=MOST_WHILE_FAILING)
         else:
-            first, most = FIRST_PROBE / 2, MOST_PROBE / 2
+            first, most = FIRST_PROBE / 2, self._longest_pause(lane) / 2
             delay = min(most, first * 2.0 ** min(lane.probes, 30))
             delay += full_jitter(failures, uniform=random.uniform, first=first, most=most)
         lane.probe_at = self._clock.monotonic() + delay
+
+    def _longest_pause(self, lane: Lane) -> float:
+        """Seconds; a denial is asked about often enough for its evidence to be complete when the grace is over."""
+        if not lane.is_denied:
+            return MOST_PROBE
+        policies = {product: self._parts.plans.policy(lane.account_sid, product) for product in Product}
+        graces = [policy.grace(product) for product, policy in policies.items()]
+        left = [grace for grace in graces if not lane.denial.lasts(grace, least=LEAST_DENIED)]
+        return max(FIRST_PROBE, min([MOST_PROBE, *(grace / LEAST_DENIED for grace in left)]))
 
     # A refused credential.
 
@@ -293,10 +297,10 @@ class Doctor:
         lane.drop_client()
         self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
 
-    # Denied access.
+    # What may be the destination's fault.
 
     def confirm(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        """Have the verify sequence say whether the destination denies everything; the recordings wait for it."""
+        """Have the verify sequence say whether the destination refuses everything; the recordings wait for it."""
         if not self._check(lane, outcomes):
             return
 
@@ -307,7 +311,7 @@ class Doctor:
                     FailureClass.HOLD, code=Reason.NO_CREDENTIAL.value, message="there is no credential any more"
                 )
             else:
-                failure = self._verify(terms)
+                failure = self._verify(lane, terms)
             return lambda: self._confirmed(lane, failure, asked=terms)
 
         self._ask(lane, ask)
@@ -317,23 +321,16 @@ class Doctor:
             self._settle_untried(lane, lane.limbo)
             return
         limbo = list(lane.limbo)
-        if failure is not None and self._terms(lane) != asked:  # another credential has come meanwhile: it is tried
-            lane.become(LaneState.OK)
+        lane.become(LaneState.OK)
+        if failure is None:
+            self._settle(lane, limbo, confirmation=Confirmation.PASSED)
+        elif self._terms(lane) != asked:  # another credential has come meanwhile: it is tried
             lane.drop_client()
             self._settle_untried(lane, limbo)
-        elif failure is not None and failure.kind is FailureClass.FATAL:
-            lane.become(LaneState.DENIED, error=error_of(failure))
-            lane.confirmed_at = self._clock.monotonic()
-            self._scheduler.end_denied(lane, limbo)
-            lane.limbo = []
-            lane.hungry = True
-        elif failure is None:
-            lane.become(LaneState.OK)
-            self._settle(lane, limbo, confirmation=Confirmation.PASSED)
         else:
-            lane.become(LaneState.OK)
+            failure.uncertain = False  # that the recordings were refused is certain
             outcomes = [Outcome(one.task, one.credential, failure=failure) for one in limbo]
-            self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
+            self._settle(lane, outcomes, confirmation=Confirmation.FAILED)
 
     def _settle_untried(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
         untried = [Outcome(one.task) for one in outcomes]
@@ -356,13 +353,23 @@ class Doctor:
         assert lane.destination_id is not None
         return self._parts.plans.terms(lane.account_sid, lane.destination_id)
 
-    def _verify(self, terms: DestinationTerms) -> S3Failure | None:
+    def _verify(self, lane: Lane, terms: DestinationTerms) -> S3Failure | None:
+        """Why nothing can be stored there; None: it can, whatever other right may be missing."""
         try:
             answer = self._parts.connections.verify(terms)
         except S3Failure as failure:
             return failure
-        if answer.failure is not None:
-            answer.failure.message = answer.message or answer.failure.message
+        for granted in answer.granted:
+            if granted:
+                lane.denial.allowed()
+            else:
+                lane.denial.denied(self._clock.monotonic())
+        if answer.failure is None:
+            return None
+        answer.failure.message = answer.message or answer.failure.message
+        if answer.failure.kind is FailureClass.FATAL and answer.may_store:
+            log.warning("%s takes recordings, though not all is granted: %s", _name(lane), answer.failure.message)
+            return None
         return answer.failure
 
     def _sweep(self, lane: Lane) -> Callable[[], None]:

@@ -11,7 +11,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
-from recording_storage.domain.states import RecordingState
+from recording_storage.domain.denial import Ending
+from recording_storage.domain.states import Product, RecordingState
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.doctor import Doctor
@@ -252,12 +253,12 @@ class Engine:
             self.lane(key).hungry = True
 
     def _forgive(self) -> None:
-        """A retry is a real try, even where the last word of a destination was no."""
+        """A retry is a real try where a destination fails; one that is held is asked at once whether it works."""
         for lane in self.lanes.values():
-            if lane.state in {LaneState.DENIED, LaneState.FAILING}:
+            if lane.state is LaneState.FAILING:
                 self._outages.resume(lane)
                 lane.become(LaneState.OK)
-                lane.confirmed_at, lane.failures = None, 0
+                lane.failures = 0
             elif lane.state is LaneState.HELD and lane.destination_id is not None:
                 lane.probe_at = self._clock.monotonic()
         self._all_hungry()
@@ -289,13 +290,6 @@ class Engine:
         elif lane.state is LaneState.FAILING:
             self._take_back(lane)
             self._outages.wait_out(lane)
-        elif lane.state is LaneState.DENIED:
-            if self._doctor.confirmed_lately(lane):
-                self.end_denied(lane, [])
-            elif self._claims.has_work(lane):
-                self._doctor.confirm(lane, [])
-            else:
-                lane.hungry = False
         elif lane.queued < LOW and not (lane.is_doubted and lane.busy) and self._doctor.connect(lane):
             tasks = self._claims.claim(lane, limit=lane.concurrency if lane.is_doubted else CLAIM)
             fault_point("claimed")
@@ -390,6 +384,7 @@ class Engine:
         if held:
             self._parts.reporter.wake()
             self._parts.source.report_soon()
+            self.end_denied(lane)
 
     def release(self, lane: Lane) -> None:
         """Journal that everything that waited for the destination is tried again."""
@@ -400,10 +395,27 @@ class Engine:
             log.info("%s tried again", counted(count, "recording"))
             self._parts.reporter.wake()
 
-    def end_denied(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        """End everything that is there for a destination whose denial is confirmed."""
-        made = self._claims.end_denied(lane, [outcome.task.recording for outcome in outcomes])
-        lane.hungry, lane.retry_due = False, None
-        if lane.error is not None:
-            self._note_error(lane.error.message)
-        self._tell(made)
+    def end_denied(self, lane: Lane) -> None:
+        """End what is there for a destination whose denial has lasted, as the policy says."""
+        if not lane.is_denied:
+            return
+        for product in Product:
+            policy = self._parts.plans.policy(lane.account_sid, product)
+            ending = lane.denial.ending(policy, product=product, proven=lane.proven)
+            if ending is Ending.NONE:
+                continue
+            window = self._housekeeping.running_time() - policy.retry_window
+            deleted, rejected = self._claims.end_denied(
+                lane,
+                product,
+                delete=lane.denial.keys() if ending is Ending.DELETE else (),
+                began_before=window if product is Product.VIDEO else None,
+            )
+            self._tell(deleted)
+            lane.denial.forget(change.recording.object_key for change in deleted)
+            if rejected:
+                assert lane.error is not None
+                log.critical("%s rejected: %s", counted(rejected, "recording"), lane.error.message)
+                self._parts.counters.add("rejected", rejected)
+                self._parts.reporter.wake()
+                self._parts.source.report_soon()

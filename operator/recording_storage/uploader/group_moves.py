@@ -32,18 +32,23 @@ def move_lane(
     now: float,
     running: float | None = None,
     error: EntryError | None = None,
+    product: Product | None = None,
+    began_before: float | None = None,
 ) -> int:
     """Move every recording of a destination that is in one of the states `before`; how many.
 
-    With `running`, the uploader's running time, the retry window of those that had no failure yet begins now.
+    With `running`, the uploader's running time, the retry window of those that had no failure yet begins now. With
+    `product` and `began_before` only its recordings, and those whose window began by then (running time).
     """
     for state in before:
         require_move(state, after)
     marks = ",".join("?" * len(before))
+    more = [(" AND product=?", product), (" AND failing_since<=?", began_before)]
+    chosen = "".join(condition for condition, value in more if value is not None)
     cursor = connection.execute(
         "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL,"
         " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}",
+        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}{chosen}",
         (
             after.value,
             now,
@@ -51,6 +56,7 @@ def move_lane(
             *error_columns(error),
             *[state.value for state in before],
             *lane,
+            *[value for _, value in more if value is not None],
         ),
     )
     return cursor.rowcount

@@ -13,9 +13,7 @@ class LaneState(StrEnum):
     FAILING = "failing"
     """What is sent there fails in a way that passes; nothing is sent, and it is probed often, until it answers."""
     HELD = "held"
-    """It can't work until somebody mends something; probed slowly."""
-    DENIED = "denied"
-    """It refuses access, and the verify sequence has confirmed that."""
+    """It can't work until somebody mends something, or denies access; probed slowly."""
 
 
 _S = LaneState
@@ -24,10 +22,9 @@ LANE_MOVES = MappingProxyType(
     {
         _S.OK: frozenset({_S.CHECKING, _S.FAILING, _S.HELD}),
         # an upload that was under way may say more than what is asked just now
-        _S.CHECKING: frozenset({_S.OK, _S.HELD, _S.DENIED}),
+        _S.CHECKING: frozenset({_S.OK, _S.HELD}),
         _S.FAILING: frozenset({_S.OK, _S.CHECKING, _S.HELD}),
         _S.HELD: frozenset({_S.OK}),
-        _S.DENIED: frozenset({_S.OK, _S.CHECKING, _S.HELD}),
     }
 )
 """What may follow what; each state may be entered again with another error."""

@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
@@ -81,8 +82,8 @@ class Lane:
         """Its last probe passed although nothing could be stored since: what that means, only a recording can tell."""
         self.recovered_at: float | None = None
         """Uploader running time, in seconds, when it last came back from being held."""
-        self.confirmed_at: float | None = None
-        """Monotonic: when the verify sequence last confirmed the denial."""
+        self.denial = Denial()
+        """Whether it denies the right to store, and for how long."""
         self.limbo: list[Outcome] = []
         """Failures that wait for what `CHECKING` finds out."""
         self._cut_at = -1e9
@@ -114,6 +115,11 @@ class Lane:
     def busy(self) -> int:
         """Tasks that are queued or under way."""
         return self._crew.busy
+
+    @property
+    def is_denied(self) -> bool:
+        """It is held because it denies access."""
+        return self.state is LaneState.HELD and self.error is not None and self.error.kind == FailureClass.FATAL.value
 
     @property
     def is_doubted(self) -> bool:

@@ -133,7 +133,7 @@ class MultipartUpload:
             else:
                 if failure.kind is FailureClass.MULTIPART_LOST:
                     self._remember_lost(upload, uncertain=failure.uncertain)
-                elif failure.kind in (FailureClass.FILE, FailureClass.DIGEST):
+                elif failure.kind in (FailureClass.FILE, FailureClass.REFUSED, FailureClass.DIGEST):
                     self._give_up(upload)
                 raise
         except Exception:

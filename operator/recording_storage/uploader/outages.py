@@ -92,10 +92,13 @@ def park_expired(
     """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction.
 
     Where the destination is held although its probe passed, each recording has a real try before. What waits has its
-    window from the recovery on, should the destination have been held meanwhile.
+    window from the recovery on, should the destination have been held meanwhile. What is held by a denial has the
+    grace of that instead.
     """
     waiting = state is RecordingState.WAITING
     parked = 0
+    if lane.is_denied:
+        return parked
     for product in Product:
         began_before = running - plans.policy(lane.account_sid, product).retry_window
         if waiting and lane.recovered_at is not None and lane.recovered_at > began_before:

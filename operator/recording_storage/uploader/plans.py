@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.bucket_url import Addressing, BucketLocation
-from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW, FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.policy import DEFAULT_DENIAL_GRACE, DEFAULT_RETRY_WINDOW, FatalErrorPolicy, UploadPolicy
 from recording_storage.domain.states import Product
 from recording_storage.s3.types import Credential, Destination
 
@@ -108,6 +108,7 @@ class Plan:
                 "destination_id": terms.destination_id,
                 "retry_window": terms.policy.retry_window,
                 "fatal_error_policy": terms.policy.fatal_error_policy.value,
+                "denial_grace": terms.policy.denial_grace,
             }
             for product, terms in self.products.items()
         }
@@ -126,6 +127,7 @@ class Plan:
                     policy=UploadPolicy(
                         retry_window=terms.get("retry_window", DEFAULT_RETRY_WINDOW),
                         fatal_error_policy=FatalErrorPolicy(terms.get("fatal_error_policy", "Retain")),
+                        denial_grace=terms.get("denial_grace", DEFAULT_DENIAL_GRACE),
                     ),
                 )
                 for name, terms in document["products"].items()

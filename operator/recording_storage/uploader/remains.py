@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from recording_storage.domain.amounts import counted
-from recording_storage.domain.states import ON_REQUEST, RecordingState
+from recording_storage.domain.states import RecordingState
 from recording_storage.terminal import printable
 from recording_storage.uploader.entry import Tally
 from recording_storage.uploader.ports import StateReason
@@ -45,8 +45,8 @@ def _why(state: RecordingState, reasons: Sequence[StateReason]) -> str:
 
 def _remedies(states: Mapping[RecordingState, Tally]) -> Iterator[str]:
     """What people can do, the surest first."""
-    if _S.HELD in states:
+    if _S.HELD in states or _S.REJECTED in states:
         yield "mend the destination"
-    if ON_REQUEST.intersection(states):
+    if _S.PARKED in states:
         yield "ask for a retry (recording-storage retry) once that is mended"
     yield "run it again later, or leave an uploader running"

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.denial import NEEDS_PUT
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation, Decision, FailureFacts, NextStep, decide
@@ -99,6 +100,8 @@ class Settlement:
         decision = decide(
             FailureFacts(
                 kind=failure.kind,
+                product=recording.product,
+                to_store=failure.operation in NEEDS_PUT,
                 failures=recording.failures + 1,
                 failing_for=running - since,
                 recovered_for=None if lane.recovered_at is None else running - lane.recovered_at,
@@ -136,7 +139,7 @@ class Settlement:
             failures=recording.failures + 1,
             failing_since=since,
             attempt_id=outcome.task.attempt_id,
-            outcome=_attempt_outcome(outcome, uncertain=failure.uncertain),
+            outcome=_attempt_outcome(outcome, after=after, uncertain=failure.uncertain),
         )
 
     def _problem(self, outcome: Outcome, problem: FileProblemError, measures: Measures) -> None:
@@ -160,15 +163,14 @@ _AFTER = {
     NextStep.WAIT: _S.WAITING,
     NextStep.PARK: _S.PARKED,
     NextStep.HOLD: _S.HELD,
-    NextStep.REJECT: _S.REJECTED,
     NextStep.DELETE: _S.DELETED,
 }
 
 
-def _attempt_outcome(outcome: Outcome, *, uncertain: bool) -> AttemptOutcome:
+def _attempt_outcome(outcome: Outcome, *, after: RecordingState, uncertain: bool) -> AttemptOutcome:
     """A multipart upload stays open, to be gone on with; a single request is over, with or without effect."""
     if outcome.task.is_multipart:
-        return AttemptOutcome.OPEN
+        return AttemptOutcome.ABANDONED if after is _S.DELETED else AttemptOutcome.OPEN
     return AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED
 
 

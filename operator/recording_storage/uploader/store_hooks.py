@@ -44,7 +44,11 @@ def plan_from(message: AccountPlan) -> Plan:
         products={
             product: ProductTerms(
                 destination_id=terms.destination_id,
-                policy=UploadPolicy(retry_window=terms.retry_window, fatal_error_policy=terms.fatal_error_policy),
+                policy=UploadPolicy(
+                    retry_window=terms.retry_window,
+                    fatal_error_policy=terms.fatal_error_policy,
+                    denial_grace=terms.denial_grace,
+                ),
             )
             for product, terms in message.products.items()
         },

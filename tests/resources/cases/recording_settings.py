@@ -9,6 +9,7 @@ NO_USER = "must not contain a user name or password"
 CHARACTER = "has a character that a URL can't have (RFC 3986): percent-encode it"
 NO_QUERY = "must have neither a query nor a fragment"
 RETRY_WINDOW = "must be a duration from 1s to 720h (hours, minutes, seconds), such as 1h30m"
+DENIAL_GRACE = "must be a duration from 0s to 720h (hours, minutes, seconds), such as 1h30m"
 INTERVAL = "must be a duration from 10s to 24h (hours, minutes, seconds), such as 1h30m"
 TEMPLATE_SID = "must contain {recording_sid}: without it two recordings could share one key"
 TEMPLATE_FIELDS = "may only have these fields in braces: account_sid, call_sid, conference_sid, day, ext, hour"
@@ -59,6 +60,7 @@ CASES = Cases(
         ("one product", {"spec.products": ["video"]}),
         ("shortest retry window", {"spec.upload.retryWindow": "1s"}),
         ("longest retry window", {"spec.upload.retryWindow": "720h"}),
+        ("no denial grace", {"spec.upload.denialGrace": "0s"}),
         ("duration of two parts", {"spec.upload.retryWindow": "1h30m"}),
         ("shortest interval", {"spec.interval": "10s"}),
         ("longest interval", {"spec.interval": "24h"}),
@@ -136,6 +138,8 @@ CASES = Cases(
         ("a product twice", {"spec.products": ["voice", "voice"]}, "Duplicate value"),
         ("no retry window", {"spec.upload.retryWindow": "0s"}, RETRY_WINDOW),
         ("retry window too long", {"spec.upload.retryWindow": "721h"}, RETRY_WINDOW),
+        ("denial grace without unit", {"spec.upload.denialGrace": "10"}, DENIAL_GRACE),
+        ("denial grace too long", {"spec.upload.denialGrace": "721h"}, DENIAL_GRACE),
         ("retry window without unit", {"spec.upload.retryWindow": "7200"}, RETRY_WINDOW),
         ("retry window in days", {"spec.upload.retryWindow": "1d"}, RETRY_WINDOW),
         ("interval too short", {"spec.interval": "9s"}, INTERVAL),

@@ -65,6 +65,7 @@ def _render(
         "expected_bucket_owner": settings.expected_bucket_owner,
         "retry_window": settings.retry_window,
         "fatal_error_policy": settings.fatal_error_policy,
+        "denial_grace": settings.denial_grace,
         "key_template": settings.key_template,
         "storage_class": settings.storage_class,
         "server_side_encryption": settings.server_side_encryption,

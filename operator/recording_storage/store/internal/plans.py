@@ -174,6 +174,7 @@ def _product(row: Settings | None, *, own_storage: str) -> ProductPlan | None:
         destination_id=row.destination_id,
         retry_window=settings.retry_seconds,
         fatal_error_policy=settings.fatal_error_policy,
+        denial_grace=settings.grace_seconds,
     )
 
 

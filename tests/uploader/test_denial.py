@@ -1,0 +1,392 @@
+"""A bucket that denies access: held, probed, and nothing is ended before the denial has lasted."""
+
+import json
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from recording_storage.domain.denial import LEAST_DENIED
+from recording_storage.domain.policy import DEFAULT_DENIAL_GRACE as GRACE
+from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW
+from recording_storage.uploader.doctor import MOST_PROBE
+from recording_storage.uploader.lane_state import LaneState
+from tests.field.actions import refuse
+from tests.field.exchange import Exchange, Operation
+from tests.field.server import FieldServer
+from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.uploader.test_outage import await_that, put_many, the_lane
+
+pytestmark = pytest.mark.slow
+
+TO_STORE = frozenset({Operation.PUT, Operation.BEGIN, Operation.PART, Operation.COMPLETE})
+DENIED = refuse(403, "AccessDenied", "Access Denied")
+PAUSE = GRACE / LEAST_DENIED
+
+
+@pytest.fixture
+def server() -> Iterator[FieldServer]:
+    with FieldServer() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: FieldServer) -> SpoolFolder:
+    return SpoolFolder(tmp_path / "spool", server.bucket())  # type: ignore[arg-type]
+
+
+def policy(**fields: Any) -> str:
+    return json.dumps(fields)
+
+
+def delete(**fields: Any) -> str:
+    return policy(fatalErrorPolicy="Delete", **fields)
+
+
+def prove(running: Running, folder: SpoolFolder) -> None:
+    folder.put("proof.wav")
+    running.uploader.intake.rescan()
+    running.await_states({"proof.wav": "released"})
+
+
+def counters(running: Running) -> dict[str, float]:
+    values = running.uploader.parts.counters.values()
+    return {name: values[name] for name in ("parked", "rejected", "deleted")}
+
+
+NOTHING_ENDED = {"parked": 0, "rejected": 0, "deleted": 0}
+
+
+def pass_time(running: Running, clock: FakeClock, seconds: float) -> None:
+    """Let it pass, and wait for what has come of the probes that are due by then."""
+    end = clock.monotonic() + seconds
+    while (left := end - clock.monotonic()) > 0:
+        clock.advance(min(PAUSE, left))
+        await_that(lambda: is_probed(running, clock))
+        assert running.uploader.engine.idle.wait(20)
+
+
+def is_probed(running: Running, clock: FakeClock) -> bool:
+    probe_at = the_lane(running).probe_at
+    return not held(running) or (probe_at is not None and probe_at > clock.monotonic())
+
+
+def await_all_released(running: Running, clock: FakeClock, names: Sequence[str]) -> None:
+    """However often they are tried."""
+
+    def go_on() -> bool:
+        clock.advance(5)
+        found = running.recordings()
+        return all(name in found and found[name].state == "released" for name in names)
+
+    await_that(go_on)
+
+
+def held(running: Running) -> bool:
+    return [lane.state for lane in running.uploader.engine.lanes.values()] == [LaneState.HELD]
+
+
+def take(running: Running) -> None:
+    running.uploader.intake.rescan()
+
+
+@pytest.mark.parametrize("document", [policy(), delete()])
+def test_a_denial_that_passes_ends_nothing(server: FieldServer, folder: SpoolFolder, document: str) -> None:
+    folder.write_config(policy=document)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        server.on(TO_STORE, DENIED)
+        names = put_many(folder)
+        take(running)
+        found = running.await_states(dict.fromkeys(names, "held"))
+        assert {one.error.code for one in found.values() if one.error is not None} == {"AccessDenied"}
+        pass_time(running, clock, GRACE - 60)
+        running.await_states(dict.fromkeys(names, "held"))
+        server.mend()
+        clock.advance(MOST_PROBE)
+        running.await_states(dict.fromkeys(names, "released"))
+        assert counters(running) == NOTHING_ENDED
+    folder.check_all_stored()
+
+
+@pytest.mark.parametrize("document", [policy(), delete()])
+def test_one_denial_in_four_requests_ends_nothing(server: FieldServer, folder: SpoolFolder, document: str) -> None:
+    folder.write_config(policy=document)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        server.on(TO_STORE, DENIED, every=4)
+        names = put_many(folder)
+        take(running)
+
+        await_all_released(running, clock, names)
+        assert counters(running) == NOTHING_ENDED
+    folder.check_all_stored()
+
+
+def test_a_denied_list_or_abort_says_nothing_of_the_right_to_store(server: FieldServer, folder: SpoolFolder) -> None:
+    folder.write_config(policy=delete())
+    server.on({Operation.LIST_UPLOADS, Operation.LIST_PARTS, Operation.ABORT}, DENIED)
+    one = server.on(Operation.PUT, DENIED, times=1)
+    names = put_many(folder)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        assert one.met.wait(20)
+        await_all_released(running, clock, names)
+        assert counters(running) == NOTHING_ENDED
+
+
+def test_retained_ones_are_told_and_come_back_by_themselves(server: FieldServer, folder: SpoolFolder) -> None:
+    server.on(TO_STORE, DENIED)
+    names = put_many(folder)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        running.await_states(dict.fromkeys(names, "held"))
+        pass_time(running, clock, GRACE + PAUSE)
+        running.await_states(dict.fromkeys(names, "rejected"))
+        assert counters(running) == {**NOTHING_ENDED, "rejected": len(names)}
+        folder.put("late.wav")
+        take(running)
+        running.await_states({"late.wav": "rejected"})
+        pass_time(running, clock, DEFAULT_RETRY_WINDOW)
+        running.await_states(dict.fromkeys([*names, "late.wav"], "rejected"))
+        server.mend()
+        clock.advance(MOST_PROBE)
+        running.await_states(dict.fromkeys([*names, "late.wav"], "released"))
+    folder.check_all_stored()
+
+
+def test_rejected_ones_come_back_after_a_restart(server: FieldServer, folder: SpoolFolder) -> None:
+    folder.write_config(policy=policy(denialGrace="0s"))
+    server.on(TO_STORE, DENIED)
+    folder.put("a.wav")
+    with folder.running(clock=FakeClock()) as running:
+        running.await_states({"a.wav": "rejected"})
+    server.mend()
+    with folder.running(clock=FakeClock()) as running:
+        running.await_states({"a.wav": "released"})
+    folder.check_all_stored()
+
+
+def test_delete_takes_those_that_were_denied_themselves_alone(server: FieldServer, folder: SpoolFolder) -> None:
+    folder.write_config(policy=delete())
+    clock = FakeClock()
+    denied: set[str] = set()
+
+    def note(exchange: Exchange) -> Any:
+        denied.add(exchange.key)
+        return DENIED(exchange)
+
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        server.on(TO_STORE, note)
+        names = put_many(folder)
+        take(running)
+        running.await_states(dict.fromkeys(names, "held"))
+        folder.put("late.wav")
+        take(running)
+        names.append("late.wav")
+        running.await_states({"late.wav": "held"})
+        pass_time(running, clock, GRACE - PAUSE)
+        running.await_states(dict.fromkeys(names, "held"))
+        pass_time(running, clock, 2 * PAUSE)
+        themselves = {one.path for one in running.recordings().values() if one.object_key in denied}
+        assert 0 < len(themselves) < len(names)
+        wanted = {name: "deleted" if name in themselves else "rejected" for name in names}
+        running.await_states(wanted)
+        await_that(lambda: folder.media() == sorted(set(names) - themselves))
+        server.mend()
+        clock.advance(MOST_PROBE)
+        running.await_states({name: "deleted" if name in themselves else "released" for name in names})
+
+
+def test_without_a_grace_each_is_deleted_when_it_is_denied(server: FieldServer, folder: SpoolFolder) -> None:
+    folder.write_config(policy=delete(denialGrace=0))
+    with folder.running(clock=FakeClock()) as running:
+        prove(running, folder)
+        server.on(TO_STORE, DENIED)
+        names = put_many(folder)
+        take(running)
+        running.await_states(dict.fromkeys(names, "deleted"))
+        await_that(lambda: folder.media() == [])
+        server.mend()
+        folder.put("after.wav")
+        take(running)
+        running.await_states({"after.wav": "released"})
+
+
+@pytest.mark.parametrize("document", [delete(), delete(denialGrace=0)])
+def test_nothing_is_deleted_where_nothing_was_ever_stored(
+    server: FieldServer, folder: SpoolFolder, document: str
+) -> None:
+    folder.write_config(policy=document)
+    server.on(TO_STORE, DENIED)
+    names = put_many(folder)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        await_that(lambda: len(running.recordings()) == len(names))
+        await_that(lambda: held(running))
+        pass_time(running, clock, 2 * GRACE)
+        running.await_states(dict.fromkeys(names, "rejected"))
+        assert folder.media() == names
+
+
+@pytest.mark.parametrize("document", [policy(), delete(), delete(denialGrace=0)])
+def test_videos_wait_for_the_whole_retry_window(server: FieldServer, folder: SpoolFolder, document: str) -> None:
+    folder.write_config(policy=document)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        server.on(TO_STORE, DENIED)
+        (folder.root / "a.mkv.recording.json").write_text(json.dumps({"type": "video"}))
+        folder.put("a.mkv")
+        take(running)
+        running.await_states({"a.mkv": "held"})
+        pass_time(running, clock, DEFAULT_RETRY_WINDOW - PAUSE)
+        running.await_states({"a.mkv": "held"})
+        pass_time(running, clock, PAUSE + MOST_PROBE)
+        running.await_states({"a.mkv": "deleted" if "Delete" in document else "rejected"})
+
+
+def test_one_recording_that_is_denied_alone_is_tried_again_and_parked_in_the_end(
+    server: FieldServer, folder: SpoolFolder
+) -> None:
+    folder.write_config(policy=delete())
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        folder.put("b.wav")
+        bad: list[str] = []
+
+        def deny_the_first(exchange: Exchange) -> Any:
+            bad[:] = bad or [exchange.key]
+            return DENIED(exchange) if exchange.key == bad[0] else None
+
+        server.on(Operation.PUT, deny_the_first)
+        take(running)
+        one = running.await_states({"b.wav": "waiting"})["b.wav"]
+        folder.put("c.wav")
+        take(running)
+        running.await_states({"c.wav": "released"})
+        while one.state == "waiting":
+            assert one.retry_at is not None
+            clock.advance(max(one.retry_at - clock.now(), 0.0) + 0.001)
+            one = running.await_attempt("b.wav", after=one.attempts)
+        assert one.state == "parked"
+        assert clock.monotonic() - 1000 >= GRACE
+        assert one.error is not None
+        assert one.error.code == "AccessDenied"
+        running.await_states({"c.wav": "released"})
+
+
+def test_another_key_pair_begins_the_evidence_anew(server: FieldServer, folder: SpoolFolder) -> None:
+    folder.write_config(policy=delete())
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        prove(running, folder)
+        server.on(TO_STORE, DENIED)
+        folder.put("a.wav")
+        take(running)
+        running.await_states({"a.wav": "held"})
+        pass_time(running, clock, GRACE - 60)
+        folder.write_config(secret_key="another-one", policy=delete())
+        pass_time(running, clock, GRACE - 60)
+        running.await_states({"a.wav": "held"})
+
+
+class Histories(RuleBasedStateMachine):
+    """Any history of denied and granted answers, on a real engine under Delete, by the rule in other words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest = ExitStack()
+        root = Path(self.rest.enter_context(tempfile.TemporaryDirectory()))
+        self.server = self.rest.enter_context(FieldServer())
+        self.folder = SpoolFolder(root / "spool", self.server.bucket())  # type: ignore[arg-type]
+        self.folder.write_config(policy=delete())
+        self.clock = FakeClock()
+        self.lock = threading.Lock()
+        self.denying = False
+        self.runs: list[list[tuple[float, str]]] = [[]]
+        """Denied requests, with time and key, between those that passed."""
+        self.server.on(TO_STORE, self.answer)
+        self.running = self.rest.enter_context(self.folder.running(clock=self.clock))
+        self.files = 0
+
+    def answer(self, exchange: Exchange) -> Any:
+        with self.lock:
+            if not self.denying:
+                self.runs.append([])
+                return None
+            self.runs[-1].append((self.clock.monotonic(), exchange.key))
+        return DENIED(exchange)
+
+    @initialize()
+    def prove(self) -> None:
+        prove(self.running, self.folder)
+
+    def settle(self) -> None:
+        self.running.uploader.intake.rescan()
+        await_that(lambda: len(self.running.recordings()) == len(self.folder.contents))
+        assert self.running.uploader.engine.idle.wait(20)
+
+    @rule(count=st.integers(1, 12))
+    def record(self, count: int) -> None:
+        for _ in range(count):
+            self.files += 1
+            self.folder.put(f"{self.files:03}.wav")
+        self.settle()
+
+    @rule()
+    def deny(self) -> None:
+        self.denying = True
+
+    @rule()
+    def grant(self) -> None:
+        self.denying = False
+
+    @rule(minutes=st.integers(1, 16))
+    def time_passes(self, minutes: int) -> None:
+        for _ in range(2 * minutes):
+            self.clock.advance(30)
+            await_that(lambda: is_probed(self.running, self.clock))
+            self.settle()
+
+    @invariant()
+    def only_what_the_rule_allows_is_deleted(self) -> None:
+        allowed: set[str] = set()
+        with self.lock:
+            for run in self.runs:
+                if len(run) >= LEAST_DENIED and run[-1][0] - run[0][0] >= GRACE:
+                    allowed |= {key for _, key in run}
+        found = self.running.recordings().values()
+        assert {one.object_key for one in found if one.state == "deleted"} <= allowed
+        assert not any(one.state == "parked" for one in found)
+
+    def teardown(self) -> None:
+        """Once it grants access again, nobody is needed for what is left."""
+        try:
+            self.denying = False
+            for _ in range(3):
+                self.clock.advance(MOST_PROBE)
+                self.settle()
+            await_that(
+                lambda: {one.state.value for one in self.running.recordings().values()} <= {"released", "deleted"}
+            )
+            self.only_what_the_rule_allows_is_deleted()
+        finally:
+            self.rest.close()
+
+
+Histories.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+test_any_history = Histories.TestCase
