@@ -86,8 +86,6 @@ def test_what_went_while_no_watch_was_open_is_told_with_the_next_list() -> None:
 
 async def test_an_object_that_does_not_fit_its_crd_stops_nothing() -> None:
     nothing: Any = None
-    tested = Operator(
-        kube=nothing, configuration=nothing, namespaces=(), index=Index(), accounts=nothing, hash_key=HashKey(b"k" * 32)
-    )
+    tested = Operator(kube=nothing, namespaces=(), index=Index(), accounts=nothing, hash_key=HashKey(b"k" * 32))
     meta = {"name": "default", "namespace": "here", "uid": "u1", "generation": 1, "resourceVersion": "1"}
     tested.told(Kind.ACCOUNT, None, {"metadata": meta, "spec": {"deletionPolicy": "Nonsense"}})
