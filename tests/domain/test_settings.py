@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from recording_storage.domain.bucket_url import parse_bucket_url
-from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
 from recording_storage.domain.settings import RecordingSettings, SettingsError, destination_id
 from recording_storage.domain.states import Product
 
@@ -50,6 +50,8 @@ def post(settings: RecordingSettings = DEFAULTS, **parameters: str) -> Recording
         ("ServerSideEncryption", "S3", "server_side_encryption", ServerSideEncryption.S3),
         ("Tags", '{"team": "a b"}', "tags", {"team": "a b"}),
         ("Tags", "", "tags", {}),
+        ("ObjectMetadata", "All", "object_metadata", ObjectMetadata.ALL),
+        ("ObjectMetadata", "", "object_metadata", ObjectMetadata.SIDS),
         ("StatusCallback", "https://example.com/cb?x=1", "status_callback", "https://example.com/cb?x=1"),
         ("StatusCallbackMethod", "get", "status_callback_method", "GET"),
     ],
@@ -92,6 +94,7 @@ def test_what_is_taken(parameter: str, text: str, field: str, value: object):
         ("Tags", '{"aws:a": "1"}'),
         ("Tags", json.dumps({str(number): "" for number in range(11)})),
         ("Tags", "{" * 5000),
+        ("ObjectMetadata", "all"),
         ("StatusCallback", "example.com"),
         ("StatusCallback", "ftp://example.com"),
         ("StatusCallback", "http://[::1"),

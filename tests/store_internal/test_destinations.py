@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from recording_storage.domain.bucket_url import parse_bucket_url
+from recording_storage.domain.policy import ObjectMetadata
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.plan import DestinationPlan
@@ -206,6 +207,13 @@ def test_products_that_share_a_folder_keep_their_own_tags(tenant: Tenant) -> Non
     assert tenant.destination(voice).tags == {"product": "voice"}
     assert tenant.destination(voice).storage_class == "STANDARD_IA"
     assert tenant.destination(video).tags == {"product": "video"}
+
+
+def test_what_objects_say_follows_the_newest_settings_of_their_place(tenant: Tenant) -> None:
+    there = tenant.post()
+    assert tenant.destination(there).object_metadata is ObjectMetadata.SIDS
+    assert tenant.post(object_metadata=ObjectMetadata.NONE) == there
+    assert tenant.destination(there).object_metadata is ObjectMetadata.NONE
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def test_the_most_that_is_taken(tmp_path: Path) -> None:
         ({"policy": {"fatalErrorPolicy": "Forget"}}, "policy.fatalErrorPolicy 'Forget'"),
         ({"policy": {"denialGrace": "soon"}}, "policy.denialGrace 'soon'"),
         ({"policy": {"denialGrace": "366d"}}, "policy.denialGrace '366d' must be a duration of 365d at most"),
+        ({"policy": {"objectMetadata": "some"}}, "policy.objectMetadata 'some' must be 'None' or 'Sids' or 'All'"),
         (destination(url="ftp://x/y"), "destination.url"),
         (destination(secretAccessKey=["x", SECRET]), "destination.secretAccessKey"),
         ({"destination": {"url": "https://bucket.s3.amazonaws.com"}}, "is missing; add it"),

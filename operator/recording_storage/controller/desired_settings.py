@@ -29,6 +29,7 @@ _SPEC_FIELDS = {
     "server_side_encryption": "awsStorage.serverSideEncryption",
     "kms_key_id": "awsStorage.serverSideEncryption.kmsKeyArn",
     "tags": "awsStorage.tags",
+    "object_metadata": "awsStorage.objectMetadata",
     "status_callback": "statusCallback.url",
     "status_callback_method": "statusCallback.method",
 }
@@ -70,6 +71,7 @@ def parameters(spec: RecordingSettingsSpec, refs: References, *, hosted: bool) -
         "ServerSideEncryption": sse.type.value,
         "KmsKeyId": (sse.kms_key_arn or "") if sse.type is ServerSideEncryption.KMS else "",
         "Tags": json.dumps(storage.tags, sort_keys=True) if storage.tags else "",
+        "ObjectMetadata": storage.object_metadata.value,
         "StatusCallback": spec.status_callback.url,
         "StatusCallbackMethod": spec.status_callback.method.value,
     }

@@ -36,6 +36,16 @@ class ServerSideEncryption(StrEnum):
     KMS = "KMS"
 
 
+class ObjectMetadata(StrEnum):
+    """What an object's user metadata says of its recording."""
+
+    NONE = "None"
+    SIDS = "Sids"
+    """Sids, times, channels and type."""
+    ALL = "All"
+    """Everything that the recorder said, but where changes are told."""
+
+
 @dataclass(frozen=True)
 class UploadPolicy:
     retry_window: float = DEFAULT_RETRY_WINDOW

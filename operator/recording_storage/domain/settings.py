@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, KeyTemplate
-from recording_storage.domain.policy import MAX_DENIAL_GRACE, MAX_RETRY_WINDOW, FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import (
+    MAX_DENIAL_GRACE,
+    MAX_RETRY_WINDOW,
+    FatalErrorPolicy,
+    ObjectMetadata,
+    ServerSideEncryption,
+)
 from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
@@ -70,6 +76,7 @@ class RecordingSettings:
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    object_metadata: ObjectMetadata = ObjectMetadata.SIDS
     status_callback: str = ""
     status_callback_method: str = "POST"
 
@@ -81,6 +88,8 @@ class RecordingSettings:
             known["fatal_error_policy"] = FatalErrorPolicy(known["fatal_error_policy"])
         if "server_side_encryption" in known:
             known["server_side_encryption"] = ServerSideEncryption(known["server_side_encryption"])
+        if "object_metadata" in known:
+            known["object_metadata"] = ObjectMetadata(known["object_metadata"])
         return cls(**known)
 
     def to_values(self) -> dict[str, Any]:
@@ -268,6 +277,13 @@ def _encryption(parameter: str, text: str) -> ServerSideEncryption:
         raise SettingsError(parameter, f"it is one of {', '.join(ServerSideEncryption)}") from None
 
 
+def _object_metadata(parameter: str, text: str) -> ObjectMetadata:
+    try:
+        return ObjectMetadata(text.strip() or ObjectMetadata.SIDS)
+    except ValueError:
+        raise SettingsError(parameter, f"it is one of {', '.join(ObjectMetadata)}") from None
+
+
 def _key_template(parameter: str, text: str) -> str:
     if len(text) > 512:  # noqa: PLR2004 - half of what S3 takes for a key
         raise SettingsError(parameter, "512 characters are the limit")
@@ -309,6 +325,7 @@ _PARAMETERS: Mapping[str, tuple[str, Parser]] = {
     "ServerSideEncryption": ("server_side_encryption", _encryption),
     "KmsKeyId": ("kms_key_id", _pattern(_KMS_KEY, "a KMS key's id or ARN")),
     "Tags": ("tags", _tags),
+    "ObjectMetadata": ("object_metadata", _object_metadata),
     "StatusCallback": ("status_callback", _callback),
     "StatusCallbackMethod": ("status_callback_method", _method),
 }

@@ -8,6 +8,7 @@ from recording_storage.domain.policy import (
     DEFAULT_DENIAL_GRACE,
     DEFAULT_RETRY_WINDOW,
     FatalErrorPolicy,
+    ObjectMetadata,
     ServerSideEncryption,
 )
 from recording_storage.domain.states import Product
@@ -74,6 +75,7 @@ class DestinationPlan(Message):
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
+    object_metadata: ObjectMetadata = ObjectMetadata.SIDS
     encryption: EncryptionPlan | None = None
     proven: bool = False
     """It has worked before: verified when it was enabled, or an object was stored there."""

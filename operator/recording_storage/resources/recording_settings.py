@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, FIELDS
-from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
 from recording_storage.domain.settings import DEFAULT_STORAGE_CLASS
 from recording_storage.domain.states import Product
 from recording_storage.resources.common import (
@@ -142,6 +142,9 @@ class AwsStorage(Part):
     """Encryption by the bucket's side."""
     tags: dict[str, TagValue] = Field(default_factory=dict, max_length=10, json_schema_extra=TAGS)
     """Tags of new objects, ten at most. The credential then also needs the right s3:PutObjectTagging."""
+    object_metadata: ObjectMetadata = ObjectMetadata.SIDS
+    """What the metadata of new objects says of the recording. Sids: sids, times, channels and type. All: also the
+    track's name and the recorder's own fields. None: nothing."""
 
 
 class Encryption(Part):

@@ -96,11 +96,14 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} can't be the name of object metadata: use letters, digits, '-' and '_'")
         if _CONTROL.search(value):
             raise ValueError(f"the value of object metadata {name!r} has a control character")
-        headers[f"x-amz-meta-{name.lower()}"] = value if value.isascii() else _encoded_word(value)
+        headers[f"x-amz-meta-{name.lower()}"] = header_value(value)
     return headers
 
 
-def _encoded_word(value: str) -> str:
+def header_value(value: str) -> str:
+    """As it is sent. What would not come back as it is, spaces at the ends or what looks encoded, is encoded, too."""
+    if value.isascii() and value == value.strip() and "=?" not in value:
+        return value
     from email.header import Header  # noqa: PLC0415 - rare, and a package of its own to load
 
     return Header(value, "utf-8").encode(maxlinelen=0)

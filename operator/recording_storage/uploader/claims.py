@@ -15,6 +15,7 @@ from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTempl
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk, group_moves, moves, rows
 from recording_storage.uploader.entry import EntryError, Reason, Recording
+from recording_storage.uploader.object_metadata import object_metadata
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 from recording_storage.uploader.plans import DestinationTerms, Plan
 
@@ -143,6 +144,7 @@ class Claims:
                     key,
                     attempt_id,
                     earlier,
+                    object_metadata(recording, lane.terms),
                 )
                 for (recording, key), (attempt_id, earlier) in zip(claimed, begun, strict=True)
             ]

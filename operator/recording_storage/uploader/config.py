@@ -14,6 +14,7 @@ from recording_storage.domain.policy import (
     DEFAULT_DENIAL_GRACE,
     DEFAULT_RETRY_WINDOW,
     FatalErrorPolicy,
+    ObjectMetadata,
     ServerSideEncryption,
     UploadPolicy,
 )
@@ -79,6 +80,7 @@ class PolicyConfig(_Strict, frozen=True):
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: HeaderText = HeaderText()
     tags: Tags = msgspec.field(default_factory=Tags)
+    object_metadata: ObjectMetadata = ObjectMetadata.SIDS
 
 
 class Config(_Strict, frozen=True):
@@ -165,6 +167,7 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
         server_side_encryption=policy.server_side_encryption.value,
         kms_key_id=policy.kms_key_id,
         tags=policy.tags,
+        object_metadata=policy.object_metadata.value,
         credential=Credential(
             wanted.access_key_id,
             str(wanted.secret_access_key),

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.durations import shown
-from recording_storage.domain.policy import FatalErrorPolicy, ServerSideEncryption
+from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
 from recording_storage.uploader.config_values import NOT_TEXT
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ENUMS: dict[str, type[StrEnum]] = {
     "fatalErrorPolicy": FatalErrorPolicy,
+    "objectMetadata": ObjectMetadata,
     "serverSideEncryption": ServerSideEncryption,
 }
 _PLACED = re.compile(r"(?P<words>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)

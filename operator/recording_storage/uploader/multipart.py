@@ -18,7 +18,7 @@ from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.outcome import StoppedError
 from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
 from recording_storage.uploader.rows import Attempt, AttemptOutcome
-from recording_storage.uploader.upload import SourceFile, facts, key_is_ours, key_taken, object_metadata
+from recording_storage.uploader.upload import SourceFile, facts, key_is_ours, key_taken
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
@@ -147,7 +147,7 @@ class MultipartUpload:
     def _begin(self) -> OpenMultipart:
         task = self._task
         upload_id = self._store.create_multipart(
-            task.key, metadata=object_metadata(task), content_type=task.recording.content_type
+            task.key, metadata=task.metadata, content_type=task.recording.content_type
         )
         fault_point("multipart-created")
         part_size = part_size_for(self._size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from recording_storage.domain.failures import S3Failure
     from recording_storage.uploader.entry import Reason, Recording, StoredFacts
@@ -42,6 +42,8 @@ class Task:
     """Of the attempt under way; a multipart upload enters its own once it has an upload id."""
     earlier: Sequence[Attempt] = ()
     """Earlier attempts that may have left something at the destination."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the object says of itself."""
 
     @property
     def is_multipart(self) -> bool:

@@ -9,7 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.bucket_url import Addressing, BucketLocation
-from recording_storage.domain.policy import DEFAULT_DENIAL_GRACE, DEFAULT_RETRY_WINDOW, FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.policy import (
+    DEFAULT_DENIAL_GRACE,
+    DEFAULT_RETRY_WINDOW,
+    FatalErrorPolicy,
+    ObjectMetadata,
+    UploadPolicy,
+)
 from recording_storage.domain.states import Product
 from recording_storage.s3.types import Credential, Destination
 
@@ -39,6 +45,7 @@ class DestinationTerms:
     server_side_encryption: str = "None"
     kms_key_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    object_metadata: str = ObjectMetadata.SIDS.value
     encryption: Mapping[str, str] | None = None
     """scheme, public_key_sid, public_key; None: objects are stored in clear."""
     proven: bool = False

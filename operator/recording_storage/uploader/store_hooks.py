@@ -75,6 +75,7 @@ def _terms(message: DestinationPlan) -> DestinationTerms:
         server_side_encryption=message.server_side_encryption.value,
         kms_key_id=message.kms_key_id,
         tags=message.tags,
+        object_metadata=message.object_metadata.value,
         encryption=encryption.model_dump() if encryption is not None else None,
         proven=message.proven,
         credential=_keys(credential) if isinstance(credential, StaticKeys) else None,

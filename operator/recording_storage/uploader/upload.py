@@ -116,11 +116,6 @@ class SourceFile:
         os.close(self.fd)
 
 
-def object_metadata(task: Task) -> dict[str, str]:
-    """What the object says of itself."""
-    return {"recording-sid": task.recording.sid}
-
-
 def key_is_ours(task: Task, *, surroundings: Surroundings) -> bool:
     """Whether an object that has our key already can only be ours, of the same bytes.
 
@@ -208,7 +203,7 @@ def _put(task: Task, body: memoryview, *, sha256: str, store: ObjectStore) -> St
     return store.put_object(
         task.key,
         body,
-        metadata=object_metadata(task),
+        metadata=task.metadata,
         content_type=task.recording.content_type,
         if_none_match=True,
         sha256=sha256,

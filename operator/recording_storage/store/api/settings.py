@@ -71,6 +71,7 @@ def _render(
         "server_side_encryption": settings.server_side_encryption,
         "kms_key_id": settings.kms_key_id,
         "tags": dict(settings.tags),
+        "object_metadata": settings.object_metadata,
         "status_callback": settings.status_callback,
         "status_callback_method": settings.status_callback_method,
         "own_storage": get_own_storage(store, account_sid=account_sid, product=product),

@@ -136,6 +136,7 @@ def _values(id_: str, location: BucketLocation, settings: RecordingSettings, *, 
         server_side_encryption=settings.server_side_encryption,
         kms_key_id=settings.kms_key_id,
         tags=dict(settings.tags),
+        object_metadata=settings.object_metadata,
     )
     return plan.model_dump(mode="json", exclude={"credential", "encryption", "proven"})
 
