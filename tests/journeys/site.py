@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -72,13 +73,20 @@ class Site:
     def apply_credential(self) -> None:
         self.kube.apply(EXAMPLES / "credential.yaml", namespace=self.namespace)
 
-    def apply_settings(self, *, enabled: bool = True, **upload: str) -> None:
-        """The README's settings with this site's bucket; `upload` is merged into the spec's."""
+    def apply_settings(
+        self, *, enabled: bool = True, url: str = "", spec: Mapping[str, Any] = MappingProxyType({}), **upload: str
+    ) -> None:
+        """The README's settings with this site's bucket, or another URL; `spec` and `upload` are merged in."""
         (settings,) = yaml.safe_load_all((EXAMPLES / "settings.yaml").read_text())
-        spec = settings["spec"]
-        spec["awsStorage"] |= {"enabled": enabled, "url": self.bucket_url, "region": self.bucket.server.region}
+        wanted = settings["spec"]
+        wanted["awsStorage"] |= {
+            "enabled": enabled,
+            "url": url or self.bucket_url,
+            "region": self.bucket.server.region,
+        }
+        wanted |= spec
         if upload:
-            spec["upload"] = upload
+            wanted["upload"] = upload
         self.kube.apply(settings, namespace=self.namespace)
 
     def apply_all(self, *, enabled: bool = True, **upload: str) -> None:
@@ -138,8 +146,9 @@ class Site:
 
     # The recorder and its uploader
 
-    def start_uploader(self) -> None:
+    def start_uploader(self, *more: str) -> None:
         options = [
+            *more,
             *("--spool", str(self.spool)),
             *("--store", self.platform.internal_url),
             *("--token-file", str(self.token_file)),
@@ -170,6 +179,22 @@ class Site:
             return list(ask(self.spool / ".recording-storage", {"do": what, **more}, timeout=10))
         except (NobodyListensError, ControlError):
             return []
+
+    def wait_reason(self, take: Take, code: str) -> dict[str, Any]:
+        """The recording, once it waits for that reason; its file is kept."""
+
+        def look() -> dict[str, Any] | None:
+            seen = self.recordings().get(take.name, {})
+            waits = seen.get("state") == "waiting" and seen["error"] is not None and seen["error"]["code"] == code
+            return seen if waits else None
+
+        seen = eventually(look, what=f"{take.name} waits, {code}")
+        self.assert_kept(take)
+        return seen or {}
+
+    def status(self) -> dict[str, Any]:
+        """What the uploader says of itself; nothing while none runs."""
+        return next(iter(self._ask("status")), {})
 
     def wait_state(self, take: Take | str, state: str, *, within: float = SOON) -> dict[str, Any]:
         """The recording, once it is in that state."""
