@@ -40,7 +40,7 @@ def test_a_sid_that_was_named_twice_is_read_again_when_it_is_corrected(
         assert parked.error.code == Reason.DUPLICATE_SID
         assert parked.account_sid == "", "nobody is told of a sid that it will not have"
         scan(running)
-        assert caplog.text.count("b.wav is parked") == 1
+        assert caplog.text.count("is parked, DuplicateSid") == 1
         say(quick, "b.wav", recording_sid=FREE, call_sid="CA-new")
         running.uploader.view.retry(None)
         released = running.await_states({"a.wav": "released", "b.wav": "released"})["b.wav"]

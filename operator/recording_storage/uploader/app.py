@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.entry import Recording, Tally
     from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
     from recording_storage.uploader.spool import Spool
+from recording_storage.uploader.stops import StopTeller
 
 log = logging.getLogger(__name__)
 _S = RecordingState
@@ -127,6 +128,7 @@ class Uploader:
             left_aside=self.parts.releaser.recover,
             found=self._found,
         )
+        self.journal.stopped = StopTeller(self.parts.counters, wake=self._stopped)
         self.parts.releaser.returning = self.intake.returning
         self.parts.releaser.is_opened = self.intake.is_opened
         self.progress = Progress()
@@ -172,6 +174,10 @@ class Uploader:
 
     def _found(self) -> None:
         self.engine.found()
+        self.parts.reporter.wake()
+        self.parts.source.report_soon()
+
+    def _stopped(self) -> None:
         self.parts.reporter.wake()
         self.parts.source.report_soon()
 

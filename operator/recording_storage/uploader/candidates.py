@@ -24,6 +24,7 @@ from recording_storage.uploader.metadata import (
     parse,
 )
 from recording_storage.uploader.pinning import WAITS_SQL, pin
+from recording_storage.uploader.stops import RETURNING, Stop, note_moved
 from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.plans import InForce, PlanBook
     from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
-    from recording_storage.uploader.walk import FoundFile
+from recording_storage.uploader.walk import FoundFile
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +91,12 @@ class Candidates:
         read_again = [(number, file, self._entry(file)) for number, file in again]
         now = self._clock.now()
         undecided: set[int] = set()
-        fresh = {file.path for file in new}
-        parked: list[rows.NewRecording] = []
 
         def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
             entered: dict[FoundFile, tuple[int, bool]] = {}
             # Here and not before: plans that come meanwhile are taken by what runs after this in the journal's thread.
             plans = self._plans.now
+            forgotten: list[Stop] = []
             pending = [(file, _pinned(entry, plans)) for file, entry in read]
             renewed = [(number, file, _pinned(entry, plans)) for number, file, entry in read_again]
             for number, file, entry in renewed:
@@ -105,7 +105,7 @@ class Candidates:
                 elif entry.error is None and _find_again(connection, number, file, now=now):
                     entered[file] = (number, False)
                 elif (
-                    _forget_wrong(connection, number)
+                    _forget_wrong(connection, number, forgotten)
                     or _forget_planless(connection, number, entry)
                     or self._is_successor(connection, number, file)
                 ):
@@ -114,12 +114,10 @@ class Candidates:
                     entered[file] = (number, True)
             undecided.update(number for number, file, entry in renewed if file in entered and entry.error is None)
             entries = self._with_free_sids(connection, pending)
-            ids = rows.add(connection, [entry for _, entry in entries], now=now)
+            ids = rows.add(connection, [entry for _, entry in entries], now=now, told=forgotten)
             for (file, entry), number in zip(entries, ids, strict=True):
                 wrong = entry.error is not None and entry.error.code in MENDABLE
                 entered[file] = (number, wrong)
-                if entry.state is RecordingState.PARKED and file.path in fresh:
-                    parked.append(entry)
             return entered
 
         try:
@@ -128,9 +126,6 @@ class Candidates:
             self._forget_looks(file for _, file in again)
             raise
         self._forget_looks(file for file, (number, wrong) in entered.items() if not wrong or number in undecided)
-        for entry in parked:
-            assert entry.error is not None
-            log.error("%s is parked, %s: %s", entry.path, entry.error.code, entry.error.message)
         return entered
 
     def _is_successor(self, connection: sqlite3.Connection, number: int, file: FoundFile) -> bool:
@@ -325,18 +320,20 @@ def _end_superseded(connection: sqlite3.Connection, number: int, entry: rows.New
         " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.recording_id=recordings.id AND o.stored_at IS NOT NULL)"
         " AND EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
         " AND (a.outcome='uncertain' OR a.outcome='open' AND a.upload_id IS NULL)"
-        " AND (a.inode<>? OR a.size<>? OR a.mtime_ns<>?))",
+        f" AND (a.inode<>? OR a.size<>? OR a.mtime_ns<>?)){RETURNING}",
         (now, FailureClass.FILE.value, Reason.CHANGED_WHILE_UPLOADING.value, message, number, *entry.identity),
     )
-    return cursor.rowcount == 1
+    return note_moved(connection, RecordingState.DELETED, cursor) == 1
 
 
-def _forget_wrong(connection: sqlite3.Connection, number: int) -> bool:
-    """Remove an entry that nobody was told of, to enter its file anew."""
+def _forget_wrong(connection: sqlite3.Connection, number: int, forgotten: list[Stop]) -> bool:
+    """Remove an entry that the store was not told of, to enter its file anew; what the log has said of it."""
     cursor = connection.execute(
-        "DELETE FROM recordings WHERE id=? AND state='parked' AND pinned=0 AND account_sid=''", (number,)
+        f"DELETE FROM recordings WHERE id=? AND state='parked' AND pinned=0 AND account_sid=''{RETURNING}", (number,)
     )
-    return cursor.rowcount == 1
+    stops = [Stop(RecordingState.PARKED, *columns) for columns in cursor]
+    forgotten += stops
+    return bool(stops)
 
 
 def _forget_planless(connection: sqlite3.Connection, number: int, entry: rows.NewRecording) -> bool:

@@ -203,8 +203,8 @@ class Claims:
 
     def end_denied(
         self, lane: Lane, product: Product, *, delete: Collection[str], began_before: float | None
-    ) -> tuple[list[rows.Change], int]:
-        """End what a product has at a destination that denies access: what was deleted, and how many were rejected.
+    ) -> list[rows.Change]:
+        """End what a product has at a destination that denies access; what was deleted of it.
 
         Args:
             lane: the destination, held.
@@ -215,7 +215,7 @@ class Claims:
         assert lane.error is not None
         now, error = self._clock.now(), lane.error
 
-        def work(connection: sqlite3.Connection) -> tuple[list[rows.Change], int]:
+        def work(connection: sqlite3.Connection) -> list[rows.Change]:
             deleted: list[rows.Change] = []
             lasted = "" if began_before is None else f" AND r.failing_since <= {began_before!r}"
             for group in bulk.groups(delete):
@@ -233,7 +233,7 @@ class Claims:
                     f" AND recording_id IN ({bulk.marks(ids)})",
                     tuple(ids),
                 )
-            rejected = group_moves.move_lane(
+            group_moves.move_lane(
                 connection,
                 lane.key,
                 before=(_S.HELD,),
@@ -243,7 +243,7 @@ class Claims:
                 product=product,
                 began_before=began_before,
             )
-            return deleted, rejected
+            return deleted
 
         return self._journal.run(work)
 

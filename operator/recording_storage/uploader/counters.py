@@ -36,9 +36,10 @@ class Counters:
         self.add("failures")
         self.add(f"failures_{kind.value}")
 
-    def moved(self, state: RecordingState) -> None:
+    def moved(self, state: RecordingState, count: int) -> None:
+        """So many have come to a stop there."""
         if state in _BY_STATE:
-            self.add(_BY_STATE[state])
+            self.add(_BY_STATE[state], count)
 
     def values(self) -> Mapping[str, float]:
         with self._lock:

@@ -365,7 +365,6 @@ class Engine:
     def _tell(self, made: Sequence[rows.Change]) -> None:
         for change in made:
             tell(change)
-            self._parts.counters.moved(change.after)
         if deleted := [change.recording for change in made if change.after is _S.DELETED]:
             gone = self._parts.releaser.delete(deleted)
             self._intake.forget(gone)
@@ -382,8 +381,6 @@ class Engine:
         if lane.error is not None:
             self._note_error(lane.error.message)
         if held:
-            self._parts.reporter.wake()
-            self._parts.source.report_soon()
             self.end_denied(lane)
 
     def release(self, lane: Lane) -> None:
@@ -405,7 +402,7 @@ class Engine:
             if ending is Ending.NONE:
                 continue
             window = self._housekeeping.running_time() - policy.retry_window
-            deleted, rejected = self._claims.end_denied(
+            deleted = self._claims.end_denied(
                 lane,
                 product,
                 delete=lane.denial.keys() if ending is Ending.DELETE else (),
@@ -413,9 +410,3 @@ class Engine:
             )
             self._tell(deleted)
             lane.denial.forget(change.recording.object_key for change in deleted)
-            if rejected:
-                assert lane.error is not None
-                log.critical("%s rejected: %s", counted(rejected, "recording"), lane.error.message)
-                self._parts.counters.add("rejected", rejected)
-                self._parts.reporter.wake()
-                self._parts.source.report_soon()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
 from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.rows import OPEN_SQL, error_columns
+from recording_storage.uploader.stops import RETURNING, note_moved
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,7 +49,7 @@ def move_lane(
     cursor = connection.execute(
         "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL,"
         " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}{chosen}",
+        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}{chosen}{RETURNING}",
         (
             after.value,
             now,
@@ -59,7 +60,7 @@ def move_lane(
             *[value for _, value in more if value is not None],
         ),
     )
-    return cursor.rowcount
+    return note_moved(connection, after, cursor)
 
 
 def wait_out(
@@ -112,10 +113,10 @@ def park_expired(
         "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=coalesce(?,"
         " error_kind), error_code=coalesce(?, error_code), error_message=? || coalesce(?, error_message)"
         f" WHERE {OPEN_SQL} AND state=? AND {_LANE} AND product=? AND failing_since <= ?"
-        f" AND coalesce(error_code, '') NOT IN ({marks}){more}",
+        f" AND coalesce(error_code, '') NOT IN ({marks}){more}{RETURNING}",
         (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_COUNTED),
     )
-    return cursor.rowcount
+    return note_moved(connection, RecordingState.PARKED, cursor)
 
 
 def failing_longest(connection: sqlite3.Connection, lane: LaneKey) -> list[tuple[str, float]]:

@@ -76,31 +76,18 @@ class Housekeeping:
         running = self.running_time()
         lanes = list(lanes)
 
-        def work(connection: sqlite3.Connection) -> tuple[int, int]:
+        def work(connection: sqlite3.Connection) -> int:
             _save_running_time(connection, str(running))
-            moment = self._clock.now()
-            parked = sum(
-                park_expired(
-                    connection,
-                    lane,
-                    plans=self._parts.plans,
-                    state=RecordingState.HELD,
-                    running=running,
-                    now=moment,
-                )
-                for lane in lanes
-            )
-            return parked, group_moves.mend_retry_times(connection, now=moment)
+            moment, plans = self._clock.now(), self._parts.plans
+            for lane in lanes:
+                park_expired(connection, lane, plans=plans, state=RecordingState.HELD, running=running, now=moment)
+            return group_moves.mend_retry_times(connection, now=moment)
 
-        parked, mended = self._parts.journal.run(work)
+        mended = self._parts.journal.run(work)
         if mended:
             log.info("the clock was set back: %s tried again now", counted(mended, "recording"))
             for lane in lanes:
                 lane.hungry = True
-        if parked:
-            self._parts.counters.add("parked", parked)
-            self._parts.reporter.wake()
-            log.error("%s parked: the destination was held for the whole retry window", counted(parked, "recording"))
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY
             self._purge(self._clock.now())

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.schema import migrate
+from recording_storage.uploader.stops import NotingConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from recording_storage.uploader.stops import Stop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,8 +58,10 @@ class JournalDamagedError(JournalError):
 class Journal:
     """One for each process and spool: open it only under the spool's lock."""
 
-    def __init__(self, connection: sqlite3.Connection, *, path: Path, rebuilt: bool) -> None:
+    def __init__(self, connection: NotingConnection, *, path: Path, rebuilt: bool) -> None:
         self.path = path
+        self.stopped: Callable[[Sequence[Stop]], None] = _ignore
+        """Told, after a commit and in the journal's thread, which recordings have come to a stop by it."""
         self.rebuilt = rebuilt
         """The spool was in use before and its journal was lost: objects may be there that it knows nothing of."""
         self._connection = connection
@@ -155,8 +160,9 @@ class Journal:
             if one is not _STOP and not one[1].done():
                 one[1].set_exception(JournalError("the journal is closed"))
 
-    def _undo(self, future: Future[Any], error: Exception) -> None:
-        """Take back one piece of work; the others' goes on."""
+    def _undo(self, future: Future[Any], error: Exception, *, noted: int) -> None:
+        """Take back one piece of work; the others' goes on, and what they have noted."""
+        del self._connection.stops[noted:]
         self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
         future.set_exception(error)
@@ -167,15 +173,16 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             for work, future in group:
                 self._connection.execute("SAVEPOINT work")
+                noted = len(self._connection.stops)
                 try:
                     result = work(self._connection)
                 except sqlite3.Error as error:
                     if not isinstance(error, _DEFECTS):
                         raise
-                    self._undo(future, error)
+                    self._undo(future, error, noted=noted)
                     continue
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked; the others' work goes on
-                    self._undo(future, error)
+                    self._undo(future, error, noted=noted)
                     continue
                 self._connection.execute("RELEASE work")
                 done.append((future, result))
@@ -184,18 +191,28 @@ class Journal:
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+            self._connection.stops.clear()
             failure = _translated(error)
             for _, future in group:
                 if not future.done():
                     future.set_exception(failure)
             return
         fault_point("journal-after-commit")
+        if self._connection.stops:
+            stops, self._connection.stops = self._connection.stops, []
+            self.stopped(stops)
         for future, result in done:
             future.set_result(result)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+def _ignore(_stops: Sequence[Stop]) -> None:
+    """Until somebody wants to know."""
+
+
+def _connect(path: Path) -> NotingConnection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=5, factory=NotingConnection
+    )
     try:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")

@@ -16,6 +16,7 @@ from recording_storage.uploader.rows import (
     insert_numbered,
     select,
 )
+from recording_storage.uploader.stops import STOPS, note, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -110,6 +111,10 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
             " FROM v WHERE recordings.id=v.id",
             (*bulk.flat(group), now),
         )
+    note(
+        connection,
+        [stop_of(c.after, c.recording.sid, c.recording.path, c.error) for c in made if c.after in STOPS],
+    )
     for objects in bulk.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
         connection.execute(
             f"WITH v (id, url, etag, sum, algorithm, version, sha, size, at, details) AS (VALUES {bulk.table(objects)})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import group_moves
 
@@ -60,17 +59,11 @@ class Outages:
         now, plans = self._clock.now(), self._parts.plans
         ahead = self._running_time() - self._clock.monotonic()
 
-        def work(connection: sqlite3.Connection) -> tuple[int, list[tuple[str, float]]]:
-            parked = park_expired(
-                connection, lane, plans=plans, state=RecordingState.WAITING, running=asked + ahead, now=now
-            )
-            return parked, group_moves.failing_longest(connection, lane.key)
+        def work(connection: sqlite3.Connection) -> list[tuple[str, float]]:
+            park_expired(connection, lane, plans=plans, state=RecordingState.WAITING, running=asked + ahead, now=now)
+            return group_moves.failing_longest(connection, lane.key)
 
-        parked, left = self._parts.journal.run(work)
-        if parked:
-            log.error("%s parked: the destination failed for the whole retry window", counted(parked, "recording"))
-            self._parts.counters.add("parked", parked)
-            self._tell()
+        left = self._parts.journal.run(work)
         return self._first_end(lane, left) - ahead if left else None
 
     def _first_end(self, lane: Lane, failing: Iterable[tuple[str, float]]) -> float:
@@ -88,22 +81,21 @@ class Outages:
 
 def park_expired(
     connection: sqlite3.Connection, lane: Lane, *, plans: PlanBook, state: RecordingState, running: float, now: float
-) -> int:
-    """Park what is in `state`, `held` or `waiting`, and had its whole retry window; how many. Inside a transaction.
+) -> None:
+    """Park what is in `state`, `held` or `waiting`, and had its whole retry window. Inside a transaction.
 
     Where the destination is held although its probe passed, each recording has a real try before. What waits has its
     window from the recovery on, should the destination have been held meanwhile. What is held by a denial has the
     grace of that instead.
     """
     waiting = state is RecordingState.WAITING
-    parked = 0
     if lane.is_denied:
-        return parked
+        return
     for product in Product:
         began_before = running - plans.policy(lane.account_sid, product).retry_window
         if waiting and lane.recovered_at is not None and lane.recovered_at > began_before:
             continue
-        parked += group_moves.park_expired(
+        group_moves.park_expired(
             connection,
             lane.key,
             state=state,
@@ -113,4 +105,3 @@ def park_expired(
             error=lane.error if waiting else None,
             tried=lane.answered and not waiting,
         )
-    return parked

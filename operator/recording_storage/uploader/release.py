@@ -79,7 +79,6 @@ class Releaser:
             except ChangedError as error:
                 problem = EntryError(FailureClass.FILE.value, Reason.CHANGED_AFTER_UPLOAD.value, str(error))
                 changes.append(rows.Change(recording, RecordingState.PARKED, error=problem))
-                log.error("%s (%s) is stored but stays, parked: %s", recording.path, recording.sid, error)  # noqa: TRY400
                 continue
             removed.append(recording)
             changes.append(rows.Change(recording, RecordingState.RELEASED))

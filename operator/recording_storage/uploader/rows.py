@@ -13,10 +13,13 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk
 from recording_storage.uploader.entry import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
 from recording_storage.uploader.ports import StateReason
+from recording_storage.uploader.stops import STOPS, note, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from recording_storage.uploader.stops import Stop
 
 _S = RecordingState
 _COLUMNS = (
@@ -151,8 +154,16 @@ def select(
     return [recording_of(row) for row in cursor]
 
 
-def add(connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: float) -> list[int]:
-    """Enter recordings; their ids, in the order given. The sids must be free (see `taken_sids`)."""
+def add(
+    connection: sqlite3.Connection, new: Iterable[NewRecording], *, now: float, told: Collection[Stop] = ()
+) -> list[int]:
+    """Enter recordings; their ids, in the order given. The sids must be free (see `taken_sids`).
+
+    What stands in `told` was told when it was entered before, word for word.
+    """
+    new = list(new)
+    stops = [stop_of(one.state, one.sid, one.path, one.error) for one in new if one.state in STOPS]
+    note(connection, [stop for stop in stops if stop not in told])
     entries = [
         (
             one.sid,

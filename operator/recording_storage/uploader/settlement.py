@@ -195,10 +195,6 @@ def tell(change: rows.Change) -> None:
         log.info("stored %s as %s", recording.path, change.stored.media_url)
     elif error is None:
         return
-    elif change.after in (_S.REJECTED, _S.DELETED):
-        log.critical("%s (%s) is %s: %s", recording.path, recording.sid, change.after.value, error.message)
-    elif change.after is _S.PARKED:
-        log.error("%s (%s) is parked: %s", recording.path, recording.sid, error.message)
     elif change.after is _S.WAITING:
         log.warning("%s (%s) waits for its next try: %s", recording.path, recording.sid, error.message)
     else:
