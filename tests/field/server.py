@@ -105,10 +105,10 @@ class FieldServer:
                 if (not operations or one.operation in operations) and status in {None, one.status}
             ]
 
-    def wait_until(self, so: Callable[[], object], *, seconds: float = 30.0) -> None:
-        """Until it is so after some answer."""
+    def await_answers(self, count: int, *, seconds: float) -> bool:
+        """Wait until there have been so many, at most so long; whether there were."""
         with self.changed:
-            assert self.changed.wait_for(so, timeout=seconds), f"not so; seen: {[e.operation for e in self.exchanges]}"
+            return self.changed.wait_for(lambda: len(self.exchanges) >= count, timeout=seconds)
 
     def _early(self, request: Request, read: ReadBody) -> bytes | None:
         exchange = read_exchange(request, ended=self._ended)

@@ -27,6 +27,16 @@ from tests.s3.fixtures import Bucket
 MIB = 1 << 20
 
 
+def write_finished(path: Path, size: int, *, seed: int | str | None = None, age: float = 60.0) -> bytes:
+    """A file of known bytes that was finished `age` seconds ago; gives them."""
+    content = random.Random(seed if seed is not None else str(path)).randbytes(size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    moment = time.time() - age
+    os.utime(path, (moment, moment))
+    return content
+
+
 @dataclass
 class SpoolFolder:
     """A spool under test."""
@@ -72,13 +82,8 @@ class SpoolFolder:
 
     def put(self, name: str, size: int = 1000, *, seed: int | None = None, age: float = 60.0) -> Path:
         """A file that was finished `age` seconds ago."""
-        content = random.Random(seed if seed is not None else name).randbytes(size)
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        moment = time.time() - age
-        os.utime(path, (moment, moment))
-        self.contents[name] = content
+        self.contents[name] = write_finished(path, size, seed=seed if seed is not None else name, age=age)
         return path
 
     def media(self) -> list[str]:

@@ -61,7 +61,7 @@ class FakeStore(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Quiet about a caller that has hung up: its traceback would stand in the output of some later test."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), (ConnectionError, EOFError)):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
@@ -194,7 +194,11 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(200, wire(MediaCompleted(media_url=url, size=proof.size, sha256=found)))
 
     def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise EOFError("the client ended within a body")
+        return body
 
     def _problem(self, status: int, code: str, *, offset: int | None = None) -> None:
         if "Content-Length" in self.headers and self.command == "POST" and status in {401, 503}:

@@ -1,0 +1,106 @@
+"""A spool of several accounts, each in a folder of its own and with a bucket of its own; the store is a fake."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recording_storage.domain.states import RecordingState
+from tests.field.server import FieldBucket
+from tests.uploader.spools import write_finished
+from tests.uploader_link.conftest import account_plan
+from tests.uploader_link.fake_store import FakeStore
+
+
+@dataclass
+class AccountSpool:
+    root: Path
+    store: FakeStore
+    buckets: dict[str, FieldBucket] = field(default_factory=dict)
+    """By account."""
+    contents: dict[str, bytes] = field(default_factory=dict)
+    """By name on the spool: FOLDER/FILE, where the folder is the account's sid."""
+
+    def __post_init__(self) -> None:
+        self.root.mkdir()
+        self.token_file.write_text(self.store.token)
+
+    @property
+    def token_file(self) -> Path:
+        return self.root.parent / "token"
+
+    def add(self, bucket: FieldBucket) -> str:
+        """An account whose recordings go to that bucket; gives its sid."""
+        account = f"AC{len(self.buckets):032x}"
+        self.buckets[account] = bucket
+        plan = account_plan(bucket=bucket.name)
+        (destination,) = plan.destinations.values()
+        there = destination.model_copy(update={"id": f"{len(self.buckets):032x}", "endpoint": bucket.server.endpoint})
+        products = {
+            name: product.model_copy(update={"destination_id": there.id}) for name, product in plan.products.items()
+        }
+        self.store.set_plan(
+            plan.model_copy(update={"account_sid": account, "destinations": {there.id: there}, "products": products})
+        )
+        return account
+
+    def put(self, account: str, name: str, size: int) -> None:
+        """A file that was finished a minute ago."""
+        path = f"{account}/{name}"
+        self.contents[path] = write_finished(self.root / path, size)
+
+    @contextmanager
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+        argv = [
+            sys.executable,
+            "-m",
+            "recording_storage.cli.main",
+            "uploader",
+            *("--spool", str(self.root), "--store", self.store.url, "--token-file", str(self.token_file)),
+            *("--account-from", "TopDirectory", "--settle", "0s", "--grace", "5s", "--log-level", "warning"),
+        ]
+        with (self.root.parent / "uploader.log").open("ab") as log:
+            child = subprocess.Popen(argv, stderr=log)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+            child.wait()
+
+    def released(self) -> set[str]:
+        """Names of those that the store knows to be released."""
+        return {one.file for one in self.store.recordings.values() if one.state is RecordingState.RELEASED}
+
+    def await_released(self, *, seconds: float) -> None:
+        """Wait until the store has heard that each is released."""
+        with self.store.changed:
+            if not self.store.changed.wait_for(lambda: self.released() == set(self.contents), timeout=seconds):
+                late = [one for one in self.store.recordings.values() if one.state is not RecordingState.RELEASED]
+                unheard = set(self.contents) - {one.file for one in self.store.recordings.values()}
+                log = (self.root.parent / "uploader.log").read_text(errors="replace")[-3000:]
+                raise AssertionError(f"not released: {late[:5]}, unheard of: {unheard}\n{log}")
+
+    def media(self) -> list[str]:
+        """Files that are left, but the uploader's own."""
+        return sorted(
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if path.is_file() and ".recording-storage" not in path.parts
+        )
+
+    def check_all_stored(self) -> None:
+        """Nothing lost, doubled or overwritten, nothing in another's bucket; no upload open; nothing left here."""
+        assert self.media() == []
+        assert self.released() == set(self.contents)
+        assert len(self.store.recordings) == len(self.contents), "told under two sids"
+        told = {one.file: one for one in self.store.recordings.values()}
+        for account, bucket in self.buckets.items():
+            mine = {name: content for name, content in self.contents.items() if name.startswith(f"{account}{os.sep}")}
+            stored = {told[name].media_url.partition(f"/{bucket.name}/")[2]: content for name, content in mine.items()}
+            assert {key: bucket.read(key) for key in bucket.objects} == stored
+            assert bucket.uploads() == []
