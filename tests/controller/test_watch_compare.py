@@ -84,8 +84,13 @@ def test_what_went_while_no_watch_was_open_is_told_with_the_next_list() -> None:
     assert tested.listed((Kind.SECRET, "here"), {OTHER: "3"}) == [OTHER]
 
 
-async def test_an_object_that_does_not_fit_its_crd_stops_nothing() -> None:
+async def test_an_object_that_does_not_fit_its_crd_is_worked_on_like_any_other() -> None:
     nothing: Any = None
-    tested = Operator(kube=nothing, namespaces=(), index=Index(), accounts=nothing, hash_key=HashKey(b"k" * 32))
-    meta = {"name": "default", "namespace": "here", "uid": "u1", "generation": 1, "resourceVersion": "1"}
-    tested.told(Kind.ACCOUNT, None, {"metadata": meta, "spec": {"deletionPolicy": "Nonsense"}})
+    index = Index()
+    tested = Operator(kube=nothing, namespaces=(), index=index, accounts=nothing, hash_key=HashKey(b"k" * 32))
+    for name, spec in (("odd", {"deletionPolicy": "Nonsense"}), ("default", {})):
+        meta = {"name": name, "namespace": "here", "uid": name, "generation": 1, "resourceVersion": "1"}
+        tested.told(Kind.ACCOUNT, None, {"metadata": meta, "spec": spec})
+    odd, default = (Key(Kind.ACCOUNT, "here", name) for name in ("odd", "default"))
+    assert {odd, default} <= set(index.keys())
+    assert {await tested._queue.get(), await tested._queue.get()} == {odd, default}

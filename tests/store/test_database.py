@@ -1,5 +1,8 @@
 """The database behaves the same, whichever it is."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -41,12 +44,62 @@ def test_migrating_again_changes_nothing(store: Store, account: NewAccount):
         assert session.get(Account, account.sid) is not None
 
 
+REPLICA = """
+import os, sys
+import sqlalchemy as sa
+from recording_storage.store.database.engine import Database
+from recording_storage.store.database.migrate import migrate
+
+done = []
+
+def tell(what):
+    done.append(what)
+    os.write(int(sys.argv[2]), f"{os.getpid()} {what}\\n".encode())
+
+def execute(_connection, _cursor, statement, parameters, *_):
+    if "begins" not in done and "alembic_version" in f"{statement} {parameters}":
+        tell("begins")
+        sys.stdin.read()
+
+def commit(_connection):
+    if done[-1] == "begins":
+        tell("ends")
+
+database = Database(sys.argv[1])
+sa.event.listen(database.engine, "before_cursor_execute", execute)
+sa.event.listen(database.engine, "commit", commit)
+tell("comes")
+migrate(database)
+database.close()
+"""
+"""A replica that tells when it first looks which tables there are, where it waits for the end of its input."""
+
+
 def test_replicas_that_start_at_once_migrate_one_after_another(database_url: str):
-    databases = [Database(database_url) for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate, databases))
-    for database in databases:
-        database.close()
+    readable, writable = os.pipe()
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-c", REPLICA, database_url, str(writable)], stdin=subprocess.PIPE, pass_fds=[writable]
+        )
+        for _ in range(3)
+    ]
+    os.close(writable)
+    try:
+        with os.fdopen(readable) as pipe:
+            told = [pipe.readline().split() for _ in range(len(replicas) + 1)]  # all have come, and one has begun
+            for replica in replicas:
+                assert replica.stdin is not None
+                replica.stdin.close()  # which ends the wait of whoever comes to it
+            told += [line.split() for line in pipe]
+        assert [replica.wait(30) for replica in replicas] == [0, 0, 0]
+    finally:
+        for replica in replicas:
+            replica.kill()
+            replica.wait()
+    work = [(who, what) for who, what in told if what != "comes"]
+    assert [what for _, what in work] == ["begins", "ends"] * len(replicas)
+    assert [who for who, _ in work[::2]] == [who for who, _ in work[1::2]]
+    assert len({who for who, _ in work}) == len(replicas)
 
 
 def test_a_newer_version_s_database_is_left_alone(store: Store):

@@ -11,6 +11,7 @@ from recording_storage.store.services.accounts import create_account
 from recording_storage.store.tokens import PREFIX, UnknownAccountError, create_token, find_token, token_hash
 from tests.store_internal.messages import batch, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body
+from tests.waiting import eventually
 
 
 def problem(answer: httpx.Response) -> Problem:
@@ -73,6 +74,10 @@ def test_a_message_has_a_limit(live_sqlite: Live, monkeypatch: pytest.MonkeyPatc
     assert problem(answer).code == "too_large"
 
 
+def access_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name.endswith("access")]
+
+
 def test_each_request_is_logged_without_what_is_secret(live_sqlite: Live, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="recording_storage.store.access")
     account = create_account(live_sqlite.store, friendly_name="a")
@@ -82,7 +87,11 @@ def test_each_request_is_logged_without_what_is_secret(live_sqlite: Live, caplog
     with live_sqlite.client() as http:
         http.delete(f"/accounts/{account.sid}/settings/voice/owner?owner=planted")
     httpx.get(f"{live_sqlite.listening.internal}/internal/v1/nothing%0Aplanted?planted", headers={"X": "planted"})
-    lines = [record.getMessage() for record in caplog.records if record.name.endswith("access")]
+
+    lines = eventually(
+        lambda: found if len(found := access_lines(caplog)) == 3 else [],
+        what="a line for each request: it is written after the answer has gone",
+    )
     assert [(line.split()[:3], line.split()[-1]) for line in lines[:2]] == [
         (["POST", "'/internal/v1/recordings:batch'", "200"], account.sid),
         (["DELETE", f"'/internal/v1/accounts/{account.sid}/settings/voice/owner'", "204"], "admin"),
