@@ -47,7 +47,7 @@ Odd = tuple[Action, Moment, frozenset[Operation], int]
 ODD: dict[str, Odd] = {
     "loses each third answer": (lose, Moment.ANSWER, WRITES, 3),
     "resets each fourth request before it does anything": (reset, Moment.BODY, ALL, 4),
-    "turns a bit of each third body": (corrupt, Moment.BODY, BODIES, 3),
+    "turns a bit of each twentieth body": (corrupt, Moment.BODY, BODIES, 20),
     "has no time for each second write": (refuse(503, "SlowDown"), Moment.BODY, WRITES, 2),
     "has weak ETags": (add_header("etag", lambda etag: f"W/{etag}"), Moment.ANSWER, BODIES, 1),
     "is as it should be": (lambda _: None, Moment.BODY, ALL, 1),

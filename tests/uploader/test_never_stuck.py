@@ -1,5 +1,6 @@
 """What nobody moves any more would be late, silently."""
 
+import json
 import os
 import sqlite3
 import threading
@@ -9,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.domain.object_key import KeyTemplateError
-from recording_storage.uploader import claims, doctor
+from recording_storage.uploader import doctor
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import eventually
 
 
 def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() -> None:
@@ -79,24 +80,20 @@ def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
         os.utime(path, (1.7e9, 1.7e9))
         gated.contents["a.wav"] = content
         running.uploader.intake.await_again("a.wav")
-        time.sleep(1.0)
+        scans = running.uploader.intake.scans
+        eventually(lambda: running.uploader.intake.scans >= scans + 2, what="one scan that began after the change")
         door.clear()
         running.await_states({"a.wav": "released"}, timeout=10)
     gated.check_all_stored()
 
 
-def test_a_key_that_is_too_long_does_not_hold_up_those_behind_it(
-    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = claims.Claims._key
-
-    def key(self, recording, lane):
-        if recording.path == "000.wav":
-            raise KeyTemplateError("too long")
-        return real(self, recording, lane)
-
-    monkeypatch.setattr(claims.Claims, "_key", key)
-    for number in range(150):
-        quick.put(f"{number:03}.wav", 10)
+def test_a_key_that_is_too_long_does_not_hold_up_those_behind_it(quick: SpoolFolder) -> None:
+    quick.write_config(policy=json.dumps({"keyTemplate": "{source_name}/" * 6 + "{recording_sid}{ext}"}))
+    long = f"{'0' * 200}.wav"
+    others = [f"{number:03}.wav" for number in range(1, 150)]
+    for name in (long, *others):
+        quick.put(name, 10)
     with quick.running() as running:
-        running.await_states({f"{n:03}.wav": "released" for n in range(1, 150)}, timeout=15)
+        found = running.await_states({long: "parked", **dict.fromkeys(others, "released")})
+        assert found[long].error is not None
+        assert "1024 bytes" in found[long].error.message
