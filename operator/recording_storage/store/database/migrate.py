@@ -33,6 +33,8 @@ def migrate(database: Database) -> None:
             if not database.is_sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_lock(:id)"), {"id": _LOCK})
                 connection.commit()
+            # On SQLite alembic would commit each step by itself, and let another process in between two.
+            connection.begin()
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
