@@ -56,8 +56,13 @@ def fitting(recording: Recording, wanted: str) -> tuple[dict[str, str], list[str
     """What is `wanted`, an `ObjectMetadata`, as far as it fits; and the names of the rest."""
     if wanted == ObjectMetadata.NONE:
         return {}, []
-    kept, left_out = {"recording-sid": recording.sid}, []
-    room = BUDGET - len("recording-sid") - len(recording.sid)
+    kept: dict[str, str] = {"recording-sid": recording.sid}
+    left_out: list[str] = []
+    if recording.account_sid not in ("", LOCAL_ACCOUNT):
+        kept["account-sid"] = recording.account_sid
+    if not recording.metadata:  # nothing more to say of most of many small ones
+        return kept, left_out
+    room = BUDGET - sum(len(name) + len(sid) for name, sid in kept.items())
     for name, text in _values(recording, wanted):
         size = len(name) + len(header_value(text))
         if size > room:
@@ -74,13 +79,8 @@ def fitting(recording: Recording, wanted: str) -> tuple[dict[str, str], list[str
 
 
 def _values(recording: Recording, wanted: str) -> Iterator[tuple[str, str]]:
-    if recording.account_sid not in ("", LOCAL_ACCOUNT):
-        yield "account-sid", recording.account_sid
-    metadata = recording.metadata
-    if not metadata:
-        return
     for name in (*_SIDS, "track_name") if wanted == ObjectMetadata.ALL else _SIDS:
-        if (value := metadata.get(name)) is not None:
+        if (value := recording.metadata.get(name)) is not None:
             yield name.replace("_", "-"), _text(value)
 
 

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,8 +36,7 @@ def chained(receipts: Iterable[Mapping[str, Any]], *, head: Head) -> tuple[list[
     seq, prev = head
     for receipt in receipts:
         seq += 1
-        line = {"v": VERSION, "seq": seq, "prev": prev, **receipt}
-        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
+        text = msgspec.json.encode({"v": VERSION, "seq": seq, "prev": prev, **receipt})  # thrice as fast as json's
         prev = hashlib.sha256(text).hexdigest()
         lines.append(text + b"\n")
     return lines, Head(seq, prev)
