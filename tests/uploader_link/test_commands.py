@@ -117,7 +117,7 @@ def test_retry_of_one_moves_that_one(served: Path):
     result = run("retry", "--spool", served, SIDS[S.PARKED], SIDS[S.STORED])
     assert result.exit_code == 0
     assert "1 recording will be tried again" in result.stdout
-    assert "left as it is, stored" in result.stdout
+    assert "left, it is stored" in result.stdout
     states = {item["sid"]: item["state"] for item in lines(run("recordings", "--spool", served, "--json"))}
     assert states[SIDS[S.PARKED]] == "found"
     assert states[SIDS[S.REJECTED]] == "rejected"

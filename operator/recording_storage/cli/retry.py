@@ -1,12 +1,16 @@
 """`recording-storage retry`: what is parked or rejected is tried again."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from recording_storage.cli.errors import WorkRemains
 from recording_storage.cli.spool_access import SpoolAccess, spool_option
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.sids import is_sid
+from recording_storage.terminal import printable
 
 
 @click.command(name="retry")
@@ -16,13 +20,15 @@ from recording_storage.domain.sids import is_sid
 def command(spool: Path, sids: tuple[str, ...], *, as_json: bool) -> None:
     """Try again what is parked or rejected: the given recordings, or all.
 
-    What waits for its next try, or is held, is tried at once. The wish is durable when the command returns, whether an
+    What waits for its next try is tried at once, too. A destination that is held is asked at once whether it works;
+    what is there for it goes on by itself when it does. The wish is durable when the command returns, whether an
     uploader runs or not.
 
-    JSON fields: running (an uploader is), retried and unmoved ([{sid, file, state}]), unknown (sids).
+    JSON fields: running (an uploader is), retried ([{sid, file, state}]), unmoved (the same with why, and remains: it
+    still has to be stored), unknown (sids).
 
     Exit codes: 0 done, also when there was nothing to retry; 1 failed; 2 a SID that this spool doesn't know (then
-    nothing is retried).
+    nothing is retried); 3 something is not tried now: its destination is held, or it waits for settings.
     """
     for sid in sids:
         if not is_sid(sid):
@@ -34,14 +40,21 @@ def command(spool: Path, sids: tuple[str, ...], *, as_json: bool) -> None:
         import json  # noqa: PLC0415 - not wanted by the other form
 
         click.echo(json.dumps(answer))
-        return
+    else:
+        _print(answer)
+    if any(item.get("remains") for item in answer["unmoved"]):
+        raise WorkRemains
+
+
+def _print(answer: Mapping[str, Any]) -> None:
     for item in answer["retried"]:
-        click.echo(f"{item['sid']}  {item['file']}")
+        click.echo(f"{item['sid']}  {printable(item['file'])}")
     for item in answer["unmoved"]:
-        click.echo(f"{item['sid']}  {item['file']}: left as it is, {item['state']}")
-    count = len(answer["retried"])
-    if not count:
-        click.echo("nothing to retry")
+        # an uploader of before says no reason
+        click.echo(f"{item['sid']}  {printable(item['file'])}: left, {printable(item.get('why', item['state']))}")
+    if not answer["retried"]:
+        left = len(answer["unmoved"])
+        click.echo(f"nothing is tried again, {counted(left, 'recording')} left" if left else "nothing to retry")
         return
     later = "" if answer["running"] else "; no uploader runs here, it happens when one does"
-    click.echo(f"{counted(count, 'recording')} will be tried again{later}")
+    click.echo(f"{counted(len(answer['retried']), 'recording')} will be tried again{later}")

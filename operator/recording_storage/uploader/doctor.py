@@ -48,7 +48,7 @@ FEW = MAX_CONCURRENCY
 LOOK_UP = 15.0
 """Seconds that a fresh look-up of a credential may take."""
 _PASSES = frozenset({FailureClass.TRANSIENT.value, FailureClass.THROTTLED.value})
-_WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
+WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
 
 
 class Scheduler(Protocol):
@@ -235,7 +235,7 @@ class Doctor:
             lane.probe_by(window_ends)
 
     def _schedule_probe(self, lane: Lane) -> None:
-        if lane.error is not None and lane.error.code in _WAITS_FOR_PLAN:
+        if lane.error is not None and lane.error.code in WAITS_FOR_PLAN:
             lane.probe_at = None  # only another plan can mend it
             return
         failures = lane.probes + 1

@@ -45,6 +45,11 @@ class IdleView:
         """See the port; committed when it returns."""
         return self._journal.run(lambda connection: moves.retry(connection, sids=sids, now=time.time()))
 
+    def obstacle(self, recording: Recording) -> str:
+        """Nobody knows how the destinations are."""
+        del recording
+        return ""
+
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
         return self._journal.run(rows.reasons)

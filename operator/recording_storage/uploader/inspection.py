@@ -84,14 +84,31 @@ class Inspection:
         return self._retried(self.view.retry(sids), named=sids)
 
     def _retried(self, moved: Sequence[str], *, named: Sequence[str]) -> Mapping[str, Any]:
+        """What will be tried, and what not although it was asked for, with the reason.
+
+        Where nothing is named, all that stands still was: what waits for its plan is looked for.
+        """
         shown = {recording.sid: recording for recording in self._named(list(dict.fromkeys([*moved, *named])))}
         done = frozenset(moved)
-        return {
-            "running": self.running,
-            "retried": [_brief(shown[sid]) for sid in moved if sid in shown],
-            "unmoved": [_brief(shown[sid]) for sid in named if sid not in done and sid in shown],
-            "unknown": [],
-        }
+        left = [shown[sid] for sid in named if sid not in done and sid in shown]
+        retried: list[Mapping[str, Any]] = []
+        unmoved = [_left(one) for one in (left if named else self._planless())]
+        for sid in moved:
+            if (recording := shown.get(sid)) is None:
+                continue
+            if obstacle := self.view.obstacle(recording):
+                unmoved.append(
+                    {**_brief(recording), "state": RecordingState.HELD.value, "why": obstacle, "remains": True}
+                )
+            else:
+                retried.append(_brief(recording))
+        return {"running": self.running, "retried": retried, "unmoved": unmoved, "unknown": []}
+
+    def _planless(self) -> Iterator[Recording]:
+        after = 0
+        while page := self.view.recordings(after=after, limit=PAGE, states=[RecordingState.WAITING]):
+            yield from (one for one in page if not one.pinned)
+            after = page[-1].id
 
     def _named(self, sids: Sequence[str]) -> Iterator[Recording]:
         for start in range(0, len(sids), PAGE):
@@ -220,6 +237,13 @@ def _reason(reason: StateReason) -> Mapping[str, Any]:
 
 def _brief(recording: Recording) -> Mapping[str, Any]:
     return {"sid": recording.sid, "file": recording.path, "state": recording.state.value}
+
+
+def _left(recording: Recording) -> Mapping[str, Any]:
+    """Why a retry leaves it as it is; what waits for something else than that is work that remains."""
+    waits = recording.state is RecordingState.WAITING
+    why = recording.error.message if waits and recording.error is not None else f"it is {recording.state.value}"
+    return {**_brief(recording), "why": why, "remains": waits}
 
 
 def _time(posix: float | None) -> str | None:

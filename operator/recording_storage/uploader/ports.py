@@ -187,6 +187,9 @@ class StateView(Protocol):
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
         """Try again what is parked or rejected (None: all of it; also what waits or is held); the sids that moved."""
 
+    def obstacle(self, recording: Recording) -> str:
+        """Why it is not tried now although somebody asked for that; empty where it is."""
+
     def status(self) -> Status: ...
 
     def reasons(self) -> Sequence[StateReason]:

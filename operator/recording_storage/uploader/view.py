@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.crew import MAX_CONCURRENCY
+from recording_storage.uploader.doctor import WAITS_FOR_PLAN
 from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.ports import DestinationStatus, Status
@@ -71,6 +72,14 @@ class EngineView:
             self._parts.reporter.wake()
         return moved
 
+    def obstacle(self, recording: Recording) -> str:
+        """See the port: its destination is held."""
+        lane = self._engine.lanes.get((recording.account_sid, recording.destination_id)) if recording.pinned else None
+        if lane is None or lane.state is not LaneState.HELD or lane.error is None:
+            return ""
+        mended = "its settings are mended" if lane.error.code in WAITS_FOR_PLAN else "it works, which is asked now"
+        return f"its destination is held until {mended} ({lane.error.code}: {lane.error.message})"
+
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
         return self._parts.journal.run(rows.reasons)
@@ -131,6 +140,11 @@ class StandbyView:
         """None that are ours."""
         del sids
         return []
+
+    def obstacle(self, recording: Recording) -> str:
+        """None that we know of."""
+        del recording
+        return ""
 
     def reasons(self) -> Sequence[StateReason]:
         """None that are ours."""
