@@ -31,6 +31,9 @@ def run(*arguments: str) -> tuple[int, str]:
         (["--metrics-listen", "nonsense"], "write HOST:PORT"),
         (["--token-file", "/nonexistent/token"], "does not exist"),
         (["--no-such-option"], "No such option"),
+        (["--renew-deadline", "15"], "shorter than the lease duration (15 s)"),
+        (["--retry-period", "10"], "shorter than the renew deadline (10 s)"),
+        (["--lease-duration", "0"], "--lease-duration"),
     ],
 )
 def test_wrong_use_exits_with_2(arguments: list[str], said: str) -> None:

@@ -10,7 +10,7 @@ from recording_storage.controller.events import Events
 from recording_storage.controller.index import Index, key_of
 from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import Document
-from recording_storage.controller.lease import DEADLINE, Lease
+from recording_storage.controller.lease import Lease, LeaseTimes
 from recording_storage.controller.reconcile import FINALIZER, Reconciler
 from recording_storage.controller.runtime import now
 from recording_storage.controller.verdicts import Streak
@@ -24,6 +24,9 @@ META = {
     "resourceVersion": "1",
     "finalizers": [FINALIZER],
 }
+
+
+DEADLINE = LeaseTimes().deadline
 
 
 class Clock:

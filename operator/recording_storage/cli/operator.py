@@ -64,6 +64,30 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Of several replicas only the leader works; off: only for one that is sure to be alone.",
 )
 @click.option(
+    "--lease-duration",
+    type=click.IntRange(1, 3600),
+    metavar="SECONDS",
+    default=15,
+    show_default=True,
+    help="A standby takes over from a leader that has not renewed the Lease for so long.",
+)
+@click.option(
+    "--renew-deadline",
+    type=click.FloatRange(0.5, 3600),
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    help="A leader that can't renew the Lease for so long ends; shorter than --lease-duration.",
+)
+@click.option(
+    "--retry-period",
+    type=click.FloatRange(0.1, 3600),
+    metavar="SECONDS",
+    default=2.0,
+    show_default=True,
+    help="Between renewals, and between a standby's looks; shorter than --renew-deadline.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -81,6 +105,9 @@ def command(  # noqa: PLR0917 - click passes them by name
     lease_namespace: str,
     *,
     leader_election: bool,
+    lease_duration: int,
+    renew_deadline: float,
+    retry_period: float,
     log_level: str,
 ) -> None:
     """Reconcile RecordingAccount, AwsCredential, PublicKey and RecordingSettings with the settings store.
@@ -90,10 +117,14 @@ def command(  # noqa: PLR0917 - click passes them by name
     Exit codes: 0 ended as asked, 1 failed (no cluster answers, no rights), 2 wrong use (no cluster
     is named).
     """
+    from recording_storage.controller.lease import LeaseTimes  # noqa: PLC0415 - with main, below
     from recording_storage.controller.main import Options, StartError, run  # noqa: PLC0415 - imports kopf: slow for --help
 
     if bool(store_url) != bool(internal_url):
         raise click.UsageError("--store-url and --internal-url belong together")
+    lease = LeaseTimes(duration=lease_duration, deadline=renew_deadline, retry=retry_period)
+    if fault := lease.fault():
+        raise click.UsageError(f"--lease-duration, --renew-deadline, --retry-period: {fault}")
     check_ca_file(ca_file)
     check_cluster(kubeconfig)
     _log_to_stderr(log_level)
@@ -107,6 +138,7 @@ def command(  # noqa: PLR0917 - click passes them by name
         metrics_listen=metrics_listen,
         lease_namespace=lease_namespace,
         leader_election=leader_election,
+        lease=lease,
     )
     try:
         run(options, say=lambda line: click.echo(f"recording-storage: {line}", err=True))

@@ -1,36 +1,63 @@
 """One active replica: a Lease of coordination.k8s.io, held by renewing it.
 
 A holder that has gone is noticed by its renewals staying away, by our own clock: clocks of two machines may differ.
-Standby to active takes at most `DURATION` + `RETRY` seconds, and no time at all when the holder ends in an orderly way.
+Standby to active takes at most `duration` + `retry` seconds, and no time at all when the holder ends in an orderly way.
+A renewal is one request: an API server that takes seconds for each answer must not cost us the Lease.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from recording_storage.controller.kube import Document, Kube, KubeError, lease_path
 
 logger = logging.getLogger(__name__)
 
-DURATION = 10.0
-"""Seconds without a renewal after which another replica may take the Lease."""
-DEADLINE = 7.0
-"""Seconds without a successful renewal after which the holder stops: before anyone else starts."""
-RETRY = 2.0
-"""Seconds between renewals, and between a standby's looks."""
+_SHARE = 0.75  # of the time that is left, for one attempt
 _MICRO = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTimes:
+    """All in seconds; what Kubernetes' own components have by default."""
+
+    duration: float = 15.0
+    """Without a renewal, after which another replica may take the Lease; whole seconds."""
+    deadline: float = 10.0
+    """Without a successful renewal, after which the holder stops: before anyone else starts."""
+    retry: float = 2.0
+    """Between renewals, and between a standby's looks."""
+
+    def fault(self) -> str:
+        """Why they don't go together; empty: they do."""
+        if not 0 < self.retry < self.deadline < self.duration:
+            return (
+                f"the retry period ({self.retry:g} s) must be shorter than the renew deadline ({self.deadline:g} s), "
+                f"and that shorter than the lease duration ({self.duration:g} s)"
+            )
+        return ""
 
 
 class Lease:
     def __init__(
-        self, kube: Kube, *, namespace: str, name: str, identity: str, clock: Callable[[], float] = time.monotonic
+        self,
+        kube: Kube,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        times: LeaseTimes | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
         self._namespace = namespace
         self._name = name
         self._identity = identity
+        self._times = times or LeaseTimes()
+        self._ours: Document | None = None  # as we have written it last
         self._clock = clock
         self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)  # the version of another's Lease, and since when
@@ -57,20 +84,28 @@ class Lease:
             if holder != told:
                 standing_by(holder)
                 told = holder
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(self._times.retry)
 
     async def keep(self) -> None:
         """Renews it for as long as that works; returns when it is lost."""
         while self._is_ours():
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(max(0.0, self._times.retry - (self._clock() - self._renewed)))
             started = self._clock()
+            left = self._times.deadline - (started - self._renewed)
             try:
-                async with asyncio.timeout(DEADLINE - (started - self._renewed)):
-                    if await self._try() != self._identity:
+                # Not all of it: a request that hangs must leave time for another one.
+                async with asyncio.timeout(_SHARE * left):
+                    if not await self._renew():
                         return
                 self._renewed = started
-            except (KubeError, TimeoutError) as error:
-                logger.warning("Lease %s/%s could not be renewed: %s", self._namespace, self._name, error)
+            except TimeoutError:
+                self._say("no answer in time")
+            except KubeError as error:
+                self._say(error)
+                await asyncio.sleep(self._times.retry)
+
+    def _say(self, what: object) -> None:
+        logger.warning("Lease %s/%s could not be renewed: %s", self._namespace, self._name, what)
 
     async def fence(self) -> None:
         """Stand before each write: returns at once while the Lease is surely ours, and else never.
@@ -92,7 +127,11 @@ class Lease:
             logger.info("Lease %s/%s is left to run out: %s", self._namespace, self._name, error)
 
     def _is_ours(self) -> bool:
-        return self._clock() - self._renewed < DEADLINE
+        return self._clock() - self._renewed < self._times.deadline
+
+    async def _renew(self) -> bool:
+        """Whether it is ours still; where somebody has touched it, that is looked at."""
+        return bool(self._ours and await self._write(self._ours)) or await self._try() == self._identity
 
     async def _try(self) -> str:
         """Who holds it after this try; empty when somebody was quicker."""
@@ -108,7 +147,7 @@ class Lease:
             version = lease["metadata"]["resourceVersion"]
             if version != self._seen[0]:
                 self._seen = (version, self._clock())
-            if self._clock() - self._seen[1] < float(spec.get("leaseDurationSeconds") or DURATION):
+            if self._clock() - self._seen[1] < float(spec.get("leaseDurationSeconds") or self._times.duration):
                 return str(holder)
         return await self._write(lease)
 
@@ -118,15 +157,16 @@ class Lease:
         if spec.get("holderIdentity") != self._identity:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + (1 if before else 0)
-        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(DURATION), "renewTime": now}
+        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(self._times.duration), "renewTime": now}
         metadata = (before or {}).get("metadata") or {"name": self._name, "namespace": self._namespace}
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         try:
             if before is None:
-                await self._kube.create(lease_path(self._namespace), lease)
+                self._ours = await self._kube.create(lease_path(self._namespace), lease)
             else:
-                await self._kube.replace(lease_path(self._namespace, self._name), lease)
+                self._ours = await self._kube.replace(lease_path(self._namespace, self._name), lease)
         except KubeError as error:
+            self._ours = None
             if error.conflict:
                 return ""
             raise

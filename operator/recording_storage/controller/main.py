@@ -9,7 +9,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from recording_storage.controller.identity import ClusterNotConfigured, Identity
 from recording_storage.controller.index import Index
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.kube import Kube, KubeError
-from recording_storage.controller.lease import Lease
+from recording_storage.controller.lease import Lease, LeaseTimes
 from recording_storage.controller.listing import list_all
+from recording_storage.controller.pauses import Pauses
 from recording_storage.controller.probes import Probes
 from recording_storage.controller.reconcile import Fence
 from recording_storage.controller.runtime import Operator, Pace, clock
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 LEASE_NAME = "recording-storage-operator"
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-_BUSY = 15.0
+_BUSY = 60.0
 """Seconds that an API server may say at the start that it is busy."""
 _BUSY_STATUS = frozenset({429, 500, 503})
 _NOT_FOUND, _FORBIDDEN, _UNAUTHORIZED = 404, 403, 401
@@ -57,6 +58,7 @@ class Options:
     metrics_listen: Address | None = None
     lease_namespace: str = ""
     leader_election: bool = True
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
 
 
 def run(options: Options, *, say: Callable[[str], None]) -> None:
@@ -140,7 +142,7 @@ class Process:
     async def _lead(self, kube: Kube, operate: Callable[[Fence], Coroutine[Any, Any, None]]) -> None:
         namespace = self._namespace()
         identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-        lease = Lease(kube, namespace=namespace, name=LEASE_NAME, identity=identity)
+        lease = Lease(kube, namespace=namespace, name=LEASE_NAME, identity=identity, times=self._options.lease)
         try:
             await lease.acquire(
                 standing_by=lambda holder: self._say(f"operator: standing by, {holder or 'nobody'} leads")
@@ -229,6 +231,7 @@ async def _check(kube: Kube, options: Options) -> None:
 
 async def _first_list(kube: Kube, options: Options) -> None:
     deadline = clock() + _BUSY
+    pauses = Pauses(longest=5.0)
     while True:
         try:
             await list_all(kube, options.namespaces)
@@ -236,7 +239,7 @@ async def _first_list(kube: Kube, options: Options) -> None:
             # An API server that has just started, or a CRD that has just come, answers so for a moment.
             if error.status not in _BUSY_STATUS or clock() > deadline:
                 raise
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(max(pauses.next(), error.retry_after or 0.0))
         else:
             return
 
