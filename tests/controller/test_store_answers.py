@@ -74,6 +74,27 @@ def test_a_field_of_another_kind_is_named_and_its_value_is_not(changes: dict[str
     assert "Quarantine" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("Thu, 01 Jan 2026 12:01:00 GMT", 60.0),
+        ("Thu, 01 Jan 2026 11:00:00 GMT", 0.0),
+        ("99999", 300.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_how_long_a_store_asks_to_be_left_alone_is_a_number_or_a_date_by_its_own_clock(
+    value: str, seconds: float | None
+) -> None:
+    answer = answering({"message": "busy"}, 503)
+    answer.headers.update({"Retry-After": value, "Date": "Thu, 01 Jan 2026 12:00:00 GMT"})
+    with pytest.raises(StoreUnavailable) as caught:
+        use("settings", answer)
+    assert caught.value.retry_after == seconds
+
+
 @pytest.mark.parametrize("item", [{}, {"sid": "CR1"}, {"sid": SID, "friendly_name": 7}, {"sid": SID[:-1] + "\n"}, 7])
 def test_an_item_that_is_none_spoils_its_page(item: object) -> None:
     meta = {"key": "credentials", "next_page_url": None}

@@ -36,4 +36,7 @@ def test_four_kinds_come_to_ready_and_the_store_has_what_they_say(world: World, 
     for kind, name in (("RecordingAccount", "default"), ("AwsCredential", "main"), ("RecordingSettings", "default")):
         metadata = world.get(kind, name)["metadata"]
         assert metadata["finalizers"] == ["recordingstorage.dev/store"]
+        of_status = [each for each in metadata["managedFields"] if each.get("subresource") == "status"]
+        managers = {each["manager"] for each in of_status}
+        assert managers == {"recording-storage-operator"}
         assert not metadata.get("annotations"), "nothing copies the spec into an annotation"

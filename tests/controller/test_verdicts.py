@@ -12,6 +12,7 @@ from recording_storage.controller.verdicts import (
     Verdict,
     Waiting,
     conditions_of,
+    jitter,
     pause,
 )
 from recording_storage.domain.conditions import ConditionType, Truth, true
@@ -52,6 +53,11 @@ def test_a_transient_failure_is_tried_soon_and_then_more_slowly() -> None:
 
 def test_what_the_other_side_asks_for_is_waited() -> None:
     assert pause(Transient("R", "m", retry_after=42.0), failures=1, interval=300) == 42
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.5, 1.0])
+def test_no_pause_becomes_shorter_by_chance(drawn: float) -> None:
+    assert 1.0 <= jitter(drawn) <= 1.2
 
 
 @pytest.mark.parametrize("count", [1, 5, 10_000])

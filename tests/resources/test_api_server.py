@@ -86,6 +86,17 @@ def test_a_condition_stands_only_once(kube: Kube, namespace: str, kind: type[Res
 
 
 @by_kind
+def test_two_managers_may_apply_the_same_manifest(kube: Kube, namespace: str, kind: type[Resource]) -> None:
+    """A default inside of what is one manager's as a whole would be a conflict for the other."""
+    document = changed(good(kind), SELECTED[kind.__name__])
+    path = kube.path(document, namespace=namespace)
+    for manager in ("kubectl", "argocd-controller", "kubectl"):
+        kube.request(
+            "PATCH", path, document, query={"fieldManager": manager}, content_type="application/apply-patch+yaml"
+        )
+
+
+@by_kind
 def test_columns_show_state_and_cause(kube: Kube, namespace: str, kind: type[Resource]) -> None:
     kube.create(good(kind), namespace=namespace)
     change = {"status": {"observedGeneration": 1, "conditions": [CONDITION]}}

@@ -9,6 +9,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 
 from recording_storage.controller.identity import UNAUTHORIZED, Identity
+from recording_storage.domain.retry_after import retry_after_of
 from recording_storage.domain.system_errors import plain_reason
 
 Document = dict[str, Any]
@@ -17,6 +18,8 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_MANAGED = "?fieldManager=recording-storage-operator"
+"""Who owns the fields that we write; without it, that is told by the client library's name."""
 _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
@@ -26,8 +29,10 @@ _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
 class KubeError(Exception):
     """The API server's refusal; `status` is HTTP's, 0 when it could not be reached."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(status, reason, message)
+        self.retry_after = retry_after
+        """Seconds that it asks to be left alone."""
         self.status = status
         self.reason = reason
         self.message = message
@@ -76,14 +81,14 @@ class Kube:
         return await self._call("GET", path, accept=accept, timeout=timeout)
 
     async def create(self, path: str, body: Document) -> Document:
-        return await self._call("POST", path, body=body)
+        return await self._call("POST", path + _MANAGED, body=body)
 
     async def replace(self, path: str, body: Document, *, timeout: float = _TIMEOUT) -> Document:  # noqa: ASYNC109
-        return await self._call("PUT", path, body=body, timeout=timeout)
+        return await self._call("PUT", path + _MANAGED, body=body, timeout=timeout)
 
     async def patch(self, path: str, body: Document) -> Document:
         """A merge patch."""
-        return await self._call("PATCH", path, body=body, content_type=MERGE_PATCH)
+        return await self._call("PATCH", path + _MANAGED, body=body, content_type=MERGE_PATCH)
 
     async def delete(self, path: str) -> None:
         """Deletes it; that it is gone already is fine."""
@@ -149,7 +154,8 @@ class Kube:
                 response = await self._once(method, host + path, headers=headers, body=body, timeout=timeout)
             self.identity.note(response.status)
             if response.status >= 300:  # noqa: PLR2004 - HTTP's successes end there
-                raise _refused(response.status, await _status_object(response))
+                answer = await _status_object(response)
+                raise _refused(response.status, answer, retry_after=retry_after_of(response.headers))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(0, "Unreachable", f"{host} can't be reached: {plain_reason(error)}") from error
         return response
@@ -181,8 +187,9 @@ async def _status_object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {"message": text[:200]}
 
 
-def _refused(status: int, answer: Mapping[str, Any]) -> KubeError:
-    return KubeError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
+def _refused(status: int, answer: Mapping[str, Any], *, retry_after: float | None = None) -> KubeError:
+    reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    return KubeError(status, reason, message, retry_after=retry_after)
 
 
 def secret_path(namespace: str, name: str = "") -> str:

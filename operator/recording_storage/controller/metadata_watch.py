@@ -34,8 +34,10 @@ class MetadataWatch:
 
     async def run(self) -> None:
         """Never returns."""
+        asked = 0.0  # seconds that the API server wants to be left alone
         while True:
-            pause = self._pauses.next()
+            pause = max(self._pauses.next(), asked)
+            asked = 0.0
             await asyncio.sleep(pause * random.uniform(1.0, 1.2))  # noqa: S311 - no secret
             try:
                 async with asyncio.timeout(None) as self._open:
@@ -44,6 +46,7 @@ class MetadataWatch:
                 self._version = ""
             except KubeError as error:
                 self._version = ""
+                asked = error.retry_after or 0.0
                 level = logging.DEBUG if error.expired else logging.WARNING
                 logger.log(level, "watching %ss: %s; trying again by itself", self._place[0], error)
             finally:

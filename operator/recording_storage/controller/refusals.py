@@ -75,7 +75,8 @@ def _invalid(error: KubeError, what: str) -> Verdict:
 
 
 def _away(error: KubeError, what: str) -> Verdict:
-    return Transient("ApiServerUnavailable", f"{what}: {error}; tried again by itself")
+    message = f"{what}: {error}; tried again by itself"
+    return Transient("ApiServerUnavailable", message, retry_after=error.retry_after)
 
 
 def _has(status: HTTPStatus, *words: str) -> Callable[[KubeError], bool]:

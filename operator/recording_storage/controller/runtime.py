@@ -27,7 +27,7 @@ from recording_storage.controller.listing import key_in, list_all, list_versions
 from recording_storage.controller.metadata_watch import MetadataWatch
 from recording_storage.controller.pauses import Pauses
 from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
-from recording_storage.controller.verdicts import Streak, Transient, pause
+from recording_storage.controller.verdicts import Streak, Transient, jitter, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import RecordingSettings, Resource
@@ -233,7 +233,8 @@ class Operator:
             log = logger.debug if error.conflict else logger.warning
             log("%s: %s; tried again by itself", key, error)
             failures = streak.count(f"API server: {error.status}")
-            self._again(key, pause(Transient("", ""), failures=failures, interval=60.0))
+            asked = Transient("", "", retry_after=error.retry_after)
+            self._again(key, pause(asked, failures=failures, interval=60.0))
             return
         except Exception:
             # A defect of ours must not end the care for all other objects; it is loud, counted and tried again.
@@ -248,7 +249,7 @@ class Operator:
             self._again(key, outcome.after)
 
     def _again(self, key: Key, after: float) -> None:
-        self._queue.add(key, after=after * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
+        self._queue.add(key, after=after * jitter(random.random()))  # noqa: S311 - no secret
 
     async def _compare_forever(self) -> None:
         """A watch that has silently died is found by comparing; what it missed is made up for."""

@@ -8,6 +8,7 @@ import httpx
 
 from recording_storage.controller import metrics
 from recording_storage.controller.store_errors import StoreUnavailable, unreachable
+from recording_storage.domain.retry_after import retry_after_of
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer: a page of a hundred items takes some 40 KB, settings with a bundle of certificates 150 KB."""
@@ -18,8 +19,8 @@ LONGEST = 30.0
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     status: int
-    retry_after: str = ""
-    """The header of that name, as it was sent."""
+    retry_after: float | None = None
+    """Seconds that the store asks to be left alone."""
     content: bytes = field(default=b"", repr=False)
 
     @property
@@ -55,7 +56,7 @@ async def call(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
         raise unreachable(error, where=where) from error
-    return Answer(status=response.status_code, retry_after=response.headers.get("Retry-After", ""), content=content)
+    return Answer(status=response.status_code, retry_after=retry_after_of(response.headers), content=content)
 
 
 async def _bounded(response: httpx.Response, *, where: str) -> bytes:

@@ -37,7 +37,7 @@ class StoreRefused(StoreFailure):
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMEOUT, _THROTTLED, _SERVER = 401, 403, 404, 408, 429, 500
 
 
-def failure_of(status: int, *, where: str, code: str, message: str, retry_after: str) -> StoreFailure:
+def failure_of(status: int, *, where: str, code: str, message: str, retry_after: float | None) -> StoreFailure:
     """The failure that an answer stands for.
 
     Args:
@@ -45,7 +45,7 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
         where: the store, for people.
         code: the API's own code.
         message: the API's own words.
-        retry_after: the header of that name.
+        retry_after: seconds that it asks to be left alone.
     """
     said = message or f"HTTP {status}"
     if status == _UNAUTHORIZED:
@@ -53,7 +53,7 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
     if status == _NOT_FOUND:
         return StoreNotFound(said, status=status, code=code)
     if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
-        pause = _seconds(retry_after)
+        pause = min(retry_after, _RETRY_AFTER_LIMIT) if retry_after is not None else None
         return StoreUnavailable(f"{where} answers {status}: {said}", status=status, code=code, retry_after=pause)
     return StoreRefused(said, status=status, code=code)
 
@@ -61,7 +61,3 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
 def unreachable(error: httpx.HTTPError | httpx.InvalidURL, *, where: str) -> StoreUnavailable:
     """Of a transport error: no answer came, or not all of it."""
     return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}")
-
-
-def _seconds(text: str) -> float | None:
-    return min(float(text), _RETRY_AFTER_LIMIT) if text.isascii() and text.isdigit() else None

@@ -162,6 +162,17 @@ class Streak:
         return self._length
 
 
+def jitter(drawn: float) -> float:
+    """By what a pause is lengthened, so that many that failed at once don't come back at once.
+
+    It is never shortened: who says Retry-After means it.
+
+    Args:
+        drawn: from 0 to 1.
+    """
+    return 1.0 + 0.2 * drawn
+
+
 _STALLED_FIRST, _TRANSIENT_FIRST, _TRANSIENT_LONGEST = 2.0, 0.5, 30.0
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from recording_storage.domain.retry_after import http_date, retry_after_of
+
 
 class FailureClass(StrEnum):
     """The decision that a failure carries; one for each way to go on."""
@@ -305,7 +307,6 @@ _REGION_CODES = frozenset(
     }
 )
 _UNCERTAIN_STATUS = frozenset({408, 500, 502, 503, 504})
-_MAX_RETRY_AFTER = 24 * 3600.0
 
 
 def classify(
@@ -332,9 +333,9 @@ def classify(
         kind = FailureClass.REGION
     return Verdict(
         kind=kind,
-        retry_after=_retry_after(headers),
+        retry_after=retry_after_of(headers),
         region=region,
-        server_date=_http_date(headers.get("date", "")),
+        server_date=http_date(headers.get("date", "")),
         uncertain=kind is FailureClass.TRANSIENT and (status in _UNCERTAIN_STATUS or status < 300),  # noqa: PLR2004
         capability=capability,
     )
@@ -376,27 +377,3 @@ def _region(headers: Mapping[str, str], message: str) -> str | None:
         found = re.search(r"expecting '([^']+)'", message)
         named = found.group(1) if found else ""
     return named if _REGION.fullmatch(named) else None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; the header has them as a number, or as a date to be compared with the answer's own."""
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _MAX_RETRY_AFTER)
-    until, now = _http_date(text), _http_date(headers.get("date", ""))
-    if until is None or now is None:
-        return None
-    return min(max(until - now, 0.0), _MAX_RETRY_AFTER)
-
-
-def _http_date(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and a package of its own to load
-
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -34,9 +34,9 @@ class KeyPairSecretRef(Part):
     name: ObjectName
     """Name of the Secret."""
     access_key_id_key: DataKey = "accessKeyId"
-    """The Secret's key that holds the access key id."""
+    """The Secret's key that holds the access key id; accessKeyId if not given."""
     secret_access_key_key: DataKey = "secretAccessKey"  # noqa: S105 - the name of a key, not its value
-    """The Secret's key that holds the secret access key."""
+    """The Secret's key that holds the secret access key; secretAccessKey if not given."""
 
 
 class StaticKeys(Part):

@@ -49,6 +49,8 @@ def _inline(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema
     for name in ("items", "additionalProperties"):
         if isinstance(result.get(name), dict):
             result[name] = _inline(result[name], definitions)
+    if "atomic" in (result.get("x-kubernetes-map-type"), result.get("x-kubernetes-list-type")):
+        result = {key: _without_defaults(each) for key, each in result.items()}
     return {key: result[key] for key in sorted(result, key=_place)}
 
 
@@ -65,6 +67,17 @@ def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schem
     rules = [*merged.get(VALIDATIONS, []), *own.get(VALIDATIONS, [])]
     merged |= own
     return merged | ({VALIDATIONS: rules} if rules else {})
+
+
+def _without_defaults(value: Any) -> Any:
+    """Of what lies inside of an atomic value, which is one manager's as a whole.
+
+    A default would become that manager's, too, and the same manifest from a second one, without it, a conflict. The
+    models have these defaults for themselves.
+    """
+    if isinstance(value, dict):
+        return {key: _without_defaults(each) for key, each in value.items() if key != "default"}
+    return [_without_defaults(each) for each in value] if isinstance(value, list) else value
 
 
 def _without_nulls(value: Any) -> Any:

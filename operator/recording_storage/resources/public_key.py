@@ -50,7 +50,7 @@ class ConfigMapKeyRef(Part):
     name: ObjectName
     """Name of the ConfigMap."""
     key: DataKey = "public.pem"
-    """The ConfigMap's key that holds the PEM."""
+    """The ConfigMap's key that holds the PEM; public.pem if not given."""
 
 
 class KeySource(Part):

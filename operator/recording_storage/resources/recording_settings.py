@@ -55,7 +55,7 @@ class CaBundleRef(Part):
     name: ObjectName
     """Name of the ConfigMap."""
     key: DataKey = "ca.crt"
-    """The ConfigMap's key that holds the certificates as PEM."""
+    """The ConfigMap's key that holds the certificates as PEM; ca.crt if not given."""
 
 
 class ServerSideEncryptionSpec(Part):
