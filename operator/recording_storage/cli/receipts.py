@@ -35,8 +35,8 @@ def verify(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Check that no receipt was changed, removed or put in: each line has the SHA-256 of the line before.
 
     Several files are checked as one, in the order given; receipts-*.jsonl receipts.jsonl is the right one.
-    Lines from before the chain are counted. That the last lines were cut off does not show in the files: keep the
-    last seq and SHA-256 that this prints, and compare.
+    Lines from before the chain are counted. That the last lines were cut off, or the very last one changed, does
+    not show in the files: keep the last seq and SHA-256 that this prints, and compare.
 
     JSON fields: ok, receipts (in the chain), older (lines from before it), first_seq and last_seq, last_sha256 (of the
     last line), begins ({file, line} of the chain's first line, or null), continues (true: it goes on from a line that

@@ -1,7 +1,7 @@
 """The chain of receipts: each line names its number and the SHA-256 of the line before, so that a change shows.
 
-It shows what was changed, removed or put in between; not that the last lines were cut off: for that, keep the newest
-`seq` and hash that a check has printed.
+It shows what was changed, removed or put in between; not that the last lines were cut off, or the very last one
+changed: for that, keep the newest `seq` and hash that a check has printed.
 """
 
 from __future__ import annotations
