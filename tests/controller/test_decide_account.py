@@ -14,6 +14,7 @@ from recording_storage.controller.account import (
     Proof,
     Unbind,
     WriteKeySecret,
+    changes,
     decide,
     decide_deletion,
 )
@@ -120,9 +121,17 @@ def test_a_remote_account_needs_its_secret_and_binds_nothing() -> None:
 
 
 def test_another_account_than_before_is_told_loudly() -> None:
-    decision = decide(account(status={"accountSid": OTHER}), opened())
-    assert decision.notes[0].warning
-    assert decision.status["accountSid"] == AC
+    before, after = account(status={"accountSid": OTHER}), account(status={"accountSid": AC})
+    (note,) = changes(before, after)
+    assert (note.reason, note.warning) == ("AccountReplaced", True)
+    assert OTHER in note.message
+    assert decide(before, opened()).status["accountSid"] == AC
+
+
+def test_an_account_is_told_once() -> None:
+    none, there = account(), account(status={"accountSid": AC})
+    assert [note.reason for note in changes(none, there)] == ["AccountReady"]
+    assert changes(there, there) == changes(none, none) == ()
 
 
 def test_a_failure_to_look_decides_nothing() -> None:

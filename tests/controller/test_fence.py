@@ -76,6 +76,10 @@ class Stopped:
         self.acted.append(action)
         self._clock.time += self._seconds if self._while == "acting" else 0
 
+    def changes(self, before: Any, after: Any) -> tuple[()]:
+        del before, after
+        return ()
+
     def suspended(self, resource: Any) -> bool:
         del resource
         return False

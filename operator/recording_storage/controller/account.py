@@ -118,7 +118,6 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
         "externalId": account.metadata.uid if observed.proof is Proof.EXTERNAL_ID else None,
         "boundNamespaces": [{"name": each.name, "uid": each.uid} for each in _sorted(observed.namespaces)],
     }
-    notes: list[Note] = []
     actions: list[Action] = []
     if _needs_secret(observed):
         actions.append(WriteKeySecret(observed.key))
@@ -133,11 +132,6 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
             for each in _sorted(observed.bound)
             if each not in observed.namespaces and each.uid in before
         ]
-    if account.status.account_sid not in {None, sid}:
-        message = f"the store has another account for this resource now: {sid} instead of {account.status.account_sid}"
-        notes.append(Note(reason="AccountReplaced", message=message, warning=True))
-    elif account.status.account_sid is None:
-        notes.append(Note(reason="AccountReady", message=f"account {sid} is usable from here"))
     if actions:
         return Decision(actions=tuple(actions), status={"accountSid": sid})
     names = ", ".join(each.name for each in _sorted(observed.namespaces)) or "none"
@@ -146,8 +140,21 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
         status=status,
         conditions=(_resolved(account, observed), true(SYNCED, "Synced", message)),
         message=message,
-        notes=tuple(notes),
     )
+
+
+def changes(before: RecordingAccount, after: RecordingAccount) -> tuple[Note, ...]:
+    """What is to be told of a look that has led from one status to another."""
+    old, new = before.status.account_sid, after.status.account_sid
+    if new in {None, old}:
+        return ()
+    if old is None:
+        return (Note(reason="AccountReady", message=f"account {new} is usable from here"),)
+    message = (
+        f"the store has another account for this resource now: {new} instead of {old}. What was recorded for {old} "
+        "stays with that one; see that its store is the right one"
+    )
+    return (Note(reason="AccountReplaced", message=message, warning=True),)
 
 
 def decide_deletion(account: RecordingAccount, observed: Observed) -> Decision[Action]:

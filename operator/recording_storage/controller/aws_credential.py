@@ -10,7 +10,7 @@ from datetime import datetime
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, told_of_item
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import AwsCredential
@@ -100,7 +100,6 @@ def decide(credential: AwsCredential, observed: Observed) -> Decision[Action]:  
         "pendingSecretVersion": None,
         "retiring": _retiring(_still_there(credential, sids, but=wanted.sid)),
     }
-    notes = () if status.sid else (Note(reason="Created", message=f"the store has the key pair as {wanted.sid}"),)
     if retired := _retire(credential, observed, heir=wanted.sid):
         return Decision(actions=retired, status=fields, conditions=(resolved,))
     message = f"the store has the key pair as {wanted.sid}"
@@ -108,9 +107,15 @@ def decide(credential: AwsCredential, observed: Observed) -> Decision[Action]:  
         status=fields,
         conditions=(resolved, true(SYNCED, "Synced", message)),
         message=message,
-        notes=notes,
         again_after=_LOOK_AGAIN if fields["retiring"] else None,
     )
+
+
+def changes(before: AwsCredential, after: AwsCredential) -> tuple[Note, ...]:
+    """What is to be told of a look that has led from one status to another; a rotation is told when it is done."""
+    old, new = before.status, after.status
+    rotated = old.sid is not None and old.secret_version != new.secret_version
+    return () if rotated else told_of_item(old.sid, new.sid)
 
 
 def decide_deletion(credential: AwsCredential, observed: Observed) -> Decision[Action]:

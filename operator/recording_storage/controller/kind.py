@@ -2,7 +2,7 @@
 
 from typing import Generic, Protocol, TypeVar
 
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.decision import Decision, Note
 from recording_storage.resources import Resource
 
 R_contra = TypeVar("R_contra", bound=Resource, contravariant=True)
@@ -18,6 +18,10 @@ class Reconciled(Protocol, Generic[R_contra, O, A]):
     def decide(self, resource: R_contra, observed: O) -> Decision[A]: ...
 
     def decide_deletion(self, resource: R_contra, observed: O) -> Decision[A]: ...
+
+    def changes(self, before: R_contra, after: R_contra) -> tuple[Note, ...]:
+        """What is to be told of a look, by the status that the object had and the one that it has got."""
+        ...
 
     async def act(self, resource: R_contra, action: A) -> None: ...
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, told_of_item
 from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Verdict
 from recording_storage.domain.conditions import ConditionType, true
 from recording_storage.resources import PublicKey
@@ -67,11 +67,15 @@ def decide(key: PublicKey, observed: Observed) -> Decision[Action]:  # noqa: PLR
         return Decision(actions=(Rename(wanted.sid, observed.name),), conditions=(resolved,))
     status: dict[str, Any] = {"sid": wanted.sid, "fingerprint": observed.pem.fingerprint}
     message = f"the store has the key as {wanted.sid}"
-    notes = () if key.status.sid else (Note(reason="Created", message=message),)
     doubles = {item.sid for item in observed.items if belongs(item, observed.tag)} - {wanted.sid} - observed.in_settings
     if doubles:
         return Decision(actions=tuple(Delete(sid) for sid in sorted(doubles)), status=status, conditions=(resolved,))
-    return Decision(status=status, conditions=(resolved, true(SYNCED, "Synced", message)), message=message, notes=notes)
+    return Decision(status=status, conditions=(resolved, true(SYNCED, "Synced", message)), message=message)
+
+
+def changes(before: PublicKey, after: PublicKey) -> tuple[Note, ...]:
+    """What is to be told of a look that has led from one status to another."""
+    return told_of_item(before.status.sid, after.status.sid)
 
 
 def decide_deletion(key: PublicKey, observed: Observed) -> Decision[Action]:

@@ -154,6 +154,8 @@ class Reconciler:
         interval = kind.interval(resource)
         conditions = conditions_of(verdict, decision.conditions, ready_message=decision.message)
         await self._write_status(before, resource, conditions)
+        for note in kind.changes(before, resource):
+            self._events.tell(before, note)
         self._tell_verdict(before, verdict)
         after = pause(verdict, failures=streak.count(verdict.reason) if verdict else 0, interval=interval)
         if decision.again_after is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recording_storage.controller.decision import Note
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.store_answers import StoredItem
 from recording_storage.controller.verdicts import InUse, UsedBy, Verdict
@@ -37,6 +38,16 @@ class Rename:
 @dataclass(frozen=True)
 class Delete:
     sid: str
+
+
+def told_of_item(old: str | None, new: str | None) -> tuple[Note, ...]:
+    """Of an object whose item at the store was `old`, and is `new`."""
+    if new in {None, old}:
+        return ()
+    if old is None:
+        return (Note(reason="Created", message=f"the store has it as {new}"),)
+    message = f"the store had no {old} any more, and has it as {new} now"
+    return (Note(reason="Recreated", message=message, warning=True),)
 
 
 def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: str) -> Verdict:

@@ -18,7 +18,7 @@ from recording_storage.controller.account import (
     WriteKeySecret,
 )
 from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict, takes_auth_token
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.index import Index, key_of
 from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError, secret_path
 from recording_storage.controller.public_store import ApiKey
@@ -52,6 +52,9 @@ class AccountKind:
 
     def decide(self, resource: RecordingAccount, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
+
+    def changes(self, before: RecordingAccount, after: RecordingAccount) -> tuple[Note, ...]:
+        return decisions.changes(before, after)
 
     def decide_deletion(self, resource: RecordingAccount, observed: Observed) -> Decision[Action]:
         return decisions.decide_deletion(resource, observed)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from recording_storage.controller import aws_credential as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
 from recording_storage.controller.aws_credential import Action, Create, KeyPair, Observed, Refusal, Replace
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.effects.stored_item import StoredItemKind, unusable
 from recording_storage.controller.effects.usage import live_uploaders, sids_in_settings
 from recording_storage.controller.hash_key import HashKey
@@ -33,6 +33,9 @@ class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
 
     def decide(self, resource: AwsCredential, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
+
+    def changes(self, before: AwsCredential, after: AwsCredential) -> tuple[Note, ...]:
+        return decisions.changes(before, after)
 
     def decide_deletion(self, resource: AwsCredential, observed: Observed) -> Decision[Action]:
         return decisions.decide_deletion(resource, observed)

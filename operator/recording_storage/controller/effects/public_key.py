@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from recording_storage.controller import public_key as decisions
 from recording_storage.controller.accounts import Access, public_verdict
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.effects.stored_item import StoredItemKind, unusable
 from recording_storage.controller.effects.usage import sids_in_settings, spools_behind
 from recording_storage.controller.public_key import Action, Create, Observed, Pem
@@ -26,6 +26,9 @@ class PublicKeyKind(StoredItemKind[PublicKey, Observed, Action]):
 
     def decide(self, resource: PublicKey, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
+
+    def changes(self, before: PublicKey, after: PublicKey) -> tuple[Note, ...]:
+        return decisions.changes(before, after)
 
     def decide_deletion(self, resource: PublicKey, observed: Observed) -> Decision[Action]:
         return decisions.decide_deletion(resource, observed)

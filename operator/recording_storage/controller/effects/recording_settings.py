@@ -7,7 +7,7 @@ from typing import Any
 
 from recording_storage.controller import recording_settings as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.desired_settings import References, differences
 from recording_storage.controller.effects.usage import live_uploaders, products
 from recording_storage.controller.index import Index, account_key
@@ -69,6 +69,11 @@ class SettingsKind:
 
     def decide(self, resource: RecordingSettings, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
+
+    def changes(self, before: RecordingSettings, after: RecordingSettings) -> tuple[Note, ...]:
+        """None: what is set at the store is told when it is done."""
+        del before, after
+        return ()
 
     def decide_deletion(self, resource: RecordingSettings, observed: Observed) -> Decision[Action]:
         return decisions.decide_deletion(resource, observed)

@@ -37,6 +37,10 @@ class UnreadKind:
         )
         return Decision(verdict=verdict)
 
+    def changes(self, before: Unread, after: Unread) -> tuple[Note, ...]:
+        del before, after
+        return ()
+
     def decide_deletion(self, resource: Unread, observed: tuple[str, ...]) -> Decision[None]:
         if observed:
             names = ", ".join(observed[:5]) + (", …" if len(observed) > 5 else "")  # noqa: PLR2004
