@@ -19,6 +19,8 @@ EVENTS = {
     "back": lambda seen, _: seen.moved("y", "x", NOW, now=5.0, ours=True),
     "remove": lambda seen, path: seen.removed(path),
     "lost": lambda seen, _: seen.lost(),
+    "write": lambda seen, path: seen.modified(path),
+    "create-and-lose": lambda seen, path: seen.created(path, None),
 }
 
 
@@ -46,6 +48,8 @@ CLOSED = {
     "linked, then closed by its first name": "createy openy create removey write-closey",
     "a name comes again while its last file is open": "create open remove create open write-close write-close",
     "closed after events were lost": "create open lost write-close",
+    "two opens became one event, and the second has written": "create open write-close write write-close",
+    "linked, its first name was gone at once": "create-and-losey openy create removey write-closey",
 }
 NOT_CLOSED = {
     "open": "create open",
@@ -60,6 +64,8 @@ NOT_CLOSED = {
     "linked while it is open": "createy openy create removey",
     "a name comes again while its last file is open": "create open remove create open write-close",
     "events were lost": "create open write-close lost",
+    "two opens became one event, and the second writes": "create open write-close write",
+    "linked while it is open, its first name was gone at once": "create-and-losey openy create removey",
     "events were lost while it was open": "createy openy move lost",
     "what we put back": "createy openy back",
     "nothing was seen": "",

@@ -69,7 +69,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--settle",
     type=Duration(),
-    help="Time without a change before a file counts as finished.  [default: the --config file's, else 5s]",
+    help="Time since a file was last changed, closed or renamed.  [default: the --config file's, else 5s]",
 )
 @click.option(
     "--completion",

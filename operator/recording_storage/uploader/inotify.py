@@ -22,16 +22,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLOSE_WRITE, CLOSE_NOWRITE, OPEN, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200
+MODIFY, CLOSE_WRITE, CLOSE_NOWRITE, OPEN, MOVED_FROM, MOVED_TO, CREATE, DELETE = (
+    0x2,
+    0x8,
+    0x10,
+    0x20,
+    0x40,
+    0x80,
+    0x100,
+    0x200,
+)
 IS_DIR = 0x40000000
 _OVERFLOW, _IGNORED, _ONLY_DIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x01000000, 0x02000000
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | _ONLY_DIR | _DONT_FOLLOW
-_OPENS = OPEN | CLOSE_NOWRITE | DELETE
+_OPENS = OPEN | CLOSE_NOWRITE | DELETE | MODIFY  # what was written between two opens keeps them from becoming one
 _HEAD = struct.Struct("iIII")
 _GATHER = 0.01
 """Seconds in which events gather: a thousand files come and go at once, and waking up costs more than reading them."""
 _AT_ONCE = 0.1
-"""Seconds after a folder has come in which they don't: what is made in the next is seen only once that is watched."""
+"""Seconds in which they don't after a folder has come, or a file been opened where that is counted: what is made in a
+folder is seen only once that is watched, and two opens that are read together may have become one."""
 
 
 class Event(NamedTuple):
@@ -69,7 +79,7 @@ class Watch:
         self._folders: dict[int, tuple[str, bool]] = {}
         self._folders_lock = threading.Lock()
         self._reading = threading.RLock()
-        self._folder_came_at = 0.0
+        self._hurry_until = 0.0
         self._warned = False
         self._closed = False
         self._stop_read, self._stop_write = os.pipe()
@@ -136,8 +146,7 @@ class Watch:
         while True:
             poll.poll()
             self.drain()
-            hurry = time.monotonic() - self._folder_came_at < _AT_ONCE
-            if stop.poll(0 if hurry else _GATHER * 1000):
+            if stop.poll(0 if time.monotonic() < self._hurry_until else _GATHER * 1000):
                 return
 
     def _read(self, data: bytes) -> None:
@@ -157,8 +166,8 @@ class Watch:
             folder, opens = self._folders.get(number) or self._just_added(number)
             if folder is None or not name:
                 continue
-            if mask & IS_DIR:
-                self._folder_came_at = time.monotonic()
+            if mask & IS_DIR or (opens and mask & (CREATE | OPEN)):
+                self._hurry_until = time.monotonic() + _AT_ONCE
             elif not opens and name.startswith("."):
                 continue  # no recording's name: what a release moves aside, say
             self._take(Event(f"{folder}/{name}" if folder else name, mask, cookie, opens))

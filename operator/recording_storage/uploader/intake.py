@@ -231,6 +231,8 @@ class Intake:
     def scan(self) -> float | None:
         """One walk over everything; seconds to wait before the next when nothing could be taken."""
         gone = self._growing.paths()
+        with self._lock:
+            self._hinted = set()  # the walk comes by all of them
         self._file_systems.ask_again()
         batch: list[FoundFile] = []
         full = FIRST

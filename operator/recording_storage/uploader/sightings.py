@@ -11,8 +11,8 @@ they are closed soon, and then they are matched.
   open before has closed it.
 - A file that is renamed or linked into place is finished by its recorder's word, unless an open of it is unmatched.
 - Equal events that stand side by side in the kernel's queue become one. Two closes that became one leave an open
-  unmatched: the file is told, and not taken. Two opens that became one would hide a writer; they are read as soon as
-  they come, so both must have come within a moment, and nothing else in between.
+  unmatched: the file is told, and not taken. Two opens that became one hide a writer: until he writes, which voids the
+  proof. They must have come before the first was read, and nothing else in the spool in between, not even a write.
 - Where events were lost, no close is proof of anything.
 """
 
@@ -53,6 +53,8 @@ class _Seen:
     """Nobody has had it open whose open was not seen."""
     created: bool = False
     """It has come into being and nobody has opened it since: it was linked into place."""
+    maybe: list[_Seen] = field(default_factory=list)
+    """Then: it may be one of these, which were open and had lost their names."""
     proof: Identity | None = None
     """What it was when it was closed, or came."""
     moved_in: bool = False
@@ -69,6 +71,8 @@ class Sightings:
         self._by_path: dict[str, _Seen] = {}
         self._by_inode: dict[int, _Seen] = {}
         """Those that may get a further name."""
+        self._lost_names: dict[str, _Seen] = {}
+        """Of which that can't be told: they had lost their name before it was looked at."""
 
     def of(self, path: str, identity: Identity, *, links: int = 1) -> Sighting:
         """What is known of the file that has this name, this identity and so many names in all."""
@@ -81,6 +85,7 @@ class Sightings:
                 proof is not None  # its time may have been set since then
                 and (proof.inode, proof.size) == (identity.inode, identity.size)
                 and not seen.opened
+                and not any(one.opened for one in seen.maybe)
             )
             # whoever opens it by a name that is not known here is not seen
             closed = holds and links <= len(seen.names)
@@ -116,10 +121,13 @@ class Sightings:
             seen = self._new(path)
             # who still has a file of that name open that is gone will close it under this name
             seen.opened = before.opened if before is not None else 0
-            seen.all_known = seen.created = seen.moved_in = True
-            seen.proof = identity
+            seen.all_known = seen.created = True
+            seen.proof, seen.moved_in = identity, identity is not None
+            seen.maybe = self._nameless(path)
             if identity is not None:
                 self._know(seen, identity.inode)
+            else:
+                self._lost_names[path] = seen
 
     def opened(self, path: str, *, unnamed: int | None = None) -> None:
         """Somebody has opened it; `unnamed` is the inode of a file without a name (O_TMPFILE)."""
@@ -129,7 +137,7 @@ class Sightings:
                 self._know(seen, unnamed)
             if seen.created:
                 seen.created = seen.moved_in = False
-                seen.proof = None
+                seen.proof, seen.maybe = None, []
             seen.opened += 1
 
     def closed(self, path: str, look: Callable[[str], Identity | None], *, now: float) -> None:
@@ -145,11 +153,19 @@ class Sightings:
             if identity is None:  # a name that is gone; another of the file's may be there
                 identity = next(filter(None, map(look, seen.names - {path})), None)
             if identity is None and not seen.opened:
+                self._lost_closed(seen, look)
                 self._drop(path)
             elif seen.all_known and identity is not None:
                 if seen.proof is None or seen.proof.size != identity.size:
                     seen.moved_in = False
                 seen.proof = identity
+
+    def modified(self, path: str) -> None:
+        """Somebody has written to it."""
+        with self._lock:
+            seen = self._by_path.get(path)
+            if seen is not None and not seen.opened:
+                seen.proof, seen.moved_in, seen.all_known = None, False, False  # an open of his was not seen
 
     def closed_unwritten(self, path: str) -> None:
         """A reader has closed it."""
@@ -213,6 +229,20 @@ class Sightings:
                     held -= self._by_path[path].opened > 0
                     self._drop(path)
 
+    def _nameless(self, path: str) -> list[_Seen]:
+        """Files of that folder that are open and had lost their names before they were looked at.
+
+        What comes now may be the next name of one of them.
+        """
+        folder = path.rpartition("/")[0]
+        return [seen for known, seen in self._lost_names.items() if known.rpartition("/")[0] == folder and seen.opened]
+
+    def _lost_closed(self, lost: _Seen, look: Callable[[str], Identity | None]) -> None:
+        """It is closed: so what may be it is as it is now."""
+        for path, seen in self._by_path.items():
+            if any(one is lost for one in seen.maybe):
+                seen.proof = look(path)
+
     def _know(self, seen: _Seen, inode: int) -> None:
         seen.inode = inode
         self._by_inode[inode] = seen
@@ -223,6 +253,7 @@ class Sightings:
         return seen
 
     def _drop(self, path: str) -> None:
+        self._lost_names.pop(path, None)
         seen = self._by_path.pop(path, None)
         if seen is None:
             return

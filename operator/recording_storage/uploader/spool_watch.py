@@ -15,6 +15,7 @@ from recording_storage.uploader.inotify import (
     CREATE,
     DELETE,
     IS_DIR,
+    MODIFY,
     MOVED_FROM,
     MOVED_TO,
     OPEN,
@@ -115,6 +116,9 @@ class SpoolWatch:
         """One event."""
         if event.mask & IS_DIR:
             self._take_folder(event)
+            return
+        if event.mask & MODIFY:
+            self._sightings.modified(event.path)
             return
         folder, _, name = event.path.rpartition("/")
         if event.mask & MOVED_FROM:

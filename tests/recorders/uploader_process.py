@@ -1,0 +1,57 @@
+"""An uploader in a process of its own, which may thus have another user and other rights; asked over its input.
+
+`python -m tests.recorders.uploader_process SPOOL CONFIG SETTLE`: each line on its input is answered, after the whole
+spool was walked twice, by how everything stands, as JSON.
+"""
+
+# ruff: noqa: T201 - it talks to the test over its output
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from recording_storage.uploader import growing
+from recording_storage.uploader.app import Options, Uploader
+from recording_storage.uploader.lease import ignore_lease_breaks
+from recording_storage.uploader.spool import Spool, SpoolLock
+
+
+def main(root: str, config: str, settle: str) -> None:
+    ignore_lease_breaks()
+    growing.UNPROVEN = growing.RESCAN = 0.0  # what is not taken is told at once
+    spool = Spool(Path(root))
+    spool.make_folder()
+    lock = SpoolLock(spool)
+    lock.acquire()
+    spool.prepare()
+    uploader = Uploader(Options(spool=spool.root, config=Path(config), grace=5.0, settle=float(settle)), spool=spool)
+    uploader.start()
+    uploader.intake.scanned.wait(20)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        scans = uploader.intake.scans
+        while uploader.intake.scans < scans + 2:
+            uploader.intake.rescan()
+            time.sleep(0.005)
+        while uploader.intake.settling:
+            time.sleep(0.005)
+        status = uploader.view.status()
+        print(
+            json.dumps(
+                {
+                    "told": {one.path: one.why for one in status.unproven},
+                    "states": {one.path: one.state.value for one in uploader.view.recordings()},
+                    "growing": dict(uploader.intake.unfinished()),
+                    "remembered": len(uploader.intake._sightings),
+                }
+            ),
+            flush=True,
+        )
+    uploader.close()
+    lock.release()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
