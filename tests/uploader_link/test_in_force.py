@@ -2,9 +2,11 @@
 
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,26 +77,30 @@ class Customer:
         (self.root / f"{name}.done").touch()
 
     @contextmanager
-    def running(self, *, clock: Clock | None = None, stale_plan_after: float = STALE_PLAN_AFTER) -> Iterator[Running]:
+    def locked(self) -> Iterator[Spool]:
         spool = Spool(self.root)
         spool.make_folder()
         lock = SpoolLock(spool)
         lock.acquire()
         spool.prepare()
-        options = Options(
-            spool=self.root,
-            store_url=self.store.url,
-            token_file=self._token,
-            grace=5.0,
-            stale_plan_after=stale_plan_after,
-        )
-        uploader = Uploader(options, spool=spool, clock=clock)
-        uploader.start()
         try:
-            yield Running(uploader)
+            yield spool
         finally:
-            uploader.close()
             lock.release()
+
+    def uploader(self, spool: Spool, *, clock: Clock | None = None, **more: Any) -> Uploader:
+        options = Options(spool=self.root, store_url=self.store.url, token_file=self._token, grace=5.0, **more)
+        return Uploader(options, spool=spool, clock=clock)
+
+    @contextmanager
+    def running(self, *, clock: Clock | None = None, **more: Any) -> Iterator[Running]:
+        with self.locked() as spool:
+            uploader = self.uploader(spool, clock=clock, **more)
+            uploader.start()
+            try:
+                yield Running(uploader)
+            finally:
+                uploader.close()
 
     def has_stored_before(self) -> None:
         """One recording under the plan that the journal knows from then on."""
@@ -205,6 +211,25 @@ def test_the_plan_of_before_never_serves_if_it_is_not_to(customer: Customer) -> 
         assert waiting(running, "third.wav").destination_id is None
         assert running.uploader.engine.pinning.due_at is None
         assert running.uploader.link_state().plan == Standing.AWAITED
+
+
+def test_once_waits_for_the_first_answer(customer: Customer) -> None:
+    customer.has_stored_before()
+    customer.in_force(NOW, revision=2)
+    customer.record("second.wav")
+    customer.answer(hangs=True)
+    left: list[bool] = []
+
+    with customer.locked() as spool:
+        uploader = customer.uploader(spool, once=True)
+        working = threading.Thread(target=lambda: left.append(not uploader.run(threading.Event())))
+        working.start()
+        waiting(Running(uploader), "second.wav")
+        customer.answer()
+        working.join(20)
+
+    assert left == [False]
+    assert customer.stored() == ["a/second.wav", "b/first.wav"]
 
 
 def test_what_was_pinned_before_the_restart_keeps_its_pin(customer: Customer, moto_server: S3Server) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.durations import format_duration
@@ -36,8 +35,7 @@ WAITS_SQL = f"{rows.OPEN_SQL} AND state='waiting' AND pinned=0 AND error_code IN
 """Recordings that are found and not pinned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(NamedTuple):
     """Whose a recording is, where it goes, or what it waits for."""
 
     account_sid: str

@@ -59,6 +59,8 @@ class StoreSync:
         self._in_vain = 0
         """The same for the last exchange that failed."""
         self._connected = False
+        self._meanwhile = "recordings wait until it has answered since the start"
+        """What goes on without the store."""
         self._error = ""
         self._interrupted_at = 0.0
         self._later: threading.Timer | None = None
@@ -169,6 +171,7 @@ class StoreSync:
                 log.info("in touch with the store")
             self._answered = max(self._answered, asked)
             self._connected, self._error = True, ""
+            self._meanwhile = "uploads go on with the plan at hand"
             self._changed.notify_all()
             return back
 
@@ -181,7 +184,7 @@ class StoreSync:
                 return failures
             self._api = None
             if self._connected or str(error) != self._error:
-                log.warning("no exchange with the store, uploads go on with the plan at hand: %s", error)
+                log.warning("no exchange with the store, %s: %s", self._meanwhile, error)
             self._connected, self._error = False, str(error)
             self._in_vain = asked
             self._changed.notify_all()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -48,9 +49,14 @@ def get_settings(store: Store, *, account_sid: str, product: Product) -> Recordi
 
 def get_own_storage(store: Store, *, account_sid: str, product: Product) -> OwnStorage:
     """Whether the store may keep recordings of the product while external storage is off."""
+    query = (
+        sa.select(sa.func.coalesce(Settings.own_storage, Account.own_storage))
+        .select_from(Account)
+        .outerjoin(Settings, sa.and_(Settings.account_sid == Account.sid, Settings.product == product))
+        .where(Account.sid == account_sid)
+    )
     with store.database.read() as session:
-        account, row = session.get_one(Account, account_sid), session.get(Settings, (account_sid, product))
-    return row.own_storage_of(account.own_storage) if row is not None else OwnStorage(account.own_storage)
+        return OwnStorage(session.execute(query).scalar_one())
 
 
 def update_settings(
