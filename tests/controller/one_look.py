@@ -6,6 +6,7 @@ from typing import Any
 
 from recording_storage.controller.account import changes
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.deletion import Watched
 from recording_storage.controller.index import Index, key_of, read_object
 from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import Document, KubeError
@@ -116,7 +117,9 @@ def item(*, status: Mapping[str, Any] | None = None, **meta: Any) -> Document:
     return {"metadata": META | meta, "spec": {}, "status": dict(status or {})}
 
 
-async def look(server: ApiServer, kind: Any, *, told: Told | None = None, now: datetime = NOW) -> Outcome:
+async def look(
+    server: ApiServer, kind: Any, *, told: Told | None = None, now: datetime = NOW, watched: Watched | None = None
+) -> Outcome:
     """Look once at what the server holds."""
     index = Index()
     account = read_object(Kind.ACCOUNT, server.item)
@@ -130,5 +133,6 @@ async def look(server: ApiServer, kind: Any, *, told: Told | None = None, now: d
         events=events,
         written=lambda *_: None,
         now=lambda: now,
+        watched=watched,
     )
     return await reconciler.reconcile(key_of(account), streak=Streak())

@@ -134,23 +134,26 @@ class TestRotation:
 
 
 @pytest.mark.parametrize(
-    ("in_uploaders", "age", "goes"),
+    ("in_uploaders", "age", "watched", "goes"),
     [
-        (frozenset(), 1, True),
-        (frozenset({A}), 1, False),
-        (frozenset({A}), 3600, True),
-        (None, 1, False),
-        (None, 3600, True),
+        (frozenset(), 1, 0, True),
+        (frozenset({A}), 1, 1, False),
+        (frozenset({A}), 3600, 3600, True),
+        (frozenset({A}), 7200, 1, False),
+        (frozenset({A}), -7200, 3600, True),
+        (None, 1, 1, False),
+        (None, 3600, 3600, True),
     ],
 )
 def test_a_predecessor_goes_when_no_live_uploader_uses_it_or_after_an_hour(
     in_uploaders: frozenset[str] | None,
     age: float,
+    watched: float,
     goes: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     since = (NOW - timedelta(seconds=age)).isoformat()
     rotated = credential(sid=B, secretVersion="v1", retiring=[{"sid": A, "since": since}])
-    decision = decide(rotated, items=(item(A, TWO), item(B, ONE)), in_uploaders=in_uploaders)
+    decision = decide(rotated, items=(item(A, TWO), item(B, ONE)), in_uploaders=in_uploaders, watched={A: watched})
     assert (Delete(A) in decision.actions) is goes
     if not goes:
         assert decision.again_after is not None

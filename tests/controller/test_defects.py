@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from recording_storage.controller.decision import Decision
+from recording_storage.controller.deletion import Watched
 from recording_storage.controller.kube import KubeError
 from recording_storage.controller.reconcile import FINALIZER
 from recording_storage.controller.verdicts import Stalled, Verdict
@@ -75,12 +76,13 @@ async def test_where_nothing_is_taken_the_queue_hears_of_it(
 
 
 async def test_a_fault_holds_no_deletion_for_longer_than_an_hour() -> None:
-    asked = NOW - timedelta(minutes=59)
-    server, told = ApiServer(item(deletionTimestamp=asked.isoformat())), Told()
-    await look(server, Written(KeyError("x")), told=told)
+    asked, passed = NOW - timedelta(minutes=59), 0.0
+    server, told, watched = ApiServer(item(deletionTimestamp=asked.isoformat())), Told(), Watched(lambda: passed)
+    await look(server, Written(KeyError("x")), told=told, watched=watched)
     assert FINALIZER in server.item["metadata"]["finalizers"]
     assert "recordingstorage.dev/abandon=true" in server.condition("Ready")["message"]
 
-    await look(server, Written(KeyError("x")), told=told, now=NOW + timedelta(minutes=2))
+    passed = 3600.0
+    await look(server, Written(KeyError("x")), told=told, now=NOW + timedelta(minutes=2), watched=watched)
     assert FINALIZER not in server.item["metadata"]["finalizers"]
     assert "Abandoned" in told.reasons

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.reconcile import ABANDONED_AFTER, is_abandoned
+from recording_storage.controller.deletion import ABANDONED_AFTER, is_abandoned
 from recording_storage.controller.verdicts import (
     InUse,
     Stalled,

@@ -4,11 +4,12 @@ Secret changes ──> successor created (`pendingSid`) ──> RecordingSetting
              ──> `sid` is the successor, its predecessor is `retiring` ──> deleted once no live uploader uses it
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.deletion import waited_for
 from recording_storage.controller.naming import ItemName, belongs, stands_for
 from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, told_of_item
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
@@ -53,6 +54,8 @@ class Observed(ObservedItem):
     refusals: tuple[Refusal, ...] = ()
     """What the referrers say about credentials that they have tried."""
     now: datetime
+    watched: Mapping[str, float] = field(default_factory=dict)
+    """By sid of a predecessor: seconds that this process has seen it retire."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +213,14 @@ def _unwanted(credential: AwsCredential, observed: Observed, *, keep: set[str]) 
             unwanted.add(sid)
         elif sid not in since:  # never in use that we know of; where uploaders can be asked, they have said otherwise
             unwanted |= {sid} if observed.in_uploaders is None else set()
-        elif (observed.now - since[sid]).total_seconds() >= LONGEST_RETIREMENT:
+        elif _retired_for(sid, since[sid], observed) >= LONGEST_RETIREMENT:
             unwanted.add(sid)
     return unwanted
+
+
+def _retired_for(sid: str, since: datetime, observed: Observed) -> float:
+    """Seconds; it was another replica's clock, perhaps, or another time of ours, that wrote `since`."""
+    return waited_for(since, now=observed.now, watched=observed.watched.get(sid, 0.0))
 
 
 def _ours(credential: AwsCredential, observed: Observed) -> set[str]:

@@ -1,17 +1,4 @@
-"""The one reconcile: look, decide, act, look again; then write the status once, and only if it differs.
-
-Deleting an object: the finalizer `recordingstorage.dev/store` holds it until the store is cleaned up as its
-deletionPolicy says. A store that is gone must not hold it for good: the finalizer goes
-
-- at once, when the object is annotated with `recordingstorage.dev/abandon: "true"`;
-- by itself, an hour after the deletion was asked for, when the store could not be asked in that time, or what the
-  object stands for is still in use (`DeletionBlocked`): it stays at the store then, so its users lose nothing;
-- without that hour, when settings or recordings at the store use it and its RecordingAccount is being deleted, too, as
-  with a whole namespace: nobody is left who would change anything about that.
-
-Each time a warning event says that something may have been left there. What other objects refer to waits without a
-deadline, but for the annotation.
-"""
+"""The one reconcile: look, decide, act, look again; then write the status once, and only if it differs."""
 
 import logging
 import time
@@ -24,6 +11,15 @@ from pydantic import ValidationError
 
 from recording_storage.controller import metrics
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.deletion import (
+    ABANDON_ANNOTATION,
+    ABANDONED_AFTER,
+    Watched,
+    abandoned,
+    deadline_text,
+    is_abandoned,
+    waited_for,
+)
 from recording_storage.controller.effects.unread import UnreadKind
 from recording_storage.controller.events import Events
 from recording_storage.controller.index import MODELS, Change, Index, account_key, read_object
@@ -34,11 +30,9 @@ from recording_storage.controller.refusals import api_trouble, is_refusal
 from recording_storage.controller.unread import Unread
 from recording_storage.controller.verdicts import (
     Defect,
-    InUse,
     Stalled,
     Streak,
     Transient,
-    UsedBy,
     Verdict,
     Waiting,
     conditions_of,
@@ -51,10 +45,6 @@ from recording_storage.resources.common import API_VERSION
 logger = logging.getLogger(__name__)
 
 FINALIZER = "recordingstorage.dev/store"
-ABANDON_ANNOTATION = "recordingstorage.dev/abandon"
-"""`"true"`: let the object go without cleaning up at the store."""
-ABANDONED_AFTER = 3600.0
-"""Seconds after which an object that is being deleted no longer waits for a store that can't be asked."""
 _ROUNDS = 12
 """Looks in a row; more would mean that acting doesn't lead to where the decision expects."""
 
@@ -82,6 +72,7 @@ class Reconciler:
         written: Callable[[Resource, Change], None],
         now: Callable[[], datetime],
         fence: Fence | None = None,
+        watched: Watched | None = None,
     ) -> None:
         """Take the parts.
 
@@ -93,6 +84,7 @@ class Reconciler:
             written: called after a write of ours, with what it has changed: the watch's echo of it is no news.
             now: aware.
             fence: stands before each write; see `Lease.fence`.
+            watched: for how long deletions have been seen to wait.
         """
         self._kube = kube
         self._index = index
@@ -101,6 +93,7 @@ class Reconciler:
         self._events = events
         self._now = now
         self._fence = fence or _no_fence
+        self._watched = watched or Watched()
 
     async def reconcile(self, key: Key, *, streak: Streak) -> Outcome:
         """Bring one object a step on.
@@ -180,20 +173,21 @@ class Reconciler:
         verdict: Verdict | None = None
         before, decision = resource, Decision[Any]()
         if resource.metadata.annotations.get(ABANDON_ANNOTATION) == "true":
-            self._events.tell(resource, _abandoned(f"annotation {ABANDON_ANNOTATION} is set"))
+            self._events.tell(resource, abandoned(f"annotation {ABANDON_ANNOTATION} is set"))
         else:
             resource, decision, verdict = await self._rounds(kind, resource, kind.decide_deletion)
-            waited = (self._now() - asked).total_seconds()
+            waited = waited_for(asked, now=self._now(), watched=self._watched.seconds(resource.metadata.uid))
             leaves = self._account_leaves(resource)
             if verdict is not None and is_abandoned(verdict, waited=waited, account_leaves=leaves):
                 why = "its RecordingAccount is being deleted" if waited < ABANDONED_AFTER else "for an hour"
-                self._events.tell(resource, _abandoned(f"{why}: {verdict.message}"))
+                self._events.tell(resource, abandoned(f"{why}: {verdict.message}"))
                 verdict = None
         if verdict is None:
             rest = [each for each in resource.metadata.finalizers if each != FINALIZER]
             await self._set_finalizers(resource, rest)
+            self._watched.forget(resource.metadata.uid)
             return Outcome(after=None, verdict=None)
-        verdict.message = f"{verdict.message}. {_deadline_text(verdict, asked)}"
+        verdict.message = f"{verdict.message}. {deadline_text(verdict, asked)}"
         conditions = conditions_of(verdict, decision.conditions, ready_message="")
         await self._write_status(before, resource, conditions)
         self._tell_verdict(before, verdict)
@@ -306,22 +300,6 @@ async def _no_fence() -> None:
     return
 
 
-def is_abandoned(verdict: Verdict, *, waited: float, account_leaves: bool) -> bool:
-    """Whether an object goes without cleaning up at the store.
-
-    Args:
-        verdict: why it has not gone yet.
-        waited: seconds since its deletion was asked for.
-        account_leaves: its RecordingAccount is being deleted, too.
-    """
-    match verdict:
-        case InUse(by=UsedBy.OBJECTS):
-            return False
-        case InUse(by=UsedBy.STORE) if account_leaves:
-            return True
-    return waited >= ABANDONED_AFTER
-
-
 def _with_status(resource: Resource, fields: Mapping[str, Any]) -> Resource:
     if not fields:
         return resource
@@ -343,18 +321,6 @@ def _path(resource: Resource) -> str:
     meta = resource.metadata
     plural = MODELS[Kind(resource.kind)].names.plural
     return resource_path(API_VERSION, plural, namespace=meta.namespace, name=meta.name)
-
-
-def _deadline_text(verdict: Verdict, asked: datetime) -> str:
-    at_once = f"at once when annotated with {ABANDON_ANNOTATION}=true."
-    if isinstance(verdict, InUse) and verdict.by is UsedBy.OBJECTS:
-        return f"The object is being deleted; it goes without that {at_once}"
-    return f"The object is being deleted; it goes without that an hour after {asked:%Y-%m-%dT%H:%M:%SZ}, or {at_once}"
-
-
-def _abandoned(why: str) -> Note:
-    message = f"deleted without cleaning up at the settings store ({why}): something may be left there"
-    return Note(reason="Abandoned", message=message, warning=True)
 
 
 def _defect(resource: Resource, error: Exception) -> Defect:

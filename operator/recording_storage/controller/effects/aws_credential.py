@@ -8,6 +8,7 @@ from recording_storage.controller import aws_credential as decisions
 from recording_storage.controller.accounts import Access, Accounts, internal_verdict, public_verdict
 from recording_storage.controller.aws_credential import Action, Create, KeyPair, Observed, Refusal, Replace
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.deletion import Watched
 from recording_storage.controller.effects.stored_item import StoredItemKind, unusable
 from recording_storage.controller.effects.usage import live_uploaders, sids_in_settings
 from recording_storage.controller.hash_key import HashKey
@@ -30,6 +31,7 @@ class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
     ) -> None:
         super().__init__(kube=kube, index=index, accounts=accounts, hash_key=hash_key)
         self._now = now
+        self._watched = Watched()
 
     def decide(self, resource: AwsCredential, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)
@@ -52,7 +54,9 @@ class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
                 await _replace(access, action)
 
     def _known(self, resource: AwsCredential) -> dict[str, Any]:
-        return {"refusals": tuple(self._refusals(resource)), "now": self._now()}
+        retiring = [each.sid for each in resource.status.retiring or ()]
+        watched = {sid: self._watched.seconds(sid) for sid in retiring}
+        return {"refusals": tuple(self._refusals(resource)), "now": self._now(), "watched": watched}
 
     def _refusals(self, resource: AwsCredential) -> Iterator[Refusal]:
         for each in self._index.resources(self._index.referrers(key_of(resource))):
