@@ -1,0 +1,86 @@
+"""A refusal that may be meant for the destination is asked back before a recording is blamed for it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.field.actions import refuse
+from tests.field.exchange import Action, Answer, Exchange, Operation
+from tests.field.server import FieldServer
+from tests.uploader.spools import FakeClock, SpoolFolder
+from tests.uploader.test_outage import await_that, put_many
+
+pytestmark = pytest.mark.slow
+
+PLAIN = b"Client sent an HTTP request to an HTTPS server.\n"
+REFUSALS = {
+    "InvalidArgument": refuse(400, "InvalidArgument", "no"),
+    "InvalidRequest": refuse(400, "InvalidRequest", "no"),
+    "an unknown code": refuse(400, "NobodyKnowsThis", "no"),
+    "plain text": refuse(400, body=PLAIN, headers={"content-type": "text/plain"}),
+    "another 4xx": refuse(418),
+    "a refusal of tags": refuse(400, "InvalidTag", "no"),
+}
+
+
+@pytest.fixture
+def server() -> Iterator[FieldServer]:
+    with FieldServer() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: FieldServer) -> SpoolFolder:
+    return SpoolFolder(tmp_path / "spool", server.bucket())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
+    server: FieldServer, folder: SpoolFolder, name: str
+) -> None:
+    server.on(set(Operation), REFUSALS[name])
+    names = put_many(folder)
+    clock = FakeClock()
+    with folder.running(clock=clock) as running:
+        running.await_states(dict.fromkeys(names, "held"))
+        assert running.uploader.engine.idle.wait(20)
+        assert len(server.seen(Operation.LIST_UPLOADS)) == 1, "asked once for all of them"
+        server.mend()
+        clock.advance(10)
+        running.await_states(dict.fromkeys(names, "released"))
+        assert running.uploader.parts.counters.values()["parked"] == 0
+    folder.check_all_stored()
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_is_refused_alone_is_parked_and_the_others_go_on(
+    server: FieldServer, folder: SpoolFolder, name: str
+) -> None:
+    bad: list[str] = []
+
+    def refuse_the_first(exchange: Exchange) -> Answer | bytes | None:
+        bad[:] = bad or [exchange.key]
+        action: Action = REFUSALS[name]
+        return action(exchange) if exchange.key == bad[0] else None
+
+    folder.put("good.wav")
+    with folder.running(clock=FakeClock()) as running:
+        running.await_states({"good.wav": "released"})
+        server.on(Operation.PUT, refuse_the_first)
+        names = put_many(folder)
+        running.uploader.intake.rescan()
+        await_that(
+            lambda: (
+                Counter(one.state.value for one in running.recordings().values())
+                == {"released": len(names), "parked": 1}
+            )
+        )
+        parked = [path for path, one in running.recordings().items() if one.object_key in bad]
+        others = [path for path in names if path not in parked]
+        assert len(others) == len(names) - 1
+        server.mend()
+        running.uploader.view.retry(None)
+        running.await_states(dict.fromkeys(names, "released"))
+    folder.check_all_stored()
