@@ -13,12 +13,14 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3.interleaving import is_ready
 from recording_storage.s3.verify import Verification
 from recording_storage.uploader import pace
+from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.doctor import MOST_PROBE, MOST_WHILE_FAILING, Doctor
 from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.lane_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.places import Places
 from recording_storage.uploader.plans import DestinationTerms
 from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
@@ -177,7 +179,9 @@ def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
     doctor = Doctor(parts, scheduler=desk, claims=None, outages=None)  # type: ignore[arg-type]
-    lane = Lane(("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=threading.Semaphore())  # type: ignore[arg-type,return-value]
+    lane = Lane(
+        ("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=Places(1, most_lent=0, clock=SystemClock())
+    )  # type: ignore[arg-type,return-value]
     return doctor, lane
 
 

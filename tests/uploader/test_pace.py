@@ -9,11 +9,13 @@ import pytest
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.s3.interleaving import is_ready
+from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.crew import BRIEF, MAX_CONCURRENCY, Crew
 from recording_storage.uploader.entry import Identity, Recording, StoredFacts
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace
+from recording_storage.uploader.places import Places
 
 MS = 0.001
 STORED = StoredFacts(media_url="u", etag="", checksum=None, sha256="", size=1, stored_at=0.0)
@@ -86,7 +88,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         ("AC", "d"),
         perform=perform,
         done=lambda _lane, outcome: done.put(outcome.task),
-        places=threading.Semaphore(32),
+        places=Places(32, most_lent=0, clock=SystemClock()),
     )
     large = [task(number, size=SINGLE_UP_TO + 1) for number in range(4)]
     quick = [task(number, size=1) for number in range(10, 14)]
@@ -108,7 +110,7 @@ class Answers:
         self.crew = Crew(
             perform=self._perform,
             done=lambda outcome: self.done.put(outcome.task.recording.id),
-            places=threading.Semaphore(places),
+            places=Places(places, most_lent=0, clock=SystemClock()),
             interleaved=interleaved,
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from recording_storage.uploader.outcome import Outcome, Task
+    from recording_storage.uploader.places import Places
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Crew:
         *,
         perform: Callable[[Task], Outcome],
         done: Callable[[Outcome], None],
-        places: threading.Semaphore,
+        places: Places,
         interleaved: bool = True,
     ) -> None:
         """Take what it works with.
@@ -122,7 +123,7 @@ class Crew:
                         buffers.drop()
                     return None
             task = self._take()
-        self._places.acquire()
+        self._places.take(task.recording.sid)
         return task
 
     def _beside(self) -> Task | None:
@@ -131,7 +132,9 @@ class Crew:
         Its place must not be waited for: they hold some.
         """
         with self._condition:
-            if not self._may_take() or not self._gives_way(self._queue[0]) or not self._places.acquire(blocking=False):
+            if not self._may_take() or not self._gives_way(self._queue[0]):
+                return None
+            if not self._places.take_now(self._queue[0].recording.sid):
                 return None
             return self._take()
 
@@ -203,7 +206,7 @@ class Crew:
             waiting.add(upload, wait)
 
     def _end(self, upload: _Upload, outcome: Outcome) -> None:
-        self._places.release()
+        self._places.give_back(outcome.task.recording.sid)
         with self._condition:
             self._active -= 1
             self._in_parts -= outcome.task.is_multipart

@@ -25,6 +25,7 @@ from recording_storage.uploader.lanes import Lane, LaneKey
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning
+from recording_storage.uploader.places import Places
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.telling import Telling
 from recording_storage.uploader.upload import Surroundings
@@ -45,7 +46,9 @@ CLAIM = 128
 LOW = 32
 """Queued recordings below which a destination is given more."""
 PLACES = 32
-"""Uploads at a time over all destinations."""
+"""Uploads at a time over all destinations; …"""
+LENT = 96
+"""… and as many more at most, when as many hang: twelve destinations that take all that they may and say nothing."""
 JOURNAL_PAUSE = 1.0
 """Seconds until a journal that took nothing is tried again."""
 LAST_MOMENT = 3.0
@@ -74,7 +77,7 @@ class Engine:
         self._stopping = False
         self._no_time_left = threading.Event()
         self._give_up_at: float | None = None
-        self._places = threading.Semaphore(PLACES)
+        self._places = Places(PLACES, most_lent=LENT, clock=parts.clock)
         self._journal_pause: float | None = None
         self._telling = Telling(parts.reporter.wake, clock=parts.clock)
         self.lanes: dict[LaneKey, Lane] = {}
@@ -82,13 +85,18 @@ class Engine:
         """Empty once something has worked since."""
         self.last_error_at: float | None = None
         """POSIX time."""
+
+        def note_progress(sid: str, done: int, size: int) -> None:
+            self._places.moved(sid)
+            progressed(sid, done, size)
+
         self._worker = Worker(
             Surroundings(
                 spool=parts.spool,
                 journal=parts.journal,
                 clock=parts.clock,
                 stop=self._no_time_left,
-                progressed=progressed,
+                progressed=note_progress,
             ),
             media=parts.media,
         )

@@ -13,13 +13,13 @@ from recording_storage.uploader.lane_state import PROBED, LaneState, require_lan
 from recording_storage.uploader.multipart import PartPool
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
     from recording_storage.uploader.entry import EntryError
     from recording_storage.uploader.outcome import Outcome, Task
+    from recording_storage.uploader.places import Places
     from recording_storage.uploader.plans import DestinationTerms
     from recording_storage.uploader.ports import ObjectStore
 
@@ -44,7 +44,7 @@ class Lane:
         *,
         perform: Callable[[Lane, Task], Outcome],
         done: Callable[[Lane, Outcome], None],
-        places: threading.Semaphore,
+        places: Places,
     ) -> None:
         """Take what it works with.
 

@@ -1,0 +1,161 @@
+"""No destination keeps the others out: who asks first gets a place first, and what hangs lends its own."""
+
+import queue
+import threading
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
+from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.places import PATIENCE, Places
+from tests.uploader.spools import FakeClock
+from tests.uploader.test_outage import await_that
+from tests.uploader.test_pace import STORED, task
+
+PLACES = 4 * MAX_CONCURRENCY
+
+
+def waits(places: Places, sid: str) -> threading.Event:
+    """Have somebody wait for a place; set once it is had."""
+    had, before = threading.Event(), places.waiting
+
+    def take() -> None:
+        places.take(sid)
+        had.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    await_that(lambda: places.waiting == before + 1)
+    return had
+
+
+def test_a_place_is_lent_only_when_nothing_has_moved_for_a_while() -> None:
+    clock = FakeClock()
+    places = Places(2, most_lent=10, clock=clock)
+    assert places.take_now("a")
+    clock.advance(1)
+    assert places.take_now("b")
+    clock.advance(PATIENCE - 1.5)
+    places.moved("a")
+    assert not places.take_now("c")
+    clock.advance(0.6)
+    assert not places.take_now("c"), "a has moved, and b has some time left"
+    clock.advance(1)
+    assert places.take_now("c"), "b hangs"
+    assert not places.take_now("d")
+
+
+def test_what_moves_again_has_its_place_again_where_one_is_free() -> None:
+    clock = FakeClock()
+    places = Places(1, most_lent=10, clock=clock)
+    assert places.take_now("slow")
+    clock.advance(PATIENCE)
+    assert places.take_now("b")
+    places.give_back("b")
+    places.moved("slow")
+    assert not places.take_now("c"), "the only one is taken"
+    places.give_back("slow")
+    assert places.take_now("c")
+
+
+def test_who_has_just_given_one_back_does_not_get_it_before_those_that_wait() -> None:
+    places = Places(1, most_lent=0, clock=FakeClock())
+    assert places.take_now("a1")
+    first, second = waits(places, "b"), waits(places, "c")
+    places.give_back("a1")
+    assert not places.take_now("a2")
+    assert first.wait(20)
+    assert not second.is_set()
+    places.give_back("b")
+    assert second.wait(20)
+
+
+def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
+    clock, end = FakeClock(), threading.Event()
+    places = Places(PLACES, most_lent=PLACES, clock=clock)
+    hanging: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def hang(one: Task) -> Outcome:
+        hanging.put(one)
+        assert end.wait(60)
+        return Outcome(one, stored=STORED)
+
+    def store(one: Task) -> Outcome:
+        return Outcome(one, stored=STORED)
+
+    crews = [Crew(perform=hang, done=done.put, places=places, interleaved=False) for _ in range(4)]
+    try:
+        for number, crew in enumerate(crews):
+            crew.put([task(100 * (number + 1) + one, size=1 << 24) for one in range(MAX_CONCURRENCY)])
+        for _ in range(PLACES):
+            hanging.get(timeout=20)
+        other = Crew(perform=store, done=done.put, places=places)
+        other.put([task(number, size=1) for number in range(20)])
+        await_that(lambda: places.waiting > 0)
+        assert done.empty()
+        clock.advance(PATIENCE)
+        assert {done.get(timeout=20).task.recording.id for _ in range(20)} == set(range(20))
+    finally:
+        end.set()
+    for _ in range(PLACES):
+        done.get(timeout=20)
+    assert all(places.take_now(f"after-{number}") for number in range(PLACES)), "each place came back once"
+    assert not places.take_now("one more")
+
+
+class Histories(RuleBasedStateMachine):
+    """Whatever is taken, moved and given back."""
+
+    count, most_lent = 3, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.places = Places(self.count, most_lent=self.most_lent, clock=self.clock)
+        self.moved_at: dict[str, float] = {}
+        self.next = 0
+        self.ever_quiet = False
+
+    @rule(seconds=st.floats(0, 8))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def asks(self) -> None:
+        self.next += 1
+        sid = str(self.next)
+        now = self.clock.monotonic()
+        self.ever_quiet = self.ever_quiet or any(now - at >= PATIENCE for at in self.moved_at.values())
+        if self.places.take_now(sid):
+            self.moved_at[sid] = self.clock.monotonic()
+        else:
+            assert len(self.moved_at) >= self.count
+
+    @precondition(lambda self: self.moved_at)
+    @rule(which=st.integers(0, 100))
+    def moves(self, which: int) -> None:
+        sid = sorted(self.moved_at)[which % len(self.moved_at)]
+        self.places.moved(sid)
+        self.moved_at[sid] = self.clock.monotonic()
+
+    @precondition(lambda self: self.moved_at)
+    @rule(which=st.integers(0, 100))
+    def ends(self, which: int) -> None:
+        sid = sorted(self.moved_at)[which % len(self.moved_at)]
+        self.places.give_back(sid)
+        del self.moved_at[sid]
+
+    @invariant()
+    def what_is_under_way_is_bounded(self) -> None:
+        assert len(self.moved_at) <= self.count + (self.most_lent if self.ever_quiet else 0)
+
+    def teardown(self) -> None:
+        for sid in self.moved_at:
+            self.places.give_back(sid)
+        assert [self.places.take_now(f"x{number}") for number in range(self.count + 1)] == [True] * self.count + [False]
+
+
+Histories.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+test_any_history = Histories.TestCase
