@@ -14,5 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("recordings") as batch_op:
-        batch_op.drop_column("custom")
+    op.drop_column("recordings", "custom")
