@@ -5,7 +5,7 @@ has closed for good, and goes on after a line on its standard input; at the end 
 files and the SHA-256 of what they hold.
 """
 
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH120, T201 - the system calls are the point, and it talks
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH120, PTH211, T201 - the system calls are the point, and it talks
 import ctypes
 import hashlib
 import json
@@ -336,6 +336,52 @@ def killed(stem: str, sound: Sound) -> Steps:
     os.waitpid(child, 0)
 
 
+def flood(stem: str, sound: Sound) -> Steps:
+    """tmp and rename, as fast as it goes."""
+    for number in range(4000):
+        temporary, name = f"{stem}-{number}.tmp", f"{stem}-{number}.wav"
+        fd = os.open(temporary, _NEW | os.O_WRONLY, 0o644)
+        chunk = sound.files[name] = sound.chunk(50)
+        os.write(fd, chunk)
+        os.close(fd)
+        os.rename(temporary, name)
+    return
+    yield
+
+
+def new_folders(stem: str, sound: Sound) -> Steps:
+    """One after the other, each with a file that is finished at once."""
+    for number in range(20):
+        os.mkdir(f"{stem}-{number}")
+        name = f"{stem}-{number}/call.wav"
+        fd = os.open(name, _NEW | os.O_WRONLY, 0o644)
+        _write(fd, sound, name)
+        os.close(fd)
+    return
+    yield
+
+
+def odd(stem: str, sound: Sound) -> Steps:
+    """What no uploader can take, and what becomes of it when somebody mends it."""
+    closed = f"{stem}-closed"
+    os.mkdir(closed, 0o700)
+    fd = os.open(f"{closed}/call.wav", _NEW | os.O_WRONLY, 0o644)
+    _write(fd, sound, f"{closed}/call.wav")
+    os.close(fd)
+    os.symlink(f"{closed}/call.wav", f"{stem}-link.wav")
+    name = os.fsencode(stem) + b"-\xff.wav"
+    fd = os.open(name, _NEW | os.O_WRONLY, 0o644)
+    _write(fd, sound, f"{stem}-text.wav")
+    os.close(fd)
+    yield
+    os.chmod(closed, 0o777)
+    os.close(os.open(f"{closed}/call.wav.done", _NEW | os.O_WRONLY, 0o644))
+    os.unlink(f"{stem}-link.wav")
+    os.rename(name, f"{stem}-text.wav")
+
+
+ALONE: dict[str, Program] = {each.__name__: each for each in (flood, new_folders, odd)}
+"""Those that a test of their own wants."""
 PROGRAMS: dict[str, Program] = {
     each.__name__: each
     for each in (
@@ -371,7 +417,7 @@ def main(name: str, folder: str, stem: str) -> None:
     os.umask(0)
     os.chdir(folder)
     sound = Sound(stem)
-    for _ in PROGRAMS[name](stem, sound):
+    for _ in {**PROGRAMS, **ALONE}[name](stem, sound):
         print(json.dumps(sorted(sound.closed)), flush=True)
         sys.stdin.readline()
     print(json.dumps({path: hashlib.sha256(content).hexdigest() for path, content in sound.files.items()}), flush=True)

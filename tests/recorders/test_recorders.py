@@ -1,11 +1,12 @@
 """Real recorders' ways of writing, each with and without a lease: the object is the whole final file, once."""
 
 import os
+import random
 import subprocess
 
 import pytest
 
-from tests.recorders.harness import Site, site
+from tests.recorders.harness import Recorder, Site, site
 from tests.recorders.programs import PROGRAMS
 from tests.s3.fixtures import Bucket
 from tests.uploader.spools import SpoolFolder
@@ -51,6 +52,7 @@ def play(site: Site, *, folder: str = "") -> set[str]:
 def test_a_recorder_loses_nothing(quick_bucket: Bucket, way: str) -> None:
     with site(lambda root: SpoolFolder(root, quick_bucket), settle=SETTLE, **WAYS[way]) as here:
         assert play(here) == set(), "an uploader that was there all the time has a proof of each"
+        assert here.ask()["remembered"] == 0
 
 
 @needs_mounts
@@ -58,3 +60,58 @@ def test_a_recorder_loses_nothing(quick_bucket: Bucket, way: str) -> None:
 def test_nor_on_a_volume_that_is_mounted_below(quick_bucket: Bucket, way: str) -> None:
     with site(lambda root: SpoolFolder(root, quick_bucket), settle=SETTLE, mount="volume", **WAYS[way]) as here:
         assert play(here, folder="volume/") == set()
+        assert here.ask()["remembered"] == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nor_do_many_at_once_in_any_order(quick_bucket: Bucket, way: str, seed: int) -> None:
+    """Each goes on when chance wants it to; others begin and end meanwhile, and everything is looked at in between."""
+    chance = random.Random(seed)
+    with site(lambda root: SpoolFolder(root, quick_bucket), settle=SETTLE, **WAYS[way]) as here:
+        coming = [(chance.choice(list(PROGRAMS)), f"call-{number}") for number in range(60)]
+        silent: list[Recorder] = []
+        while coming or silent:
+            if coming and (len(silent) < 5 or chance.random() < 0.4):
+                recorder = here.record(*coming.pop())
+            else:
+                recorder = silent.pop(chance.randrange(len(silent)))
+                recorder.talker.say()
+            if recorder.go_on():
+                silent.append(recorder)
+            if chance.random() < 0.1:
+                here.nothing_is_taken()
+        assert here.verdict() == set()
+
+
+@pytest.mark.parametrize("way", ["with a lease, of another user", "without a lease, of another user"])
+def test_a_flood_of_renamed_files_is_taken_whole(quick_bucket: Bucket, way: str) -> None:
+    """More events than the kernel keeps, while the uploader is busy with the first."""
+    with site(lambda root: SpoolFolder(root, quick_bucket), settle=0.0, **WAYS[way]) as here:
+        flood = here.record("flood", "flood")
+        assert not flood.go_on()
+        assert here.verdict() == set()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_came_in_a_new_folder_before_that_was_watched_is_taken_or_told(quick_bucket: Bucket, way: str) -> None:
+    with site(lambda root: SpoolFolder(root, quick_bucket), settle=SETTLE, **WAYS[way]) as here:
+        folders = here.record("new_folders", "call")
+        assert not folders.go_on()
+        told = here.verdict()
+        assert not told or not WAYS[way]["lease"]
+
+
+def test_what_can_not_be_taken_as_it_is_is_told_until_it_is_mended(quick_bucket: Bucket) -> None:
+    with site(lambda root: SpoolFolder(root, quick_bucket), settle=0.0, lease=False, same_user=False) as here:
+        odd = here.record("odd", "odd")
+        assert odd.go_on()
+        told = here.ask()["told"]
+        assert sorted(told) == ["'odd-\\udcff.wav'", "odd-closed", "odd-link.wav"]
+        assert "let uid 0 read it" in told["odd-closed"]
+        assert "symbolic link" in told["odd-link.wav"]
+        assert "UTF-8" in told["'odd-\\udcff.wav'"]
+        odd.talker.say()
+        assert not odd.go_on()
+        assert here.verdict() == set()
+        assert here.ask()["told"] == {}

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.sids import derived_sid
+from recording_storage.uploader import filesystem, inotify, walk
 from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.intake import FIRST
 from recording_storage.uploader.walk import FoundFile, Walker
 from tests.uploader.spools import SpoolFolder
 from tests.uploader.test_outage import await_that
+from tests.uploader.test_unproven import scan
 
 ACCOUNT = "AC" + "3" * 32
 
@@ -247,3 +249,56 @@ def test_the_first_are_uploaded_while_a_long_walk_goes_on(quick: SpoolFolder, mo
         go_on.set()
         running.await_states({f"{number:03}.wav": "released" for number in range(FIRST + 1)})
     quick.check_all_stored()
+
+
+def test_on_a_network_volume_below_a_local_spool_nothing_but_a_marker_or_a_rename_is_proof(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The volume is played: what it is mounted from is asked for by the path of a file on it."""
+    monkeypatch.setattr(filesystem, "network_file_system", lambda place: "nfs" if "/volume/" in str(place) else None)
+    device = os.lstat(quick.root).st_dev
+    real = walk._found
+
+    def found(path: str, status: os.stat_result, **more: bool) -> FoundFile:
+        file = real(path, status, **more)
+        return file._replace(device=device + 1) if path.startswith("volume/") else file
+
+    monkeypatch.setattr(walk, "_found", found)
+    quick.put("volume/open-elsewhere.wav", age=3600)
+    quick.put("volume/marked.wav")
+    (quick.root / "volume/marked.wav.done").touch()
+    quick.put("local.wav")
+    with quick.running() as running:
+        running.await_states({"local.wav": "released", "volume/marked.wav": "released"})
+        assert "volume/open-elsewhere.wav" not in running.recordings()
+        assert [path for path, _ in running.uploader.intake.unfinished()] == ["volume/open-elsewhere.wav"]
+        assert "is on nfs" in caplog.text
+        renamed = quick.root / "volume/open-elsewhere.wav"
+        renamed.rename(quick.root / "volume/.aside")
+        (quick.root / "volume/.aside").rename(renamed)
+        running.await_states({"volume/open-elsewhere.wav": "released"})
+
+
+def test_lost_events_are_told_and_everything_is_looked_at(quick: SpoolFolder, caplog: pytest.LogCaptureFixture) -> None:
+    with quick.running() as running:
+        running.uploader.intake.scanned.wait(10)
+        scans = running.uploader.intake.scans
+        watch = running.uploader.intake._watch
+        assert watch is not None
+        watch._watch._read(inotify._HEAD.pack(-1, inotify._OVERFLOW, 0, 0))
+        await_that(lambda: running.uploader.intake.scans > scans)
+        assert "more to tell" in caplog.text
+
+
+def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: SpoolFolder) -> None:
+    with quick.running() as running:
+        running.uploader.intake.scanned.wait(10)
+        for number in range(50):
+            with (quick.root / ".x").open("wb") as call:
+                call.write(b"speech %d" % number)
+            (quick.root / ".x").rename(quick.root / "x.wav")
+            (quick.root / "x.wav").rename(quick.root / ".y")
+            (quick.root / ".y").unlink()
+        scan(running)
+        assert running.uploader.intake.growing == 0
+        assert len(running.uploader.intake._sightings) == 0

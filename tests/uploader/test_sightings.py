@@ -10,17 +10,18 @@ NOW = Identity(7, 100, 1)
 
 
 EVENTS = {
-    "create": lambda seen, path: seen.created(path, NOW),
+    "create": lambda seen, path: seen.created(path, lambda _: NOW),
+    "make": lambda seen, path: seen.created(path, lambda _: NOW, opened=True),
     "open": lambda seen, path: seen.opened(path),
-    "write-close": lambda seen, path: seen.closed(path, lambda _: NOW, now=5.0),
+    "write-close": lambda seen, path: seen.closed(path, now=5.0),
     "read-close": lambda seen, path: seen.closed_unwritten(path),
-    "move": lambda seen, _: seen.moved("y", "x", NOW, now=5.0),
-    "in": lambda seen, _: seen.moved(None, "x", NOW, now=5.0),
-    "back": lambda seen, _: seen.moved("y", "x", NOW, now=5.0, ours=True),
+    "move": lambda seen, _: seen.moved("y", "x", now=5.0),
+    "in": lambda seen, _: seen.moved(None, "x", now=5.0),
+    "back": lambda seen, _: seen.moved("y", "x", now=5.0, ours=True),
     "remove": lambda seen, path: seen.removed(path),
     "lost": lambda seen, _: seen.lost(),
     "write": lambda seen, path: seen.modified(path),
-    "create-and-lose": lambda seen, path: seen.created(path, None),
+    "create-and-lose": lambda seen, path: seen.created(path, lambda _: None),
 }
 
 
@@ -50,6 +51,8 @@ CLOSED = {
     "closed after events were lost": "create open lost write-close",
     "two opens became one event, and the second has written": "create open write-close write write-close",
     "linked, its first name was gone at once": "create-and-losey openy create removey write-closey",
+    "made and closed": "make open write-close",
+    "made, linked while it is open, and closed": "makey openy create removey write-closey",
 }
 NOT_CLOSED = {
     "open": "create open",
@@ -65,6 +68,7 @@ NOT_CLOSED = {
     "a name comes again while its last file is open": "create open remove create open write-close",
     "events were lost": "create open write-close lost",
     "two opens became one event, and the second writes": "create open write-close write",
+    "made, and linked while it is open": "makey openy create removey",
     "linked while it is open, its first name was gone at once": "create-and-losey openy create removey",
     "events were lost while it was open": "createy openy move lost",
     "what we put back": "createy openy back",
@@ -108,50 +112,54 @@ def test_come_by_its_recorders_word(history: str) -> None:
 )
 @pytest.mark.parametrize("history", ["create open write-close", "in"])
 def test_a_proof_is_of_one_file_as_it_was(history: str, other: Identity) -> None:
-    seen = play(history).of("x", other)
+    sightings = play(history)
+    sightings.of("x", NOW)
+    seen = sightings.of("x", other)
     assert not seen.closed
     assert not seen.moved_in
 
 
 def test_its_time_may_be_set_afterwards() -> None:
-    assert play("create open write-close").of("x", Identity(7, 100, 999)).closed
+    sightings = play("create open write-close")
+    assert sightings.of("x", NOW).closed
+    assert sightings.of("x", Identity(7, 100, 999)).closed
 
 
 def test_a_name_that_is_not_known_may_be_opened_unseen() -> None:
     assert not play("create open write-close").of("x", NOW, links=2).closed
-    assert play("createy openy write-closey create").of("x", NOW, links=2).closed
+    assert play("makey openy create write-closey").of("x", NOW, links=2).closed
 
 
 def test_a_file_that_has_no_name_until_it_is_finished() -> None:
     sightings = Sightings()
     sightings.opened("#7", unnamed=7)
-    sightings.created("x", NOW)
+    sightings.created("x", lambda _: NOW)
     assert sightings.of("x", NOW) == Sighting(opened=True)
-    sightings.closed("#7", lambda path: NOW if path == "x" else None, now=5.0)
+    sightings.closed("#7", now=5.0)
     assert sightings.of("x", NOW).moved_in
 
 
 def test_a_folder_that_is_renamed_takes_what_was_seen_along() -> None:
     sightings = Sightings()
-    sightings.created("a/x", NOW)
+    sightings.created("a/x", lambda _: NOW, opened=True)
     sightings.opened("a/x")
     sightings.moved_folder("a", "b")
-    sightings.moved(None, "b/x", NOW, now=5.0)
+    sightings.moved(None, "b/x", now=5.0)
     assert not sightings.of("b/x", NOW).moved_in, "it is open"
-    sightings.closed("b/x", lambda _: NOW, now=6.0)
+    sightings.closed("b/x", now=6.0)
     assert sightings.of("b/x", NOW).closed
 
 
 def test_what_is_gone_is_forgotten() -> None:
     sightings = Sightings()
     for number in range(1000):
-        sightings.created(f"{number}.tmp", Identity(number, 1, 1))
+        sightings.created(f"{number}.tmp", lambda _: NOW, opened=True)
         sightings.opened(f"{number}.tmp")
-        sightings.closed(f"{number}.tmp", lambda _: NOW, now=5.0)
-        sightings.moved(f"{number}.tmp", f"{number}", NOW, now=5.0)
+        sightings.closed(f"{number}.tmp", now=5.0)
+        sightings.moved(f"{number}.tmp", f"{number}", now=5.0)
     assert len(sightings) == 1000
     for number in range(500):
         sightings.removed(f"{number}")
     sightings.purge(lambda _: False)
     assert len(sightings) == 0
-    assert not sightings._by_inode
+    assert not sightings._gone

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from recording_storage.uploader.finish import Evidence, FinishRule
 from recording_storage.uploader.growing import UNPROVEN, Growing
 from recording_storage.uploader.lease import Writers, may_lease, writers
-from recording_storage.uploader.walk import FoundFile, open_media
+from recording_storage.uploader.walk import FoundFile, identity_of, open_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.filesystem import FileSystems
     from recording_storage.uploader.open_files import OpenFiles
     from recording_storage.uploader.ports import Clock
-    from recording_storage.uploader.sightings import Sighting, Sightings
+    from recording_storage.uploader.sightings import Sightings
 
 
 class Examiner:
@@ -62,9 +62,8 @@ class Examiner:
             again: it was taken before, so its marker's word may be broken.
             proven: exactly this file was proven to be finished before, and has waited for something else.
         """
-        seen = self._sightings.of(file.path, file.identity, links=file.links)
         unchanged = self._unchanged_for(file, growing)
-        quiet = self._quiet_for(unchanged, growing, seen)
+        quiet = self._quiet_for(file, growing, unchanged)
         evidence = Evidence(
             marker=file.marker,
             quiet_for=quiet,
@@ -79,8 +78,11 @@ class Examiner:
         who = self._ask(file)
         if who is not Writers.UNKNOWN or file.marker:
             growing.opened = False
-            return evidence._replace(writers=who, moved_in=seen.moved_in or proven)
+            moved_in = evidence.network and self._sightings.of(file.path, file.identity, links=file.links).moved_in
+            return evidence._replace(writers=who, moved_in=moved_in or proven)
         self._drain()
+        if not self._is_still(file):
+            return evidence._replace(quiet_for=0.0)
         seen = self._sightings.of(file.path, file.identity, links=file.links)
         growing.opened = seen.opened
         moved_in = seen.moved_in or (proven and not seen.opened)
@@ -90,7 +92,7 @@ class Examiner:
             closed=seen.closed,
             moved_in=moved_in,
             opened=seen.opened,
-            quiet_for=self._quiet_for(unchanged, growing, seen),
+            quiet_for=self._quiet_for(file, growing, unchanged),
         )
 
     def _ask(self, file: FoundFile) -> Writers:
@@ -112,7 +114,15 @@ class Examiner:
             return max(unchanged, self._clock.now() - file.identity.mtime_ns / 1e9)
         return unchanged
 
-    def _quiet_for(self, unchanged: float, growing: Growing, seen: Sighting) -> float:
-        used = max((moment for moment in (growing.used_at, seen.used_at) if moment is not None), default=None)
+    def _is_still(self, file: FoundFile) -> bool:
+        """What is seen of it tells of now, not of when it was found."""
+        try:
+            return identity_of(os.lstat(f"{self._root}/{file.path}")) == file.identity
+        except OSError:
+            return False
+
+    def _quiet_for(self, file: FoundFile, growing: Growing, unchanged: float) -> float:
+        seen = self._sightings.used_at(file.path)
+        used = max((moment for moment in (growing.used_at, seen) if moment is not None), default=None)
         growing.used_at = used
         return unchanged if used is None else min(unchanged, self._clock.monotonic() - used)

@@ -14,6 +14,7 @@ import select
 import struct
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _OVERFLOW, _IGNORED, _ONLY_DIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x01000000, 0x020
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | _ONLY_DIR | _DONT_FOLLOW
 _OPENS = OPEN | CLOSE_NOWRITE | DELETE | MODIFY  # what was written between two opens keeps them from becoming one
 _HEAD = struct.Struct("iIII")
+_MOST_FETCHED = 4096
+"""Pieces of 16 KiB, some hundred events each, that wait here rather than in the kernel."""
 _GATHER = 0.01
 """Seconds in which events gather: a thousand files come and go at once, and waking up costs more than reading them."""
 _AT_ONCE = 0.1
@@ -54,6 +57,8 @@ class Event(NamedTuple):
     """Of a rename's two events."""
     opens: bool
     """The folder is watched for opens, too."""
+    opened_next: bool = False
+    """Of a file that was created: it is opened next, by whoever made it."""
 
 
 class Watch:
@@ -79,6 +84,7 @@ class Watch:
         self._folders: dict[int, tuple[str, bool]] = {}
         self._folders_lock = threading.Lock()
         self._reading = threading.RLock()
+        self._fetched: deque[bytes] = deque()
         self._hurry_until = 0.0
         self._warned = False
         self._closed = False
@@ -121,12 +127,18 @@ class Watch:
     def drain(self) -> None:
         """When it returns, every event that came before the call has been taken."""
         with self._reading:
-            while not self._closed:
-                try:
-                    data = os.read(self._fd, 1 << 18)
-                except BlockingIOError:
-                    return
-                self._read(data)
+            self._fetch()
+            while self._fetched and not self._closed:
+                self._read(self._fetched.popleft())
+                self._fetch()
+
+    def _fetch(self) -> None:
+        """Bring what the kernel has: its queue is short, and reading costs less than what is done with an event."""
+        while not self._closed and len(self._fetched) < _MOST_FETCHED:
+            try:
+                self._fetched.append(os.read(self._fd, 1 << 14))
+            except BlockingIOError:
+                return
 
     def close(self) -> None:
         os.write(self._stop_write, b"x")
@@ -170,8 +182,17 @@ class Watch:
                 self._hurry_until = time.monotonic() + _AT_ONCE
             elif not opens and name.startswith("."):
                 continue  # no recording's name: what a release moves aside, say
-            self._take(Event(f"{folder}/{name}" if folder else name, mask, cookie, opens))
+            opened_next = bool(mask & CREATE) and _is_open_of(data, offset, number, data[start:offset])
+            self._take(Event(f"{folder}/{name}" if folder else name, mask, cookie, opens, opened_next))
 
     def _just_added(self, number: int) -> tuple[str | None, bool]:
         with self._folders_lock:
             return self._folders.get(number, (None, False))
+
+
+def _is_open_of(data: bytes, offset: int, number: int, name: bytes) -> bool:
+    if offset >= len(data):
+        return False
+    next_number, mask, _, length = _HEAD.unpack_from(data, offset)
+    start = offset + _HEAD.size
+    return next_number == number and mask == OPEN and data[start : start + length] == name

@@ -14,6 +14,9 @@ they are closed soon, and then they are matched.
   unmatched: the file is told, and not taken. Two opens that became one hide a writer: until he writes, which voids the
   proof. They must have come before the first was read, and nothing else in the spool in between, not even a write.
 - Where events were lost, no close is proof of anything.
+
+Nothing here asks the file system but where a name may be a further one of a file: thousands of events a second have to
+be taken before the kernel's queue is full. So what a proven file is, is learnt when it is first asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST_GONE = 10_000
 """Names that are gone while somebody has their file open, and are remembered: he may close it under that name."""
+_NONE = -1
+"""The inode of a file that had lost its name before it was looked at."""
 
 
 class Sighting(NamedTuple):
@@ -37,11 +42,9 @@ class Sighting(NamedTuple):
     closed: bool = False
     """Everybody who had it open has closed it, and it has not changed since."""
     moved_in: bool = False
-    """It was renamed or linked into place, and nobody is known to have it open."""
+    """It was renamed or linked into place, nobody has written to it since, and nobody is known to have it open."""
     opened: bool = False
     """Somebody has opened it and not closed it yet, for reading or for writing."""
-    used_at: float | None = None
-    """Monotonic: when a writer last closed it, or it was renamed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,16 +54,20 @@ class _Seen:
     """Opens that no close has matched."""
     all_known: bool = False
     """Nobody has had it open whose open was not seen."""
-    created: bool = False
-    """It has come into being and nobody has opened it since: it was linked into place."""
+    linked: bool = False
+    """It has come into being and nobody has opened it since."""
     maybe: list[_Seen] = field(default_factory=list)
     """Then: it may be one of these, which were open and had lost their names."""
-    proof: Identity | None = None
-    """What it was when it was closed, or came."""
+    proven: bool = False
+    """Its last writer has closed it, or it was renamed or linked into place."""
     moved_in: bool = False
+    identity: Identity | None = None
+    """What it was when it was first asked for after that."""
     used_at: float | None = None
     inode: int | None = None
-    """Under which further names are looked for."""
+
+    def prove(self, *, moved_in: bool) -> None:
+        self.proven, self.moved_in, self.identity = True, moved_in, None
 
 
 class Sightings:
@@ -69,27 +76,35 @@ class Sightings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_path: dict[str, _Seen] = {}
-        self._by_inode: dict[int, _Seen] = {}
-        """Those that may get a further name."""
-        self._lost_names: dict[str, _Seen] = {}
-        """Of which that can't be told: they had lost their name before it was looked at."""
+        self._gone: set[str] = set()
+        """Names that are gone, or never were one, of files that are open."""
 
     def of(self, path: str, identity: Identity, *, links: int = 1) -> Sighting:
-        """What is known of the file that has this name, this identity and so many names in all."""
+        """What is known of a file.
+
+        Args:
+            path: a name of it.
+            identity: what it is after the last event that was taken.
+            links: how many names it has in all.
+        """
         with self._lock:
             seen = self._by_path.get(path)
             if seen is None:
                 return Sighting()
-            proof = seen.proof
-            holds = (
-                proof is not None  # its time may have been set since then
-                and (proof.inode, proof.size) == (identity.inode, identity.size)
-                and not seen.opened
-                and not any(one.opened for one in seen.maybe)
-            )
+            opened = seen.opened > 0 or any(one.opened for one in seen.maybe)
+            holds = seen.proven and not opened
+            if holds and seen.identity is None:
+                seen.identity = identity
+            if holds and seen.identity is not None:  # its time may have been set since then
+                holds = (seen.identity.inode, seen.identity.size) == (identity.inode, identity.size)
             # whoever opens it by a name that is not known here is not seen
             closed = holds and links <= len(seen.names)
-            return Sighting(closed, holds and seen.moved_in, seen.opened > 0, seen.used_at)
+            return Sighting(closed, holds and seen.moved_in, opened)
+
+    def used_at(self, path: str) -> float | None:
+        """Monotonic: when a writer last closed it, or it was renamed."""
+        seen = self._by_path.get(path)
+        return seen.used_at if seen is not None else None
 
     def is_opened(self, path: str) -> bool:
         """Whether somebody has opened what has this name, and not closed it."""
@@ -107,41 +122,52 @@ class Sightings:
 
     # Events.
 
-    def created(self, path: str, identity: Identity | None) -> None:
-        """A name has come into being: of a new file, or as a further name of one."""
+    def created(self, path: str, look: Callable[[str], Identity | None], *, opened: bool = False) -> None:
+        """A name has come into being: of a new file, or as a further name of one.
+
+        Args:
+            path: the name.
+            look: tells what has a name now.
+            opened: it is known to be opened next, so it is a new file.
+        """
         with self._lock:
             before = self._by_path.get(path)
-            other = None if identity is None else self._by_inode.get(identity.inode)
-            if other is not None and other is not before and other.names:
-                self._drop(path)
-                other.names.add(path)
-                self._by_path[path] = other
-                other.proof, other.moved_in, other.all_known = identity, True, True
+            waiting = before.opened if before is not None else 0
+            if not opened and self._is_further_name(path, look):
                 return
             seen = self._new(path)
             # who still has a file of that name open that is gone will close it under this name
-            seen.opened = before.opened if before is not None else 0
-            seen.all_known = seen.created = True
-            seen.proof, seen.moved_in = identity, identity is not None
-            seen.maybe = self._nameless(path)
-            if identity is not None:
-                self._know(seen, identity.inode)
-            else:
-                self._lost_names[path] = seen
+            seen.opened = waiting
+            seen.all_known = True
+            if not opened:
+                seen.linked = True
+                seen.prove(moved_in=True)
+                seen.maybe = [one for one in self._open() if one.inode == _NONE]
 
     def opened(self, path: str, *, unnamed: int | None = None) -> None:
         """Somebody has opened it; `unnamed` is the inode of a file without a name (O_TMPFILE)."""
         with self._lock:
             seen = self._by_path.get(path) or self._new(path)
             if unnamed is not None:
-                self._know(seen, unnamed)
-            if seen.created:
-                seen.created = seen.moved_in = False
-                seen.proof, seen.maybe = None, []
+                seen.inode = unnamed
+                self._gone.add(path)
+            if seen.linked:
+                seen.linked = seen.proven = seen.moved_in = False
+                seen.maybe = []
             seen.opened += 1
 
-    def closed(self, path: str, look: Callable[[str], Identity | None], *, now: float) -> None:
-        """A writer has closed it; `look` tells what has a name now."""
+    def modified(self, path: str) -> None:
+        """Somebody has written to it."""
+        with self._lock:
+            seen = self._by_path.get(path)
+            if seen is None:
+                return
+            seen.moved_in = False
+            if not seen.opened:
+                seen.proven = seen.all_known = False  # an open of his was not seen
+
+    def closed(self, path: str, *, now: float) -> None:
+        """A writer has closed it."""
         with self._lock:
             seen = self._by_path.get(path) or self._new(path)
             if seen.opened:
@@ -149,23 +175,9 @@ class Sightings:
             else:
                 seen.all_known = True
             seen.used_at = now
-            identity = look(path)
-            if identity is None:  # a name that is gone; another of the file's may be there
-                identity = next(filter(None, map(look, seen.names - {path})), None)
-            if identity is None and not seen.opened:
-                self._lost_closed(seen, look)
-                self._drop(path)
-            elif seen.all_known and identity is not None:
-                if seen.proof is None or seen.proof.size != identity.size:
-                    seen.moved_in = False
-                seen.proof = identity
-
-    def modified(self, path: str) -> None:
-        """Somebody has written to it."""
-        with self._lock:
-            seen = self._by_path.get(path)
-            if seen is not None and not seen.opened:
-                seen.proof, seen.moved_in, seen.all_known = None, False, False  # an open of his was not seen
+            if seen.all_known:
+                seen.prove(moved_in=seen.moved_in)
+            self._close_gone(path, seen)
 
     def closed_unwritten(self, path: str) -> None:
         """A reader has closed it."""
@@ -173,16 +185,18 @@ class Sightings:
             seen = self._by_path.get(path)
             if seen is not None and seen.opened:
                 seen.opened -= 1
+                self._close_gone(path, seen)
 
-    def moved(self, old: str | None, new: str, identity: Identity | None, *, now: float, ours: bool = False) -> None:
+    def moved(self, old: str | None, new: str, *, now: float, ours: bool = False) -> None:
         """It was renamed; `old` None: from where nothing is seen. `ours`: by ourselves, which proves nothing."""
         with self._lock:
             seen = self._by_path.get(old) if old is not None else None
             replaced = self._by_path.get(new)
-            if seen is None and (ours or identity is None):
+            if seen is None and ours:
                 return
             if old is not None and seen is not None:
                 del self._by_path[old]
+                self._gone.discard(old)
                 seen.names.discard(old)
             seen = seen or _Seen()
             if replaced is not None and replaced is not seen:
@@ -191,8 +205,8 @@ class Sightings:
             seen.names.add(new)
             self._by_path[new] = seen
             if not ours:
-                seen.proof, seen.moved_in, seen.all_known, seen.created = identity, True, True, False
-                seen.used_at = now
+                seen.prove(moved_in=True)
+                seen.all_known, seen.linked, seen.used_at = True, False, now
 
     def moved_folder(self, old: str, new: str) -> None:
         """A folder was renamed, with all that is in it."""
@@ -208,44 +222,55 @@ class Sightings:
         """The name is gone."""
         with self._lock:
             seen = self._by_path.get(path)
-            if seen is not None and not seen.opened:
-                self._drop(path)
+            if seen is not None:
+                self._gone.add(path)
+                self._close_gone(path, seen)
 
     def lost(self) -> None:
         """Events were lost: who has opened what is not known any more."""
         with self._lock:
             for seen in self._by_path.values():
-                if seen.opened or seen.created or not seen.moved_in:
-                    seen.proof, seen.moved_in = None, False
-                seen.opened, seen.all_known, seen.created = 0, False, False
+                if seen.opened or seen.linked or not seen.moved_in:
+                    seen.proven = seen.moved_in = False
+                seen.opened, seen.all_known, seen.linked, seen.maybe = 0, False, False, []
 
     def purge(self, exists: Callable[[str], bool]) -> None:
         """Forget names that are gone."""
         with self._lock:
-            gone = [path for path in self._by_path if not exists(path)]
-            held = sum(self._by_path[path].opened > 0 for path in gone)
-            for path in gone:
-                if not self._by_path[path].opened or held > _MOST_GONE:
-                    held -= self._by_path[path].opened > 0
+            paths = list(self._by_path)
+        gone = [path for path in paths if not exists(path)]
+        with self._lock:
+            there = [(path, self._by_path[path]) for path in gone if path in self._by_path]
+            held = sum(seen.opened > 0 for _, seen in there)
+            for path, seen in there:
+                if not seen.opened or held > _MOST_GONE:
+                    held -= seen.opened > 0
                     self._drop(path)
 
-    def _nameless(self, path: str) -> list[_Seen]:
-        """Files of that folder that are open and had lost their names before they were looked at.
+    def _is_further_name(self, path: str, look: Callable[[str], Identity | None]) -> bool:
+        """Whether it is one of a file that is known and open; then it has that name from now on."""
+        identity = look(path)
+        if identity is None:
+            return False
+        for seen in self._open():
+            if seen.inode is None:  # it was opened right after it was made: nobody has asked until now
+                found = next(filter(None, map(look, seen.names)), None)
+                seen.inode = found.inode if found is not None else _NONE
+            if seen.inode == identity.inode and path not in seen.names:
+                self._drop(path)
+                seen.names.add(path)
+                self._by_path[path] = seen
+                seen.prove(moved_in=True)
+                seen.all_known = True
+                return True
+        return False
 
-        What comes now may be the next name of one of them.
-        """
-        folder = path.rpartition("/")[0]
-        return [seen for known, seen in self._lost_names.items() if known.rpartition("/")[0] == folder and seen.opened]
+    def _open(self) -> list[_Seen]:
+        return list({id(seen): seen for seen in self._by_path.values() if seen.opened}.values())
 
-    def _lost_closed(self, lost: _Seen, look: Callable[[str], Identity | None]) -> None:
-        """It is closed: so what may be it is as it is now."""
-        for path, seen in self._by_path.items():
-            if any(one is lost for one in seen.maybe):
-                seen.proof = look(path)
-
-    def _know(self, seen: _Seen, inode: int) -> None:
-        seen.inode = inode
-        self._by_inode[inode] = seen
+    def _close_gone(self, path: str, seen: _Seen) -> None:
+        if path in self._gone and not seen.opened:
+            self._drop(path)
 
     def _new(self, path: str) -> _Seen:
         self._drop(path)
@@ -253,10 +278,7 @@ class Sightings:
         return seen
 
     def _drop(self, path: str) -> None:
-        self._lost_names.pop(path, None)
+        self._gone.discard(path)
         seen = self._by_path.pop(path, None)
-        if seen is None:
-            return
-        seen.names.discard(path)
-        if not seen.names and seen.inode is not None and self._by_inode.get(seen.inode) is seen:
-            del self._by_inode[seen.inode]
+        if seen is not None:
+            seen.names.discard(path)

@@ -134,7 +134,7 @@ class SpoolWatch:
     def _take_file(self, event: Event, name: str) -> None:
         path, mask = event.path, event.mask
         if mask & CLOSE_WRITE:
-            self._sightings.closed(path, self._look, now=self._clock.monotonic())
+            self._sightings.closed(path, now=self._clock.monotonic())
         elif not event.opens:
             return
         elif mask & OPEN:
@@ -143,16 +143,15 @@ class SpoolWatch:
         elif mask & CLOSE_NOWRITE:
             self._sightings.closed_unwritten(path)
         elif mask & CREATE:
-            self._sightings.created(path, self._look(path))
+            self._sightings.created(path, self._look, opened=event.opened_next)
         elif mask & DELETE:
             self._sightings.removed(path)
 
     def _moved(self, event: Event, name: str) -> None:
         old, _ = self._leaving.pop(event.cookie, (None, False))
-        identity = self._look(event.path)
         ours = name.endswith(ASIDE) or (old is not None and old.endswith(ASIDE))
-        ours = self._is_returning(event.path, identity) or ours
-        self._sightings.moved(old, event.path, identity, now=self._clock.monotonic(), ours=ours)
+        ours = self._is_returning(event.path) or ours
+        self._sightings.moved(old, event.path, now=self._clock.monotonic(), ours=ours)
 
     def _take_folder(self, event: Event) -> None:
         if event.mask & MOVED_FROM:
@@ -182,7 +181,7 @@ class SpoolWatch:
                 self._folder_came(path, moved=moved)
             elif entry.is_file(follow_symlinks=False):
                 if moved:
-                    self._sightings.moved(None, path, self._look(path), now=self._clock.monotonic())
+                    self._sightings.moved(None, path, now=self._clock.monotonic())
                 if is_media_name(entry.name):
                     self._hint(path, CREATE)
 
@@ -212,7 +211,10 @@ class SpoolWatch:
             return None
         return identity_of(status) if stat.S_ISREG(status.st_mode) else None
 
-    def _is_returning(self, path: str, identity: Identity | None) -> bool:
+    def _is_returning(self, path: str) -> bool:
+        if path not in self._returning:
+            return False
+        identity = self._look(path)
         with self._lock:
             inode, _ = self._returning.get(path, (None, 0.0))
             if identity is None or inode != identity.inode:
