@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import Proof
 from recording_storage.s3.interleaving import is_ready
 from recording_storage.s3.verify import Verification
 from recording_storage.uploader import pace
@@ -22,6 +23,7 @@ from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.plans import DestinationTerms
+from recording_storage.uploader.proving import Proving
 from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
@@ -180,8 +182,12 @@ def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
     )
     doctor = Doctor(parts, scheduler=desk, claims=None, outages=None)  # type: ignore[arg-type]
     lane = Lane(
-        ("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=Places(1, most_lent=0, clock=SystemClock())
-    )  # type: ignore[arg-type,return-value]
+        ("a", "d"),
+        perform=lambda *_: None,  # type: ignore[arg-type,return-value]
+        done=lambda *_: None,
+        places=Places(1, most_lent=0, clock=SystemClock()),
+        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
+    )
     return doctor, lane
 
 
@@ -255,6 +261,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         return verify(connections, terms)
 
     monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together
+    monkeypatch.setattr(Lane, "is_unlearnt", False)
     monkeypatch.setattr(Worker, "perform", fail_once)
     monkeypatch.setattr(S3Connections, "verify", answer_late)
     for name in kinds:

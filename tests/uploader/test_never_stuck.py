@@ -9,13 +9,15 @@ from types import SimpleNamespace
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import Proof
 from recording_storage.uploader import doctor
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
 from recording_storage.uploader.places import Places
+from recording_storage.uploader.proving import Proving
 from tests.s3.gate import Gate
-from tests.uploader.spools import SpoolFolder
+from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.waiting import eventually
 
 
@@ -41,8 +43,12 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
     )
     subject = doctor.Doctor(parts, scheduler=Scheduler(), claims=None, outages=None)  # type: ignore[arg-type]
     lane = Lane(
-        ("a", "d"), perform=lambda *_: None, done=lambda *_: None, places=Places(1, most_lent=0, clock=SystemClock())
-    )  # type: ignore[arg-type,return-value]
+        ("a", "d"),
+        perform=lambda *_: None,  # type: ignore[arg-type,return-value]
+        done=lambda *_: None,
+        places=Places(1, most_lent=0, clock=SystemClock()),
+        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
+    )
     task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
     subject.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
     denied = Outcome(task, failure=S3Failure(FailureClass.FATAL, code="AccessDenied", message="x"))

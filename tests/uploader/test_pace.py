@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from recording_storage.domain.proof import Proof
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.s3.interleaving import is_ready
 from recording_storage.uploader.clock import SystemClock
@@ -16,6 +17,8 @@ from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace
 from recording_storage.uploader.places import Places
+from recording_storage.uploader.proving import Proving
+from tests.uploader.spools import FakeClock
 
 MS = 0.001
 STORED = StoredFacts(media_url="u", etag="", checksum=None, sha256="", size=1, stored_at=0.0)
@@ -89,6 +92,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         perform=perform,
         done=lambda _lane, outcome: done.put(outcome.task),
         places=Places(32, most_lent=0, clock=SystemClock()),
+        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     large = [task(number, size=SINGLE_UP_TO + 1) for number in range(4)]
     quick = [task(number, size=1) for number in range(10, 14)]

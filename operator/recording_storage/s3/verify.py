@@ -62,26 +62,41 @@ class Verification:
     """The right to store is there, whatever else may be missing: a part was taken, and a completion not denied."""
 
 
-def verify(client: S3Client, *, prefix: str, pause: Callable[[float], None] = time.sleep) -> Verification:
+def verify(
+    client: S3Client, *, prefix: str, owner: str = "", pause: Callable[[float], None] = time.sleep
+) -> Verification:
     """Go through the sequence.
 
     Args:
         client: reaches the destination.
         prefix: the folder, `""` or ending in `/`.
+        owner: who asks, as part of the probe's key; see `learn`.
         pause: waits between the attempts to abort, in seconds.
     """
-    key = f"{prefix}{PROBE_NAME}{secrets.token_hex(8)}"
+    key = f"{prefix}{PROBE_NAME}{owner}{secrets.token_hex(8)}"
     return _Sequence(client, key=key, pause=pause).run()
 
 
-def learn(client: S3Client, *, prefix: str, size: int, pause: Callable[[float], None] = time.sleep) -> Proof:
+def learn(
+    client: S3Client, *, prefix: str, size: int, owner: str = "", pause: Callable[[float], None] = time.sleep
+) -> Proof:
     """What the destination vouches by for bodies of up to `size` bytes: the sequence without what lists.
+
+    Args:
+        client: reaches the destination.
+        prefix: the folder, `""` or ending in `/`.
+        size: of the longest body, bytes.
+        owner: who asks, and nobody else at this moment: what it has left open before is aborted.
+        pause: waits between the attempts to abort, in seconds.
 
     Raises:
         S3Failure: as the server or the network has it.
     """
-    key = f"{prefix}{PROBE_NAME}{secrets.token_hex(8)}"
-    return _Sequence(client, key=key, pause=pause).learn(size)
+    key = f"{prefix}{PROBE_NAME}{owner}{secrets.token_hex(8)}"
+    sequence = _Sequence(client, key=key, pause=pause)
+    if owner:
+        sequence.sweep(f"{prefix}{PROBE_NAME}{owner}")
+    return sequence.learn(size)
 
 
 def verify_destination(
@@ -177,6 +192,14 @@ class _Sequence:
             granted=tuple(self._granted),
             may_store=bool(self._parts) and step is not Step.COMPLETE,
         )
+
+    def sweep(self, beginning: str) -> None:
+        """Abort what was left open by one that was killed. Nothing depends on it."""
+        try:
+            for found in list(self._client.list_multipart_uploads(prefix=beginning)):
+                self._client.abort_multipart(found.key, upload_id=found.upload_id)
+        except S3Failure as failure:
+            _log.debug("%s: leftovers are not searched for: %s", self._client.location.url, failure)
 
     def learn(self, size: int) -> Proof:
         failure: S3Failure | None = None

@@ -102,7 +102,7 @@ class Uploader:
             journal=self.journal,
             plans=self.plans,
             clock=self.clock,
-            connections=S3Connections(),
+            connections=S3Connections(owner=spool.id),
             source=source,
             reporter=reporter,
             releaser=Releaser(spool.root, journal=self.journal, clock=self.clock),

@@ -105,6 +105,12 @@ class Claims:
         row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
         return bool(row and row[0])
 
+    def most_parts(self, lane: Lane) -> int | None:
+        """That the destination takes of an upload, where that was learnt by being refused more."""
+        query = "SELECT most_parts FROM destinations WHERE account_sid=? AND id=?"
+        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
+        return row[0] if row else None
+
     def lanes_with_work(self) -> list[LaneKey]:
         query = (
             "SELECT DISTINCT account_sid, destination_id FROM recordings"
@@ -132,7 +138,14 @@ class Claims:
                 except KeyTemplateError as error:
                     problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
                     moves.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
-            begun = moves.begin(connection, claimed, single_up_to=SINGLE_UP_TO, now=now)
+            in_parts = lane.proving.goes_in_parts()
+            begun = moves.begin(
+                connection,
+                claimed,
+                single_up_to=-1 if in_parts else SINGLE_UP_TO,
+                now=now,
+                carried=lane.carried_by_single,
+            )
             tasks = [
                 Task(
                     recording._replace(
@@ -145,6 +158,8 @@ class Claims:
                     attempt_id,
                     earlier,
                     object_metadata(recording, lane.terms),
+                    carries=lane.carried_by_single(recording.identity.size),
+                    in_parts=in_parts,
                 )
                 for (recording, key), (attempt_id, earlier) in zip(claimed, begun, strict=True)
             ]

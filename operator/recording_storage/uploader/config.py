@@ -67,6 +67,8 @@ class DestinationConfig(_Strict, frozen=True):
     ca_file: str = ""
     """PEM; relative to the configuration."""
     expected_bucket_owner: HeaderText = HeaderText()
+    trust_unverified: bool = False
+    """Use a server that vouches for nothing of what it stores."""
 
 
 class PolicyConfig(_Strict, frozen=True):
@@ -163,6 +165,7 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
         key_template=policy.key_template,
         ca_bundle=_certificates(folder, wanted.ca_file) if wanted.ca_file else "",
         expected_bucket_owner=wanted.expected_bucket_owner,
+        trust_unverified=wanted.trust_unverified,
         storage_class=policy.storage_class,
         server_side_encryption=policy.server_side_encryption.value,
         kms_key_id=policy.kms_key_id,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from recording_storage import __version__
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
-from recording_storage.s3.verify import verify
+from recording_storage.s3.verify import learn, verify
+from recording_storage.uploader.watched_store import WatchedStore
 
 if TYPE_CHECKING:
+    from recording_storage.domain.proof import Proof
     from recording_storage.s3.verify import Verification
     from recording_storage.uploader.plans import DestinationTerms
     from recording_storage.uploader.ports import ObjectStore
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 class S3Connections:
     """Makes S3 clients and has destinations verified; tests put something else in its place."""
+
+    def __init__(self, *, owner: str) -> None:
+        """Take the spool's id: what a killed process has left of a probe is known by it."""
+        self._owner = owner
 
     def connect(self, terms: DestinationTerms) -> ObjectStore:
         """A client with the terms' credential. Raises S3Failure for a CA bundle that can't be read."""
@@ -26,9 +32,16 @@ class S3Connections:
         """Go through the verify sequence with a client of its own. Raises S3Failure as `connect` does."""
         client = self._client(terms)
         try:
-            return verify(client, prefix=terms.prefix)
+            return verify(client, prefix=terms.prefix, owner=f"{self._owner}-verify-")
         finally:
             client.close()
+
+    def learn(self, store: ObjectStore, size: int) -> Proof:
+        """What the destination vouches by for bodies of up to `size` bytes. Raises S3Failure."""
+        client = store.watched if isinstance(store, WatchedStore) else store
+        assert isinstance(client, S3Client)
+        prefix = client.destination.location.prefix
+        return learn(client, prefix=prefix, size=size, owner=f"{self._owner}-learn-")
 
     def _client(self, terms: DestinationTerms) -> S3Client:
         assert terms.credential is not None

@@ -190,7 +190,7 @@ class Crew:
                 self._away -= 1
 
     def _begin(self, task: Task, waiting: Waiting[_Upload]) -> None:
-        upload = _Upload(partial(self._perform, task))
+        upload = _Upload(partial(self._perform, task), in_parts=task.is_multipart)
         if self._gives_way(task):
             self._go_on(upload, waiting)
             return
@@ -209,7 +209,7 @@ class Crew:
         self._places.give_back(outcome.task.recording.sid)
         with self._condition:
             self._active -= 1
-            self._in_parts -= outcome.task.is_multipart
+            self._in_parts -= upload.in_parts
             if outcome.stored is not None and not outcome.task.is_multipart:
                 self._pace.note(waited=upload.waited(), blocked=upload.blocked, worked=upload.worked)
         self._done(outcome)
@@ -218,8 +218,10 @@ class Crew:
 class _Upload:
     """One upload in a thread, and where its time goes, in seconds."""
 
-    def __init__(self, perform: Callable[[], Outcome]) -> None:
+    def __init__(self, perform: Callable[[], Outcome], *, in_parts: bool) -> None:
         self._perform = perform
+        self.in_parts = in_parts
+        """As it was when it began."""
         self._call = Interleaved(perform)
         self._began, self._thread_began = time.perf_counter(), time.thread_time()
         self.worked = 0.0

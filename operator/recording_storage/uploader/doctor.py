@@ -105,6 +105,8 @@ class Doctor:
         lane.terms, lane.location = terms, terms.location
         self._claims.keep_terms(lane)
         lane.proven = lane.proven or terms.proven or self._claims.is_proven(lane)
+        if (most := self._claims.most_parts(lane)) is not None:
+            lane.proving.limited(most)
         self._ask(lane, lambda: self._sweep(lane))
         return True
 

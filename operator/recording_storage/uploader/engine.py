@@ -26,6 +26,7 @@ from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.places import Places
+from recording_storage.uploader.proving import Proving
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.telling import Telling
 from recording_storage.uploader.upload import Surroundings
@@ -196,7 +197,10 @@ class Engine:
     def lane(self, key: LaneKey) -> Lane:
         """The destination's lane; made when it is first asked for."""
         if key not in self.lanes:
-            self.lanes[key] = Lane(key, perform=self._worker.perform, done=self._done, places=self._places)
+            proving = Proving(self._parts.connections.learn, clock=self._clock)
+            self.lanes[key] = Lane(
+                key, perform=self._worker.perform, done=self._done, places=self._places, proving=proving
+            )
         return self.lanes[key]
 
     def _timeout(self) -> float:
@@ -298,8 +302,9 @@ class Engine:
         elif lane.state is LaneState.FAILING:
             self._take_back(lane)
             self._outages.wait_out(lane)
-        elif lane.queued < LOW and not (lane.is_doubted and lane.busy) and self._doctor.connect(lane):
-            tasks = self._claims.claim(lane, limit=lane.concurrency if lane.is_doubted else CLAIM)
+        elif lane.queued < LOW and not (lane.is_careful and lane.busy) and self._doctor.connect(lane):
+            careful = 1 if lane.is_unlearnt else lane.concurrency
+            tasks = self._claims.claim(lane, limit=careful if lane.is_careful else CLAIM)
             fault_point("claimed")
             self._parts.counters.add("retries", sum(1 for task in tasks if task.recording.failures))
             lane.put(tasks)

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     """The metadata names a recording_sid that the journal has for another file."""
     KEY_TAKEN = "KeyTaken"
     """Another object has the key; it is never overwritten."""
+    UNPROVEN = "Unproven"
+    """An object has the key that an earlier attempt may have made, and nothing vouches for its bytes."""
     RETRY_WINDOW_PASSED = "RetryWindowPassed"
     """The last error lasted for the whole retry window."""
 

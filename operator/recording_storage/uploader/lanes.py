@@ -10,7 +10,8 @@ from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
-from recording_storage.uploader.multipart import PartPool
+from recording_storage.uploader.part_pool import PartPool
+from recording_storage.uploader.rows import FALSE, TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.places import Places
     from recording_storage.uploader.plans import DestinationTerms
     from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.proving import Proving
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Lane:
         perform: Callable[[Lane, Task], Outcome],
         done: Callable[[Lane, Outcome], None],
         places: Places,
+        proving: Proving,
     ) -> None:
         """Take what it works with.
 
@@ -53,6 +56,7 @@ class Lane:
             perform: uploads a task, in a worker; raises nothing.
             done: takes what came of it.
             places: how many uploads there may be at a time over all destinations.
+            proving: knows what the destination vouches by.
         """
         self.key = key
         self.state = LaneState.OK
@@ -63,6 +67,7 @@ class Lane:
         self.store: ObjectStore | None = None
         self.location: BucketLocation | None = None
         self.pool = PartPool()
+        self.proving = proving
         self.proven = False
         self.fresh_credential = False
         """The credential was looked up afresh and has not worked since."""
@@ -125,6 +130,23 @@ class Lane:
     def is_doubted(self) -> bool:
         """Nothing was stored since it was last probed: a few recordings are tried before all of them."""
         return self.probes > 0
+
+    @property
+    def is_careful(self) -> bool:
+        """Not all that waits is tried at once."""
+        return self.is_doubted or self.is_unlearnt
+
+    @property
+    def is_unlearnt(self) -> bool:
+        """Nothing is known of what it vouches by: the first recording finds out, alone."""
+        return self.destination_id is not None and self.proving.lesson is None
+
+    def carried_by_single(self, size: int) -> str:
+        """What a single request of that many bytes carries, for the journal."""
+        lesson = self.proving.lesson
+        if lesson is not None and lesson.proof.voucher is None:
+            return TRUSTED
+        return self.proving.voucher_for_single(size) or FALSE
 
     def become(self, state: LaneState, *, error: EntryError | None = None) -> None:
         """Move it. Raises IllegalLaneMoveError."""

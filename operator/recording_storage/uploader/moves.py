@@ -20,7 +20,7 @@ from recording_storage.uploader.stops import STOPS, note, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from recording_storage.uploader.entry import Recording, StoredFacts
     from recording_storage.uploader.rows import Attempt, Change
@@ -60,11 +60,17 @@ def claim(
 
 
 def begin(
-    connection: sqlite3.Connection, claimed: Iterable[tuple[Recording, str]], *, single_up_to: int, now: float
+    connection: sqlite3.Connection,
+    claimed: Iterable[tuple[Recording, str]],
+    *,
+    single_up_to: int,
+    now: float,
+    carried: Callable[[int], str | None] = lambda _size: None,
 ) -> list[tuple[int | None, list[Attempt]]]:
     """Move each to `uploading` under its key; its new attempt and the earlier ones whose outcome matters.
 
-    A file larger than `single_up_to` bytes gets its attempt when its multipart upload has an id.
+    A file larger than `single_up_to` bytes gets its attempt when its multipart upload has an id; the others' attempts
+    carry what `carried` says for their bytes.
     """
     group = list(claimed)
     for recording, _ in group:
@@ -85,7 +91,17 @@ def begin(
         "attempts",
         ATTEMPT_COLUMNS,
         [
-            (recording.id, recording.destination_id, key, *recording.identity, "open", None, None, now)
+            (
+                recording.id,
+                recording.destination_id,
+                key,
+                *recording.identity,
+                "open",
+                None,
+                None,
+                now,
+                carried(recording.identity.size),
+            )
             for recording, key in single
         ],
     )

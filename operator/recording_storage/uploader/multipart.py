@@ -4,72 +4,54 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import Voucher
 from recording_storage.domain.upload_decision import MAX_REBUILDS
-from recording_storage.s3 import checksums
+from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
 from recording_storage.uploader import rows
 from recording_storage.uploader.faults import fault_point
-from recording_storage.uploader.outcome import StoppedError
+from recording_storage.uploader.key_holder import Holder, holder, key_taken
+from recording_storage.uploader.outcome import SINGLE_UP_TO, StoppedError
 from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
-from recording_storage.uploader.rows import Attempt, AttemptOutcome
-from recording_storage.uploader.upload import SourceFile, facts, key_is_ours, key_taken
+from recording_storage.uploader.rows import OURS, TRUSTED, Attempt, AttemptOutcome
+from recording_storage.uploader.upload import SourceFile, facts
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import Part
     from recording_storage.uploader.entry import StoredFacts
     from recording_storage.uploader.outcome import Task
+    from recording_storage.uploader.part_pool import PartPool
     from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
 
 log = logging.getLogger(__name__)
 
 _COMPLETE_TRIES = 3
-_LOOK_AT_STOP = 0.5
-"""Seconds."""
+_SURELY_TAKEN = 100
+"""Parts that every server takes: a refusal of one of them has other grounds."""
 _PAUSE = 0.2
 """Seconds before an uncertain completion is repeated, doubled each time."""
 
 
-class PartPool:
-    """A few threads that send parts, and the buffers they send from; shared by all uploads to a destination."""
+class PartLimitError(Exception):
+    """The server refuses a part for its number, it seems: it takes `most`."""
 
-    def __init__(self, *, threads: int = 4) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="part")
-        self._slots = threading.BoundedSemaphore(threads + 1)  # one is filled while the others are sent
-        self._lock = threading.Lock()
-        self._free: list[bytearray] = []
-
-    def take(self, size: int, *, stop: threading.Event) -> bytearray:
-        """A buffer of at least `size` bytes; waits until one is free. Raises StoppedError once `stop` is set."""
-        while not self._slots.acquire(timeout=_LOOK_AT_STOP):
-            if stop.is_set():
-                raise StoppedError
-        with self._lock:
-            buffer = self._free.pop() if self._free else bytearray()
-        return buffer if len(buffer) >= size else bytearray(size)
-
-    def give_back(self, buffer: bytearray) -> None:
-        with self._lock:
-            if len(buffer) <= PART_SIZE:
-                self._free.append(buffer)
-        self._slots.release()
-
-    def submit(self, work: object, *arguments: object) -> Future[Part]:
-        return self._executor.submit(work, *arguments)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def __init__(self, failure: S3Failure, *, most: int) -> None:
+        super().__init__(most)
+        self.failure = failure
+        self.most = most
 
 
 class MultipartUpload:
-    """One file's way to its object. Every call raises as `upload_single` does."""
+    """One file's way to its object. Every call raises as `SingleUpload.run` does, but for UnprovedError."""
 
     def __init__(
         self,
@@ -79,8 +61,15 @@ class MultipartUpload:
         location: BucketLocation,
         surroundings: Surroundings,
         pool: PartPool,
+        proving: Proving,
+        lesson: Lesson,
     ) -> None:
         self._task = task
+        self._proving = proving
+        self._lesson = lesson
+        self._voucher = lesson.proof.voucher or Voucher.CRC64NVME
+        self._carried = TRUSTED if lesson.proof.voucher is None else lesson.proof.voucher
+        self._most_parts = lesson.proof.most_parts
         self._store = store
         self._location = location
         self._around = surroundings
@@ -95,6 +84,10 @@ class MultipartUpload:
             for rebuild in range(MAX_REBUILDS + 1):
                 try:
                     return self._attempt(source)
+                except PartLimitError as error:
+                    if rebuild == MAX_REBUILDS:
+                        raise error.failure from None
+                    self._learn_limit(error.most)
                 except S3Failure as failure:
                     if failure.kind not in (FailureClass.MULTIPART_LOST, FailureClass.DIGEST):
                         raise
@@ -111,7 +104,14 @@ class MultipartUpload:
             source.close()
 
     def _attempt(self, source: SourceFile) -> StoredFacts:
-        upload = Resume(self._task, store=self._store, surroundings=self._around).find() or self._begin()
+        resume = Resume(
+            self._task,
+            store=self._store,
+            surroundings=self._around,
+            carried=self._carried,
+            most_parts=self._most_parts,
+        )
+        upload = resume.find() or self._begin()
         self._task.attempt_id = upload.attempt_id
         try:
             parts, sha256 = self._send(source, upload)
@@ -121,13 +121,14 @@ class MultipartUpload:
         except S3Failure as failure:
             if failure.kind is FailureClass.PRECONDITION:
                 self._forget_ineffective()
-                ours = key_is_ours(self._task, surroundings=self._around)  # before the outcome changes
-                if ours and failure.uncertain:
+                lesson = self._proving.lesson or self._lesson
+                who = holder(self._task, lesson=lesson, surroundings=self._around)  # before the outcome changes
+                if who is Holder.PROVED and failure.uncertain:
                     self._abort(upload)  # its outcome stays `uncertain`: that is what makes the key ours after a crash
                 else:
                     self._give_up(upload)
-                if not ours:
-                    raise key_taken(self._task) from failure
+                if who is not Holder.PROVED:
+                    raise key_taken(self._task, who) from failure
                 whole = checksums.of_parts(parts)
                 stored = StoredObject("", Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None)
             else:
@@ -136,6 +137,9 @@ class MultipartUpload:
                 elif failure.kind in (FailureClass.FILE, FailureClass.REFUSED, FailureClass.DIGEST):
                     self._give_up(upload)
                 raise
+        except PartLimitError:
+            self._give_up(upload)
+            raise
         except Exception:
             if not self._around.stop.is_set():
                 self._give_up(upload)  # the file has changed: these parts are of no use any more
@@ -147,14 +151,23 @@ class MultipartUpload:
     def _begin(self) -> OpenMultipart:
         task = self._task
         upload_id = self._store.create_multipart(
-            task.key, metadata=task.metadata, content_type=task.recording.content_type
+            task.key,
+            metadata=task.metadata,
+            content_type=task.recording.content_type,
+            voucher=self._voucher,
         )
         fault_point("multipart-created")
-        part_size = part_size_for(self._size)
+        part_size = part_size_for(self._size, most_parts=self._most_parts)
         now = self._around.clock.now()
         attempt_id = self._around.journal.run(
             lambda connection: rows.add_attempt(
-                connection, task.recording, key=task.key, now=now, upload_id=upload_id, part_size=part_size
+                connection,
+                task.recording,
+                key=task.key,
+                now=now,
+                upload_id=upload_id,
+                part_size=part_size,
+                carried=self._carried,
             )
         )
         fault_point("upload-id-journalled")
@@ -162,6 +175,8 @@ class MultipartUpload:
 
     def _send(self, source: SourceFile, upload: OpenMultipart) -> tuple[list[Part], str]:
         """All parts and the whole file's SHA-256, in one pass over its bytes."""
+        if self._size <= SINGLE_UP_TO:
+            return self._send_alone(source, upload)
         digest = hashlib.sha256()
         sending: list[tuple[Future[Part], bytearray]] = []
         parts: list[Part] = []
@@ -180,7 +195,7 @@ class MultipartUpload:
                     source.read_into(body, offset=offset)
                     digest.update(body)
                     there = upload.parts.get(number)
-                    if there is not None and is_same_part(there, body):
+                    if there is not None and is_same_part(there, body, voucher=self._voucher):
                         parts.append(there)
                         self._progress(length)
                         body.release()
@@ -192,9 +207,27 @@ class MultipartUpload:
                 work = self._pool.submit(self._send_part, upload.upload_id, number, buffer, length)
                 sending.append((work, buffer))
             parts += [future.result() for future, _ in sending]
+        except PartLimitError as error:
+            self._settle(sending)
+            refused = (future.exception() for future, _ in sending if not future.cancelled())
+            error.most = min(one.most for one in refused if isinstance(one, PartLimitError))
+            raise
         finally:
             self._settle(sending)
         return sorted(parts, key=lambda part: part.number), digest.hexdigest()
+
+    def _send_alone(self, source: SourceFile, upload: OpenMultipart) -> tuple[list[Part], str]:
+        """A small file as one part, by this thread: it may have others under way."""
+        buffer = buffers.take(self._size)
+        try:
+            body = memoryview(buffer)[: self._size]
+            source.read_into(body, offset=0)
+            there = upload.parts.get(1)
+            if there is None or not is_same_part(there, body, voucher=self._voucher):
+                there = self._send_body(upload.upload_id, 1, body)
+            return [there], hashlib.sha256(body).hexdigest()
+        finally:
+            buffers.give_back(buffer)
 
     def _settle(self, sending: list[tuple[Future[Part], bytearray]]) -> None:
         """Cancel what has not begun, whose buffers nobody else gives back, and wait for what is under way.
@@ -210,13 +243,52 @@ class MultipartUpload:
 
     def _send_part(self, upload_id: str, number: int, buffer: bytearray, length: int) -> Part:
         try:
-            body = memoryview(buffer)[:length]
-            part = self._store.upload_part(self._task.key, upload_id=upload_id, number=number, body=body)
+            part = self._send_body(upload_id, number, memoryview(buffer)[:length])
         finally:
             self._pool.give_back(buffer)
         fault_point("after-part")
         self._progress(length)
         return part
+
+    def _send_body(self, upload_id: str, number: int, body: memoryview) -> Part:
+        """Raises PartLimitError where it is refused twice as no earlier one was."""
+        refused: S3Failure | None = None
+        while True:
+            try:
+                part = self._store.upload_part(
+                    self._task.key, upload_id=upload_id, number=number, body=body, voucher=self._voucher
+                )
+            except S3Failure as failure:
+                if failure.kind not in (FailureClass.FILE, FailureClass.REFUSED) or number <= _SURELY_TAKEN:
+                    raise
+                if refused is not None:
+                    raise PartLimitError(failure, most=number - 1) from failure
+                refused = failure
+                continue
+            proof = self._lesson.proof
+            if proof.voucher is not None and (part.voucher is not proof.voucher or (proof.told and not part.told)):
+                why = (
+                    "a part's ETag is no MD5 of it" if proof.voucher is Voucher.ETAG else "an answer names no checksum"
+                )
+                self._proving.contradicted(self._lesson, url=self._location.url, why=why)
+                raise S3Failure(
+                    FailureClass.TRANSIENT,
+                    code="ProofMissing",
+                    message=f"{why}: nothing shows that the server has what was sent",
+                    operation="UploadPart",
+                )
+            return part
+
+    def _learn_limit(self, most: int) -> None:
+        log.warning("%s takes %d parts of an upload: larger ones are sent", self._location.url, most)
+        self._most_parts = most
+        self._proving.limited(most)
+        recording = self._task.recording
+        self._around.journal.run(
+            lambda connection: rows.set_most_parts(
+                connection, recording.account_sid, recording.destination_id, most=most
+            )
+        )
 
     def _progress(self, length: int) -> None:
         self._done += length
@@ -225,10 +297,11 @@ class MultipartUpload:
     def _complete(self, upload: OpenMultipart, parts: list[Part]) -> StoredObject:
         """Make them one object; an uncertain completion is repeated with the same upload id."""
         uncertain = False
+        replaces = any(attempt.carried == OURS for attempt in self._task.earlier)
         for repetition in range(_COMPLETE_TRIES):
             try:
                 return self._store.complete_multipart(
-                    self._task.key, upload_id=upload.upload_id, parts=parts, if_none_match=True
+                    self._task.key, upload_id=upload.upload_id, parts=parts, if_none_match=not replaces
                 )
             except S3Failure as failure:
                 if failure.kind in (FailureClass.MULTIPART_LOST, FailureClass.PRECONDITION) and uncertain:
@@ -249,7 +322,14 @@ class MultipartUpload:
         self._set_outcome(upload, outcome)
         if uncertain:
             task = self._task
-            lost = Attempt(upload.attempt_id, task.key, task.recording.identity, outcome, upload.upload_id)
+            lost = Attempt(
+                upload.attempt_id,
+                task.key,
+                task.recording.identity,
+                outcome,
+                upload.upload_id,
+                carried=self._carried,
+            )
             task.earlier = [*(a for a in task.earlier if a.id != lost.id), lost]
         else:
             self._task.earlier = [a for a in self._task.earlier if a.id != upload.attempt_id]
@@ -288,11 +368,11 @@ class MultipartUpload:
         self._around.journal.run(lambda connection: rows.set_attempt(connection, upload.attempt_id, outcome=outcome))
 
 
-def is_same_part(part: Part, body: memoryview) -> bool:
-    """Whether a part that the server has holds just these bytes, as far as it tells."""
+def is_same_part(part: Part, body: memoryview, *, voucher: Voucher) -> bool:
+    """Whether a part that the server has holds just these bytes, as far as it tells and vouches for that."""
     if part.size != len(body):
         return False
-    if part.checksum:
+    if part.checksum and voucher is Voucher.CRC64NVME:
         return part.checksum == checksums.encoded(checksums.crc64nvme(body))
     etag = part.etag.strip('"')
     if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):  # noqa: PLR2004 - an MD5 in hexadecimal

@@ -44,10 +44,14 @@ class Task:
     """Earlier attempts that may have left something at the destination."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the object says of itself."""
+    carries: str | None = None
+    """What the attempt of a single request carries, as it is journalled; see `Attempt.carried`."""
+    in_parts: bool = False
+    """It goes so although it is small."""
 
     @property
     def is_multipart(self) -> bool:
-        return self.recording.identity.size > SINGLE_UP_TO
+        return self.in_parts or self.recording.identity.size > SINGLE_UP_TO
 
 
 @dataclass(frozen=True, slots=True)

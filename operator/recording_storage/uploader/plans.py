@@ -48,6 +48,8 @@ class DestinationTerms:
     object_metadata: str = ObjectMetadata.SIDS.value
     encryption: Mapping[str, str] | None = None
     """scheme, public_key_sid, public_key; None: objects are stored in clear."""
+    trust_unverified: bool = False
+    """Used although it vouches for nothing."""
     proven: bool = False
     credential: Credential | None = field(default=None, repr=False)
     credential_sid: str = ""
@@ -75,6 +77,7 @@ class DestinationTerms:
             sse=self.server_side_encryption,
             kms_key_id=self.kms_key_id,
             tags=dict(self.tags),
+            trust_unverified=self.trust_unverified,
         )
 
     def to_json(self) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from recording_storage.domain.proof import Voucher
     from recording_storage.domain.states import RecordingState
     from recording_storage.protocol.plan import AccountPlan
     from recording_storage.protocol.sync import Command, SpoolReport
@@ -41,11 +42,15 @@ class ObjectStore(Protocol):
         content_type: str = ...,
         if_none_match: bool = ...,
         sha256: str = ...,
+        voucher: Voucher = ...,
+        wrong: bool = ...,
     ) -> StoredObject: ...
 
-    def create_multipart(self, key: str, *, metadata: Mapping[str, str] = ..., content_type: str = ...) -> str: ...
+    def create_multipart(
+        self, key: str, *, metadata: Mapping[str, str] = ..., content_type: str = ..., voucher: Voucher = ...
+    ) -> str: ...
 
-    def upload_part(self, key: str, *, upload_id: str, number: int, body: Body) -> Part: ...
+    def upload_part(self, key: str, *, upload_id: str, number: int, body: Body, voucher: Voucher = ...) -> Part: ...
 
     def complete_multipart(
         self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = ...

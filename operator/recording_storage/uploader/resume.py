@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import MOST_PARTS, Voucher
 from recording_storage.uploader import rows
 from recording_storage.uploader.rows import Attempt, AttemptOutcome
 
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PART_SIZE = 8 << 20
-MAX_PARTS = 10_000
 _MIB = 1 << 20
 
 
-def part_size_for(size: int) -> int:
-    """Bytes of each part but the last: 8 MiB, or as many whole MiB as keep the parts below S3's 10,000."""
-    least = -(-size // MAX_PARTS)
+def part_size_for(size: int, *, most_parts: int = MOST_PARTS) -> int:
+    """Bytes of each part but the last: 8 MiB, or as many whole MiB as keep to the parts that a server takes."""
+    least = -(-size // most_parts)
     return max(PART_SIZE, -(-least // _MIB) * _MIB)
 
 
@@ -45,8 +45,12 @@ class OpenMultipart:
 class Resume:
     """Looks at what the journal and the server know. Every call raises S3Failure."""
 
-    def __init__(self, task: Task, *, store: ObjectStore, surroundings: Surroundings) -> None:
+    def __init__(
+        self, task: Task, *, store: ObjectStore, surroundings: Surroundings, carried: str, most_parts: int
+    ) -> None:
         self._task = task
+        self._carried = carried
+        self._most_parts = most_parts
         self._store = store
         self._around = surroundings
 
@@ -58,7 +62,7 @@ class Resume:
             if attempt.upload_id is None:
                 continue
             same = attempt.identity == self._task.recording.identity and attempt.key == self._task.key
-            usable = same and attempt.outcome is not AttemptOutcome.ABANDONED
+            usable = same and attempt.outcome is not AttemptOutcome.ABANDONED and self._is_fitting(attempt)
             there = self._look(attempt) if usable and attempt.part_size else None
             if chosen is None and there is not None:
                 chosen = there
@@ -68,6 +72,13 @@ class Resume:
         if chosen is None and (self._task.recording.attempts > 1 or self._around.journal.rebuilt):
             chosen = self._adopt(without=known)
         return chosen
+
+    def _is_fitting(self, attempt: Attempt) -> bool:
+        """Whether its parts go with what vouches now; an older version's were sent with CRC64NVMEs."""
+        if attempt.carried != self._carried and not (attempt.carried is None and self._carried == Voucher.CRC64NVME):
+            return False
+        size = self._task.recording.identity.size
+        return attempt.part_size is None or -(-size // attempt.part_size) <= self._most_parts
 
     def _look(self, attempt: Attempt) -> OpenMultipart | None:
         """What the server has of it; None: nothing.
@@ -95,7 +106,7 @@ class Resume:
     def _adopt(self, *, without: set[str]) -> OpenMultipart | None:
         """An upload of our key that the journal never heard of: begun right before a crash, or its journal was lost."""
         task = self._task
-        part_size = part_size_for(task.recording.identity.size)
+        part_size = part_size_for(task.recording.identity.size, most_parts=self._most_parts)
         best: tuple[str, list[Part]] | None = None
         stale: list[str] = []
         for upload in self._store.list_multipart_uploads(prefix=task.key):
@@ -118,7 +129,13 @@ class Resume:
         now = self._around.clock.now()
         attempt_id = self._around.journal.run(
             lambda connection: rows.add_attempt(
-                connection, task.recording, key=task.key, now=now, upload_id=upload_id, part_size=part_size
+                connection,
+                task.recording,
+                key=task.key,
+                now=now,
+                upload_id=upload_id,
+                part_size=part_size,
+                carried=self._carried,
             )
         )
         log.info("%s goes on with %d parts of an upload that was found", task.recording.sid, len(parts))

@@ -30,7 +30,9 @@ _COLUMNS = (
     " o.checksum_algorithm, o.version_id"
 )
 _FROM = "FROM recordings r LEFT JOIN objects o ON o.recording_id = r.id AND o.number = 0"
-ATTEMPT_COLUMNS = "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at"
+ATTEMPT_COLUMNS = (
+    "recording_id, destination_id, key, inode, size, mtime_ns, outcome, upload_id, part_size, started_at, carried"
+)
 OPEN_SQL = "state NOT IN ('released', 'deleted')"
 """As in the partial index `recordings_open`, word for word."""
 
@@ -50,6 +52,14 @@ class AttemptOutcome(StrEnum):
     ABORTED = "aborted"
 
 
+TRUSTED = "trusted"
+"""An attempt's `carried` where the server vouches for nothing, and somebody has said to trust it."""
+FALSE = "false"
+"""One that goes with a false value: a server that compares it refuses it, another may keep its bytes."""
+OURS = "ours"
+"""One whose object was acknowledged without proof: it is ours, and is replaced by one that is proved."""
+
+
 class Attempt(NamedTuple):
     """A row of the attempts."""
 
@@ -59,6 +69,8 @@ class Attempt(NamedTuple):
     outcome: AttemptOutcome
     upload_id: str | None = None
     part_size: int | None = None
+    carried: str | None = None
+    """What vouches for its bytes: a `Voucher`, or TRUSTED; None, FALSE and OURS: nothing."""
 
     @property
     def is_unknown(self) -> bool:
@@ -224,10 +236,11 @@ def add_attempt(
     now: float,
     upload_id: str | None = None,
     part_size: int | None = None,
+    carried: str | None = None,
 ) -> int:
     cursor = connection.execute(
-        f"INSERT INTO attempts ({ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,'open',?,?,?)",
-        (recording.id, recording.destination_id, key, *recording.identity, upload_id, part_size, now),
+        f"INSERT INTO attempts ({ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,'open',?,?,?,?)",
+        (recording.id, recording.destination_id, key, *recording.identity, upload_id, part_size, now, carried),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -236,11 +249,15 @@ def add_attempt(
 def attempts_of(connection: sqlite3.Connection, recording_id: int) -> list[Attempt]:
     """Those that may have left something at the destination."""
     cursor = connection.execute(
-        "SELECT id, key, inode, size, mtime_ns, outcome, upload_id, part_size FROM attempts"
+        "SELECT id, key, inode, size, mtime_ns, outcome, upload_id, part_size, carried FROM attempts"
         " WHERE recording_id = ? AND outcome IN ('open', 'uncertain', 'abandoned') ORDER BY id",
         (recording_id,),
     )
-    return [Attempt(r[0], r[1], Identity(r[2], r[3], r[4]), AttemptOutcome(r[5]), r[6], r[7]) for r in cursor]
+    return [Attempt(r[0], r[1], Identity(r[2], r[3], r[4]), AttemptOutcome(r[5]), *r[6:]) for r in cursor]
+
+
+def set_carried(connection: sqlite3.Connection, attempt_id: int, carried: str | None) -> None:
+    connection.execute("UPDATE attempts SET carried = ? WHERE id = ?", (carried, attempt_id))
 
 
 def set_attempt(
@@ -249,6 +266,13 @@ def set_attempt(
     connection.execute(
         "UPDATE attempts SET outcome = ?, upload_id = coalesce(?, upload_id) WHERE id = ?",
         (outcome.value, upload_id, attempt_id),
+    )
+
+
+def set_most_parts(connection: sqlite3.Connection, account_sid: str, destination_id: str | None, *, most: int) -> None:
+    """How many parts the destination takes of an upload, learnt by being refused more."""
+    connection.execute(
+        "UPDATE destinations SET most_parts = ? WHERE account_sid = ? AND id = ?", (most, account_sid, destination_id)
     )
 
 

@@ -88,7 +88,14 @@ UPDATE objects SET checksum_algorithm = CASE length(checksum) WHEN 44 THEN 'SHA2
     checksum = nullif(checksum, '');
 """
 
-MIGRATIONS = (_V1, _V2)
+_V3 = """
+-- What vouches for an attempt's bytes, so that its object is proof of them even though its answer was lost.
+ALTER TABLE attempts ADD COLUMN carried TEXT;
+-- Learnt by being refused more.
+ALTER TABLE destinations ADD COLUMN most_parts INTEGER;
+"""
+
+MIGRATIONS = (_V1, _V2, _V3)
 OLDEST = 1
 """The oldest schema whose version may work on a journal of the newest, so that a version can be rolled back.
 

@@ -7,14 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
-from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.domain.sids import SidPrefix, derived_sid
-from recording_storage.domain.upload_decision import MAX_REREADS
-from recording_storage.s3 import buffers, checksums
-from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.entry import Reason, StoredFacts
-from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.walk import identity_of, open_media
@@ -24,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.s3.types import StoredObject
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import Clock, ObjectStore
+    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
 
 _PIECE = 1 << 20
@@ -116,37 +110,6 @@ class SourceFile:
         os.close(self.fd)
 
 
-def key_is_ours(task: Task, *, surroundings: Surroundings) -> bool:
-    """Whether an object that has our key already can only be ours, of the same bytes.
-
-    Either an earlier attempt of unknown outcome sent just these bytes (whose it is can't be asked without the right to
-    read); or the journal was lost, and the sid, which is
-    part of the key, was derived from this very file: nobody else comes to it.
-    """
-    recording = task.recording
-    if any(a.identity == recording.identity and a.key == task.key and a.is_unknown for a in task.earlier):
-        return True
-    derived = derived_sid(
-        SidPrefix(recording.sid[:2]),
-        spool_id=surroundings.spool.id,
-        path=recording.path,
-        size=recording.identity.size,
-        mtime_ns=recording.identity.mtime_ns,
-    )
-    return surroundings.journal.rebuilt and recording.sid == derived
-
-
-def key_taken(task: Task) -> S3Failure:
-    """Another's object has the key."""
-    return S3Failure(
-        FailureClass.FILE,
-        code=Reason.KEY_TAKEN.value,
-        message=f"an object of the key {task.key!r} is there already and is never overwritten:"
-        " remove it, or change the key template",
-        status=412,
-    )
-
-
 def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256: str, clock: Clock) -> StoredFacts:
     return StoredFacts(
         media_url=location.object_url(task.key),
@@ -156,55 +119,4 @@ def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256:
         sha256=sha256,
         size=task.recording.identity.size,
         stored_at=clock.now(),
-    )
-
-
-def upload_single(
-    task: Task, *, store: ObjectStore, location: BucketLocation, surroundings: Surroundings
-) -> StoredFacts:
-    """Store a small file in one request.
-
-    Raises:
-        S3Failure: as the server or the network has it; `KeyTaken` for a conflict.
-        FileProblemError: the file is not as it was found.
-        StoppedError: there was no time to begin.
-    """
-    if surroundings.stop.is_set():
-        raise StoppedError
-    source = SourceFile(task, spool=surroundings.spool, check=False)
-    buffer = buffers.take(source.size)
-    try:
-        body = memoryview(buffer)[: source.size]
-        for reread in range(MAX_REREADS + 1):
-            source.read_into(body, offset=0)
-            source.require_finished()
-            sha256 = hashlib.sha256(body).hexdigest()
-            fault_point("before-put")
-            try:
-                stored = _put(task, body, sha256=sha256, store=store)
-            except S3Failure as failure:
-                if failure.kind is FailureClass.DIGEST and reread < MAX_REREADS:
-                    continue
-                if failure.kind is not FailureClass.PRECONDITION:
-                    raise
-                if not key_is_ours(task, surroundings=surroundings):
-                    raise key_taken(task) from failure
-                stored = StoredObject("", Checksum(ChecksumAlgorithm.SHA256, checksums.encoded_sha256(sha256)))
-            fault_point("after-put")
-            source.require_same_as_sent()
-            return facts(task, stored, location=location, sha256=sha256, clock=surroundings.clock)
-        raise AssertionError("the last round returns or raises")
-    finally:
-        buffers.give_back(buffer)
-        source.close()
-
-
-def _put(task: Task, body: memoryview, *, sha256: str, store: ObjectStore) -> StoredObject:
-    return store.put_object(
-        task.key,
-        body,
-        metadata=task.metadata,
-        content_type=task.recording.content_type,
-        if_none_match=True,
-        sha256=sha256,
     )

@@ -21,6 +21,8 @@ class WatchedStore:
 
     def __init__(self, store: ObjectStore, *, denial: Denial, clock: Clock) -> None:
         self._store = store
+        self.watched = store
+        """Without the notes: for questions that are no recording's."""
         self._denial = denial
         self._clock = clock
 

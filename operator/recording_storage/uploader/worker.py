@@ -7,19 +7,24 @@ import os
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.uploader import rows
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import DEFECT
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
-from recording_storage.uploader.upload import SourceFile, upload_single
+from recording_storage.uploader.resume import part_size_for
+from recording_storage.uploader.rows import OURS, Attempt, AttemptOutcome
+from recording_storage.uploader.single import SingleUpload, UnprovedError
+from recording_storage.uploader.upload import SourceFile
 from recording_storage.uploader.walk import is_another
 
 if TYPE_CHECKING:
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import MediaStore
+    from recording_storage.uploader.ports import MediaStore, ObjectStore
+    from recording_storage.uploader.proving import Lesson
     from recording_storage.uploader.upload import Surroundings
 
 log = logging.getLogger(__name__)
@@ -60,11 +65,61 @@ class Worker:
         store, location = lane.store, lane.location
         if store is None or location is None:
             raise StoppedError  # another plan came in between
-        if task.is_multipart:
-            return MultipartUpload(
-                task, store=store, location=location, surroundings=self._around, pool=lane.pool
-            ).run()
-        return upload_single(task, store=store, location=location, surroundings=self._around)
+        lesson = self._lesson(lane, task, store)
+        if not task.is_multipart and lesson.single is not None:
+            try:
+                return SingleUpload(
+                    task,
+                    store=store,
+                    location=location,
+                    surroundings=self._around,
+                    proving=lane.proving,
+                    lesson=lesson,
+                ).run()
+            except UnprovedError as error:
+                self._end_single(task, taken=error.taken)
+        elif not task.is_multipart:
+            self._end_single(task, taken=False)
+        lesson = self._lesson(lane, task, store)  # of bodies of that size, if it isn't known yet
+        return MultipartUpload(
+            task,
+            store=store,
+            location=location,
+            surroundings=self._around,
+            pool=lane.pool,
+            proving=lane.proving,
+            lesson=lesson,
+        ).run()
+
+    def _lesson(self, lane: Lane, task: Task, store: ObjectStore) -> Lesson:
+        """What vouches for the task's parts, if it goes in parts."""
+        size = task.recording.identity.size
+        trusted = lane.terms is not None and lane.terms.trust_unverified
+
+        def require(body: int) -> Lesson:
+            return lane.proving.require(store, size=body, url=lane.url, trusted=trusted, stop=self._around.stop)
+
+        try:
+            lesson = require(0)
+        except S3Failure as failure:
+            if failure.kind is FailureClass.FATAL:
+                _ask_for(task, store)
+            raise
+        if not task.is_multipart:
+            return lesson
+        return require(min(size, part_size_for(size, most_parts=lesson.proof.most_parts)))
+
+    def _end_single(self, task: Task, *, taken: bool) -> None:
+        """It goes on in parts, which have an attempt of their own; `taken`: an unproved object of it is there."""
+        task.in_parts = True
+        number, task.attempt_id = task.attempt_id, None
+        if number is None:
+            return
+        outcome = AttemptOutcome.UNCERTAIN if taken else AttemptOutcome.FAILED
+        self._around.journal.run(lambda connection: rows.set_attempt(connection, number, outcome=outcome))
+        if taken:
+            one = Attempt(number, task.key, task.recording.identity, outcome, carried=OURS)
+            task.earlier = [*task.earlier, one]
 
     def _stored_before(self, task: Task, stored: StoredFacts) -> StoredFacts:
         """It was parked after it had been stored; a retry finds out whether the file still has just those bytes."""
@@ -110,6 +165,12 @@ class Worker:
             size=receipt.size,
             stored_at=self._around.clock.now(),
         )
+
+
+def _ask_for(task: Task, store: ObjectStore) -> None:
+    """Whether the recording itself is denied, where the question before it was. Raises S3Failure if it is."""
+    upload_id = store.create_multipart(task.key, metadata=task.metadata, content_type=task.recording.content_type)
+    store.abort_multipart(task.key, upload_id=upload_id)
 
 
 def _defect(error: Exception) -> S3Failure:

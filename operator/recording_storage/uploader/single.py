@@ -1,0 +1,166 @@
+"""Uploading a small file in one request, once that is known to prove anything.
+
+That a server compares what goes with a part says nothing of single requests. So the first one of a size goes with a
+false value first, under its own key: refused for that, the true one follows; taken, the bytes are there all the same,
+without proof, and are replaced by an upload in parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
+from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import Voucher, is_digest_refusal
+from recording_storage.domain.upload_decision import MAX_REREADS
+from recording_storage.s3 import buffers, checksums
+from recording_storage.s3.types import StoredObject
+from recording_storage.uploader import rows
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.key_holder import Holder, holder, key_taken
+from recording_storage.uploader.outcome import StoppedError
+from recording_storage.uploader.rows import FALSE, OURS, TRUSTED
+from recording_storage.uploader.upload import SourceFile, facts
+
+if TYPE_CHECKING:
+    from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.uploader.entry import StoredFacts
+    from recording_storage.uploader.outcome import Task
+    from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.proving import Lesson, Proving
+    from recording_storage.uploader.upload import Surroundings
+
+
+_ABOUT_THE_VALUE = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED})
+"""How a server may refuse a false value without having compared it."""
+
+
+class UnprovedError(Exception):
+    """A single request proves nothing there; `taken`: its object is there all the same."""
+
+    def __init__(self, *, taken: bool) -> None:
+        super().__init__()
+        self.taken = taken
+
+
+class SingleUpload:
+    """One file's way to its object."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        store: ObjectStore,
+        location: BucketLocation,
+        surroundings: Surroundings,
+        proving: Proving,
+        lesson: Lesson,
+    ) -> None:
+        assert lesson.single is not None
+        self._task = task
+        self._store = store
+        self._location = location
+        self._around = surroundings
+        self._proving = proving
+        self._lesson = lesson
+        self._voucher = lesson.single
+        self._trusted = lesson.proof.voucher is None
+
+    def run(self) -> StoredFacts:
+        """Store it.
+
+        Raises:
+            S3Failure: as the server or the network has it; `KeyTaken` for a conflict.
+            FileProblemError: the file is not as it was found.
+            UnprovedError: it must go in parts.
+            StoppedError: there was no time to begin.
+        """
+        if self._around.stop.is_set():
+            raise StoppedError
+        source = SourceFile(self._task, spool=self._around.spool, check=False)
+        buffer = buffers.take(source.size)
+        try:
+            body = memoryview(buffer)[: source.size]
+            for reread in range(MAX_REREADS + 1):
+                source.read_into(body, offset=0)
+                source.require_finished()
+                sha256 = hashlib.sha256(body).hexdigest()
+                fault_point("before-put")
+                try:
+                    stored = self._send(body, sha256=sha256)
+                except S3Failure as failure:
+                    if failure.kind is FailureClass.DIGEST and reread < MAX_REREADS:
+                        continue
+                    if failure.kind is not FailureClass.PRECONDITION:
+                        raise
+                    stored = self._there(failure, sha256=sha256)
+                fault_point("after-put")
+                source.require_same_as_sent()
+                return facts(self._task, stored, location=self._location, sha256=sha256, clock=self._around.clock)
+            raise AssertionError("the last round returns or raises")
+        finally:
+            buffers.give_back(buffer)
+            source.close()
+
+    def _send(self, body: memoryview, *, sha256: str) -> StoredObject:
+        if not self._trusted and self._proving.voucher_for_single(len(body)) is not self._voucher:
+            self._try_false(body, sha256=sha256)
+        self._note(TRUSTED if self._trusted else self._voucher)
+        stored = self._put(body, sha256=sha256)
+        if self._trusted:
+            return stored
+        if stored.voucher is not self._voucher or not self._proving.single_answer(self._lesson, told=stored.told):
+            self._note(OURS)
+            self._proving.contradicted(
+                self._lesson, url=self._location.url, why="an answer no longer names the checksum"
+            )
+            raise UnprovedError(taken=True)
+        return stored
+
+    def _try_false(self, body: memoryview, *, sha256: str) -> None:
+        self._note(FALSE)
+        try:
+            self._put(body, sha256=sha256, wrong=True)
+        except S3Failure as failure:
+            if is_digest_refusal(failure):
+                self._proving.single_vouches(self._lesson, size=len(body))
+                return
+            signature = failure.kind is FailureClass.CREDENTIAL and self._voucher is Voucher.SIGNED_PAYLOAD
+            if not signature and failure.kind not in _ABOUT_THE_VALUE:
+                raise
+            self._proving.single_vouches_not(self._lesson)
+            raise UnprovedError(taken=False) from failure
+        self._note(OURS)
+        self._proving.single_vouches_not(self._lesson)
+        raise UnprovedError(taken=True)
+
+    def _there(self, failure: S3Failure, *, sha256: str) -> StoredObject:
+        """An object has the key."""
+        who = holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
+        if who is Holder.OURS:
+            raise UnprovedError(taken=True) from failure
+        if who is not Holder.PROVED:
+            raise key_taken(self._task, who) from failure
+        return StoredObject("", Checksum(ChecksumAlgorithm.SHA256, checksums.encoded_sha256(sha256)))
+
+    def _note(self, carried: str) -> None:
+        """What the attempt carries, journalled before it is sent; nearly always it was when it was claimed."""
+        task = self._task
+        if task.carries == carried or task.attempt_id is None:
+            return
+        number = task.attempt_id
+        self._around.journal.run(lambda connection: rows.set_carried(connection, number, str(carried)))
+        task.carries = carried
+
+    def _put(self, body: memoryview, *, sha256: str, wrong: bool = False) -> StoredObject:
+        return self._store.put_object(
+            self._task.key,
+            body,
+            metadata=self._task.metadata,
+            content_type=self._task.recording.content_type,
+            if_none_match=True,
+            sha256=sha256,
+            voucher=self._voucher,
+            wrong=wrong,
+        )

@@ -1,0 +1,206 @@
+"""Servers that keep other bytes than they were sent: such a recording is never called stored, and stays on the spool.
+
+What is not checked is turned: every body that is longer than a probe's comes in with a bit of it changed.
+"""
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from recording_storage.domain.states import RecordingState
+from recording_storage.s3.verify import PROBE_NAME
+from tests.field.actions import corrupt, lose, strip_answer, strip_request
+from tests.field.exchange import BODIES, Exchange, Moment, Operation
+from tests.field.integrity import Check, Vouching, everything
+from tests.field.server import FieldBucket, FieldServer
+from tests.uploader.spools import MIB, FakeClock, SpoolFolder
+
+NOTHING, CHECKED = Vouching(), everything()
+SIZES = {"a.wav": 3_000, "b.wav": 3_000, "c.mkv": 9 * MIB}
+
+
+def any_etag(_body: bytes) -> str:
+    return secrets.token_hex(16)
+
+
+def put_only(exchange: Exchange) -> Vouching:
+    return CHECKED if exchange.operation is Operation.PUT else NOTHING
+
+
+def up_to_a_mib(exchange: Exchange) -> Vouching:
+    return CHECKED if exchange.size <= MIB else NOTHING
+
+
+def fill(spool: SpoolFolder) -> None:
+    for name, size in SIZES.items():
+        spool.put(name, size)
+
+
+def turn_what_is_unchecked(field: FieldServer) -> None:
+    """Where digests are compared the turned body is refused, so nothing of it is kept."""
+    field.on(BODIES, corrupt, when=lambda exchange: PROBE_NAME not in exchange.key)
+
+
+@pytest.mark.parametrize(
+    ("vouching", "etags"),
+    [
+        (everything(Check.ECHO), None),
+        (NOTHING, None),
+        (put_only, None),
+        (NOTHING, any_etag),
+        (everything(Check.ECHO), any_etag),
+        (put_only, any_etag),
+        (up_to_a_mib, any_etag),
+        (CHECKED, any_etag),
+        (everything(Check.STRIP), any_etag),
+    ],
+)
+def test_what_was_turned_is_never_stored(
+    field: FieldServer,
+    field_bucket: FieldBucket,
+    field_spool: SpoolFolder,
+    vouching: Vouching | Callable[[Exchange], Vouching],
+    etags: Callable[[bytes], str] | None,
+) -> None:
+    field.vouching = vouching
+    if etags is not None:
+        field_bucket.storage.etag_of = etags
+    turn_what_is_unchecked(field)
+    fill(field_spool)
+    assert field_spool.once().returncode != 0
+    assert field_spool.media() == sorted(SIZES)
+    assert field_spool.receipts == []
+
+
+@pytest.mark.parametrize("vouching", [NOTHING, everything(Check.ECHO), put_only])
+def test_a_server_that_vouches_for_nothing_is_sent_nothing(
+    field: FieldServer,
+    field_bucket: FieldBucket,
+    field_spool: SpoolFolder,
+    vouching: Vouching | Callable[[Exchange], Vouching],
+) -> None:
+    field.vouching = vouching
+    field_bucket.storage.etag_of = any_etag
+    fill(field_spool)
+    with field_spool.running(clock=FakeClock()) as running:
+        found = running.await_states(dict.fromkeys(SIZES, RecordingState.HELD))
+    error = found["a.wav"].error
+    assert error is not None
+    assert error.code == "Unverified"
+    assert "trustUnverified: true" in error.message
+    assert (field_bucket.keys(), field_bucket.uploads()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "vouching",
+    [
+        CHECKED,
+        everything(Check.STRIP),
+        Vouching(md5=Check.CHECK),
+        Vouching(payload=Check.CHECK),
+        NOTHING,
+        lambda exchange: NOTHING if exchange.operation is Operation.PUT else CHECKED,
+    ],
+)
+def test_a_server_that_vouches_for_something_has_all(
+    field: FieldServer, field_spool: SpoolFolder, vouching: Vouching | Callable[[Exchange], Vouching]
+) -> None:
+    field.vouching = vouching
+    fill(field_spool)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+    assert "vouches for what it stores by" in finished.stderr
+
+
+def test_small_files_cost_one_request_each_where_the_server_checks(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    for number in range(20):
+        field_spool.put(f"{number}.wav", 3_000)
+    assert field_spool.once().returncode == 0
+    sent = [one for one in field.exchanges if PROBE_NAME not in one.key and one.key]
+    assert {one.operation for one in sent} == {Operation.PUT}
+    refused = [one for one in sent if one.status != 200]
+    assert len(refused) == 1, "the first one's false value"
+    assert len(sent) == 21
+    assert field_bucket.storage.overwritten == []
+
+
+def test_a_server_that_checks_parts_only_is_sent_parts(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    field.vouching = lambda exchange: NOTHING if exchange.operation is Operation.PUT else CHECKED
+    field.on(Operation.PUT, corrupt)
+    for number in range(5):
+        field_spool.put(f"{number}.wav", 3_000)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+    assert len(field.seen(Operation.PUT)) == 1
+    assert len(field_bucket.storage.overwritten) == 1, "by its own recording's parts"
+
+
+def test_a_checksum_that_is_missing_from_an_answer_is_a_contradiction(
+    field: FieldServer, field_spool: SpoolFolder
+) -> None:
+    """From then on another backend answers, which checks nothing and keeps other bytes."""
+    fill(field_spool)
+    lax = {"since": 10**9}
+    field.vouching = lambda _: CHECKED if len(field.exchanges) < lax["since"] else NOTHING
+    field.on(
+        BODIES,
+        corrupt,
+        when=lambda exchange: PROBE_NAME not in exchange.key and len(field.exchanges) >= lax["since"],
+    )
+    rule = field.on(BODIES, strip_answer("x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"), at=Moment.ANSWER)
+    rule.when = lambda _: len(field.exchanges) >= lax["since"]
+    assert field_spool.once().returncode == 0
+    lax["since"] = 0
+    field_spool.put("late.wav", 3_000)
+    field_spool.put("late.mkv", 9 * MIB)
+    assert field_spool.once().returncode != 0
+    assert {"late.wav", "late.mkv"} <= set(field_spool.media())
+
+
+class TestLostAnswers:
+    def test_a_checked_one_is_proof(self, field: FieldServer, field_spool: SpoolFolder) -> None:
+        field.on(Operation.PUT, lose, at=Moment.ANSWER, skip=1, times=1)
+        field_spool.put("a.wav", 3_000)
+        finished = field_spool.once()
+        assert finished.returncode == 0, finished.stderr
+        field_spool.check_all_stored()
+
+    def test_one_that_nothing_vouches_for_is_parked(
+        self, field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+    ) -> None:
+        """The first body goes with a false value, which this server takes; its answer is lost."""
+        field.vouching = lambda exchange: NOTHING if exchange.operation is Operation.PUT else CHECKED
+        field.on(Operation.PUT, lose, at=Moment.ANSWER, times=1)
+        field_spool.put("a.wav", 3_000)
+        with field_spool.running() as running:
+            found = running.await_states({"a.wav": RecordingState.PARKED})
+        error = found["a.wav"].error
+        assert error is not None
+        assert error.code == "Unproven"
+        assert "compare it with the file" in error.message
+        assert field_bucket.storage.overwritten == []
+
+    def test_a_completion_of_checked_parts_is_proof(self, field: FieldServer, field_spool: SpoolFolder) -> None:
+        field.on(Operation.COMPLETE, lose, at=Moment.ANSWER, times=1)
+        field_spool.put("a.mkv", 9 * MIB)
+        finished = field_spool.once()
+        assert finished.returncode == 0, finished.stderr
+        field_spool.check_all_stored()
+
+
+def test_a_proxy_that_strips_the_checksum_is_no_reason_to_trust(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    field_bucket.storage.etag_of = any_etag
+    field.on(BODIES, strip_request("x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"), at=Moment.HEAD)
+    turn_what_is_unchecked(field)
+    fill(field_spool)
+    assert field_spool.once().returncode != 0
+    assert field_spool.media() == sorted(SIZES)
