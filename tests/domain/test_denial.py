@@ -79,11 +79,11 @@ class Histories(RuleBasedStateMachine):
         self.passed_at = 0.0
         self.since: list[tuple[float, str]] = []
 
-    @rule(seconds=st.floats(0, 900))
+    @rule(seconds=st.sampled_from([0.5, 60.0, 280.0, 300.0, 599.0, 600.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(key=st.sampled_from(["", "a", "b", "c"]), times=st.integers(1, 8))
+    @rule(key=st.sampled_from(["", "a", "b", "c"]), times=st.integers(1, LEAST_DENIED))
     def denies(self, key: str, times: int) -> None:
         for _ in range(times):
             self.denial.denied(self.now, key=key)
