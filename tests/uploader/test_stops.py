@@ -13,15 +13,23 @@ from typing import Any
 import pytest
 
 from recording_storage import uploader
+from recording_storage.domain.states import Product
 from recording_storage.domain.states import RecordingState as S
+from recording_storage.protocol.plan import AccountPlan, ProductPlan
 from recording_storage.uploader import journal as journal_module
 from recording_storage.uploader.counters import Counters
+from recording_storage.uploader.inspection import LinkState
+from recording_storage.uploader.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.stops import STOPS, NotingConnection, Stop, StopTeller
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that
+from tests.uploader_link.conftest import account_plan, fake_store
+from tests.uploader_link.fake_store import FakeStore
+
+__all__ = ["fake_store"]
 
 TRIGGERS = """
 CREATE TEMP TRIGGER moved AFTER UPDATE OF state ON main.recordings
@@ -168,15 +176,21 @@ STEPS = 1000
 
 @pytest.mark.slow
 @pytest.mark.timeout(170)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "with_store"), [(1, False), (2, True)])
 def test_all_that_tells_agrees_after_any_history(
-    server: FieldServer, folder: SpoolFolder, witness: Witness, seed: int
+    server: FieldServer, folder: SpoolFolder, witness: Witness, fake_store: FakeStore, *, seed: int, with_store: bool
 ) -> None:
     chance, clock = random.Random(seed), FakeClock()
     folder.write_config(policy=json.dumps({"denialGrace": "0s", "retryWindow": "10m"}))
+    options: dict[str, Any] = {}
+    if with_store:
+        fake_store.set_plan(plan_for(folder))
+        token = folder.root.parent / "token"
+        token.write_text(fake_store.token)
+        options = {"config": None, "store_url": fake_store.url, "token_file": token, "settle": 0.0}
     steps = counted = 0
     while steps < STEPS:
-        with folder.running(clock=clock) as running:
+        with folder.running(clock=clock, **options) as running:
             before = Counter(state for _, state in witness.told.elements())
             while steps < STEPS:
                 steps += 1
@@ -185,9 +199,34 @@ def test_all_that_tells_agrees_after_any_history(
                 one_step(running, server, folder, clock, chance=chance)
             settle(running, folder)
             agree(running, witness, before)
+            if with_store:
+                await_that(lambda: told_to(fake_store) == told_by(running))
             counted += 1
     assert counted > 5
     assert {state for _, state in witness.told} >= {"parked", "held", "rejected"}
+
+
+def plan_for(folder: SpoolFolder) -> AccountPlan:
+    """Of the store, with the policy that the configuration has alone."""
+    plan = account_plan(bucket=folder.bucket.name)
+    product = ProductPlan(destination_id=next(iter(plan.destinations)), denial_grace=0.0, retry_window=600.0)
+    where = {"endpoint": folder.bucket.server.endpoint}
+    return plan.model_copy(
+        update={
+            "products": dict.fromkeys(Product, product),
+            "destinations": {name: one.model_copy(update=where) for name, one in plan.destinations.items()},
+        }
+    )
+
+
+def told_to(store: FakeStore) -> dict[str, str]:
+    return {sid: report.state.value for (_, sid), report in store.recordings.items()}
+
+
+def told_by(running: Running) -> dict[str, str]:
+    """What it is to tell: all of which somebody knows whose they are."""
+    found = running.uploader.view.recordings(limit=10**6)
+    return {one.sid: one.state.value for one in found if one.account_sid}
 
 
 def one_step(
@@ -220,6 +259,17 @@ def one_step(
                 folder.put(path.name, 50, seed=chance.randrange(1000))
 
 
+def measured(running: Running) -> dict[str, float]:
+    """What the metrics say of unfinished recordings, by state."""
+    collector = UploaderCollector(running.uploader.view, link=lambda: LinkState("alone"), now=lambda: 0.0)
+    return {
+        sample.labels["state"]: sample.value
+        for family in collector.collect()
+        for sample in family.samples
+        if sample.name == f"{PREFIX}_recordings" and sample.value
+    }
+
+
 def settle(running: Running, folder: SpoolFolder) -> None:
     running.uploader.intake.rescan()
     names = set(folder.contents)
@@ -238,6 +288,7 @@ def agree(running: Running, witness: Witness, before: Counter[str]) -> None:
         return (
             {state: tally.count for state, tally in status.states.items()} == open_ones
             and all(status.counters[name] == now[name] for name in ("parked", "rejected", "deleted"))
+            and measured(running) == {state.value: listed[state] for state in S if state in open_ones}
             and witness.is_content
         )
 
