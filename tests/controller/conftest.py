@@ -16,6 +16,7 @@ from tests.controller.parts import Operator, Store
 from tests.controller.watching import NotInTime, Test, ready, until, until_gone
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
+from tests.tools.ports import free_port
 
 
 @dataclass
@@ -95,14 +96,20 @@ def store(tmp_path_factory: pytest.TempPathFactory, moto_server: S3Server) -> It
     part.stop()
 
 
+@pytest.fixture(scope="session")
+def odd_port() -> int:
+    """Where a test may put a remote store of its own: the operator is told that it may go there."""
+    return free_port()
+
+
 @pytest.fixture(scope="module")
 def operator(
-    tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, crds: list[Document], store: Store
+    tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, crds: list[Document], store: Store, odd_port: int
 ) -> Iterator[Operator]:
     """One for all tests of a module; each has a namespace of its own."""
-    part = Operator(
-        tmp_path_factory.mktemp("operator"), kubeconfig=cluster.kubeconfig, store=store, more=["--log-level", "debug"]
-    )
+    remote = [f"--allow-endpoint={url}" for url in (store.url, f"http://127.0.0.1:{odd_port}")]
+    more = ["--log-level", "debug", *remote]
+    part = Operator(tmp_path_factory.mktemp("operator"), kubeconfig=cluster.kubeconfig, store=store, more=more)
     part.start()
     yield part
     part.stop()

@@ -31,10 +31,10 @@ class Told:
 class OddStore:
     """On loopback; `answer` may be exchanged at any time."""
 
-    def __init__(self, answer: Callable[[Asked], Told]) -> None:
+    def __init__(self, answer: Callable[[Asked], Told], *, port: int = 0) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="odd-store", daemon=True).start()

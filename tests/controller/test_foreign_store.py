@@ -10,8 +10,8 @@ from tests.controller.watching import condition, is_
 pytestmark = pytest.mark.slow
 
 
-def test_a_foreign_server_that_answers_everything_with_200_gets_nothing(world: World) -> None:
-    with OddStore(lambda _: Told()) as foreign:
+def test_a_foreign_server_that_answers_everything_with_200_gets_nothing(world: World, odd_port: int) -> None:
+    with OddStore(lambda _: Told(), port=odd_port) as foreign:
         world.apply(
             resources.secret(world.namespace, "key", {"username": f"SK{'1' * 32}", "password": "p4ssw0rd"}),
             resources.account(

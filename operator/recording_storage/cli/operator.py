@@ -43,6 +43,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--internal-url", metavar="URL", callback=_url, help="The bundled store's internal API, https://HOST[:PORT]."
 )
+@click.option(
+    "--allow-endpoint",
+    "allowed_endpoints",
+    multiple=True,
+    metavar="URL",
+    callback=lambda context, parameter, value: tuple(_url(context, parameter, each) for each in value),
+    help="A remote store's endpoint that may be plain http or have a private address; repeatable.",
+)
 @click.option("--ca-file", type=_FILE, help="PEM certificates to trust the bundled store by.  [default: the system's]")
 @click.option("--token-file", type=_FILE, help="The operator's token for the internal API; read anew for each call.")
 @click.option(
@@ -99,6 +107,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     namespaces: tuple[str, ...],
     store_url: str,
     internal_url: str,
+    allowed_endpoints: tuple[str, ...],
     ca_file: Path | None,
     token_file: Path | None,
     metrics_listen: Address | None,
@@ -133,6 +142,7 @@ def command(  # noqa: PLR0917 - click passes them by name
         namespaces=namespaces,
         store_url=store_url,
         internal_url=internal_url,
+        allowed_endpoints=allowed_endpoints,
         ca_file=ca_file,
         token_file=token_file,
         metrics_listen=metrics_listen,

@@ -15,6 +15,7 @@ from recording_storage.controller.public_store import ApiKey, Endpoints, PublicS
 from recording_storage.controller.secrets import api_key_of, read_secret
 from recording_storage.controller.store_errors import (
     StoreFailure,
+    StoreNotAllowed,
     StoreNotFound,
     StoreRefused,
     StoreUnauthorized,
@@ -231,5 +232,7 @@ def _common(error: StoreFailure) -> Verdict:
         )
     if isinstance(error, StoreNotFound):
         return Transient("NotFoundAtStore", f"{error.message}; looked up again", cause=ConditionType.SYNCED)
+    if isinstance(error, StoreNotAllowed):
+        return Stalled("EndpointNotAllowed", f"spec.store.endpoints: {error.message}", cause=ConditionType.SYNCED)
     code = f" (code {error.code})" if error.code else ""
     return Stalled("RefusedByStore", f"the settings store refuses: {error.message}{code}", cause=ConditionType.SYNCED)

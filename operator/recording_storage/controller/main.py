@@ -17,6 +17,7 @@ import httpx
 
 from recording_storage.controller import hash_key, metrics
 from recording_storage.controller.accounts import Accounts
+from recording_storage.controller.guarded import GuardedTransport
 from recording_storage.controller.identity import ClusterNotConfigured, Identity
 from recording_storage.controller.index import Index
 from recording_storage.controller.internal_store import InternalStore
@@ -29,6 +30,7 @@ from recording_storage.controller.reconcile import Fence
 from recording_storage.controller.runtime import Operator, Pace, clock
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
+from recording_storage.s3.address_guard import AddressGuard
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Options:
     namespaces: tuple[str, ...] = ()
     store_url: str = ""
     internal_url: str = ""
+    allowed_endpoints: tuple[str, ...] = ()
     ca_file: Path | None = None
     token_file: Path | None = None
     metrics_listen: Address | None = None
@@ -112,10 +115,11 @@ class Process:
             raise StartError(str(error)) from error
         self._identity = identity
         trust = _trust(options.ca_file)
+        guarded = GuardedTransport(AddressGuard(options.allowed_endpoints))
         async with contextlib.AsyncExitStack() as stack:
             kube = await stack.enter_async_context(Kube(identity))
             bundled = await stack.enter_async_context(httpx.AsyncClient(verify=trust, timeout=_TIMEOUT))
-            remote = await stack.enter_async_context(httpx.AsyncClient(timeout=_TIMEOUT))
+            remote = await stack.enter_async_context(httpx.AsyncClient(transport=guarded, timeout=_TIMEOUT))
             await _check(kube, options)
             await self._serve_probes(stack)
             if options.leader_election:

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from recording_storage.controller import metrics
-from recording_storage.controller.store_errors import StoreUnavailable, unreachable
+from recording_storage.controller.guarded import EndpointRefused
+from recording_storage.controller.store_errors import StoreNotAllowed, StoreUnavailable, unreachable
 from recording_storage.domain.retry_after import retry_after_of
 
 LARGEST = 4 * 1024 * 1024
@@ -43,6 +44,7 @@ async def call(
         options: of httpx.
 
     Raises:
+        StoreNotAllowed: a tenant has named an address that is not to be connected to.
         StoreUnavailable: no answer came, or one that is too long or in another form than was asked for.
     """
     headers = {**options.pop("headers", {}), "Accept-Encoding": "identity"}
@@ -53,6 +55,8 @@ async def call(
     except TimeoutError as error:
         metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
         raise StoreUnavailable(f"{where} has not answered within {longest:.0f} s") from error
+    except EndpointRefused as error:
+        raise StoreNotAllowed(str(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
         raise unreachable(error, where=where) from error

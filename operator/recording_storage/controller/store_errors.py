@@ -30,6 +30,10 @@ class StoreNotFound(StoreFailure):
     """It answers, but what was asked for isn't there."""
 
 
+class StoreNotAllowed(StoreFailure):
+    """Its address is none that the operator may connect to."""
+
+
 class StoreRefused(StoreFailure):
     """It understood and said no; `code` is the API's own."""
 
