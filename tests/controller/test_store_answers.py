@@ -11,6 +11,7 @@ import pytest
 from recording_storage.controller import store_call
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.public_store import AWS_PATH, ApiKey, Endpoints, PublicStore
+from recording_storage.controller.recent_writes import RecentWrites
 from recording_storage.controller.store_errors import StoreUnavailable
 from recording_storage.domain.states import Product
 
@@ -38,9 +39,8 @@ def answering(body: object, status: int = 200) -> httpx.Response:
 def use(name: str, answer: httpx.Response) -> Any:
     async def go() -> Any:
         async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as client:
-            store = PublicStore(
-                client, endpoints=Endpoints(video=URL, accounts=URL, api=URL), key=ApiKey("SK1", "secret-secret")
-            )
+            endpoints, key = Endpoints(video=URL, accounts=URL, api=URL), ApiKey("SK1", "secret-secret")
+            store = PublicStore(client, endpoints=endpoints, key=key, account="AC1", recent=RecentWrites())
             return await USES[name](store)
 
     return asyncio.run(go())

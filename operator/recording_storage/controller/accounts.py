@@ -12,6 +12,7 @@ from recording_storage.controller.index import Index, account_key
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.kube import Kube
 from recording_storage.controller.public_store import ApiKey, Endpoints, PublicStore
+from recording_storage.controller.recent_writes import RecentWrites
 from recording_storage.controller.secrets import api_key_of, read_secret
 from recording_storage.controller.store_errors import (
     StoreFailure,
@@ -68,6 +69,7 @@ class Accounts:
         self._bundled_client = bundled_client
         self._remote_client = remote_client
         self._clock = clock
+        self._recent = RecentWrites(clock)
         self._opened: dict[str, tuple[OpenedAccount, float]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -133,7 +135,9 @@ class Accounts:
                 video=given.video.rstrip("/"), accounts=given.accounts.rstrip("/"), api=given.api.rstrip("/")
             )
         client = self._bundled_client if bundled else self._remote_client
-        store = PublicStore(client, endpoints=endpoints, key=key)
+        # The bundled store shows at once what it has answered; whatever differs there, somebody else has changed.
+        recent = RecentWrites(shown_within=0.0) if bundled else self._recent
+        store = PublicStore(client, endpoints=endpoints, key=key, account=sid, recent=recent)
         return Access(account=account, sid=sid, store=store, internal=self.internal if bundled else None)
 
     def remembered(self, account: RecordingAccount) -> OpenedAccount | None:

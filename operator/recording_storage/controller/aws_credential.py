@@ -86,7 +86,9 @@ def decide(credential: AwsCredential, observed: Observed) -> Decision[Action]:  
         assert observed.source_failure is not None
         return Decision(verdict=_without_secret(observed.source_failure, current))
     resolved = true(REFS, "Resolved", "account and Secret are there")
-    wanted = next((item for item in observed.items if stands_for(item, observed.name)), None)
+    # A double, of a creation whose answer was lost, must not look like a rotation: the one that is in use comes first.
+    candidates = sorted(observed.items, key=lambda item: (item.sid != current, item.sid != status.pending_sid))
+    wanted = next((item for item in candidates if stands_for(item, observed.name)), None)
     if current is not None and wanted is None and status.secret_version == observed.pair.version:
         wanted = next(item for item in observed.items if item.sid == current)  # somebody has renamed it
     if wanted is None:

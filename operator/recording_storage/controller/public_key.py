@@ -58,7 +58,8 @@ def decide(key: PublicKey, observed: Observed) -> Decision[Action]:  # noqa: PLR
         )
         return Decision(verdict=verdict)
     resolved = true(REFS, "Resolved", "account and key are there")
-    wanted = next((item for item in observed.items if stands_for(item, observed.name)), None)
+    candidates = sorted(observed.items, key=lambda item: item.sid != key.status.sid)  # not a double of it
+    wanted = next((item for item in candidates if stands_for(item, observed.name)), None)
     if wanted is None:
         wanted = next((item for item in observed.items if item.sid == key.status.sid), None)
     if wanted is None:

@@ -89,10 +89,11 @@ def read_page(body: Mapping[str, Any]) -> Page:
     following = meta.get("next_page_url") or ""
     if not isinstance(items, list) or not isinstance(following, str):
         raise AnswerError("meta.key or meta.next_page_url is not as a list has it")
-    return Page(items=tuple(_item(each) for each in items), following=following)
+    return Page(items=tuple(read_item(each) for each in items), following=following)
 
 
-def _item(value: object) -> StoredItem:
+def read_item(value: object) -> StoredItem:
+    """One item, as it stands in a list. Raises AnswerError."""
     if not isinstance(value, dict):
         raise AnswerError("an item is no JSON object")
     name = value.get("friendly_name") or ""

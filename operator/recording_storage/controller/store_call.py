@@ -54,7 +54,7 @@ async def call(
             content = await _bounded(response, where=where)
     except TimeoutError as error:
         metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
-        raise StoreUnavailable(f"{where} has not answered within {longest:.0f} s") from error
+        raise StoreUnavailable(f"{where} has not answered within {longest:.0f} s", uncertain=True) from error
     except EndpointRefused as error:
         raise StoreNotAllowed(str(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -65,12 +65,12 @@ async def call(
 
 async def _bounded(response: httpx.Response, *, where: str) -> bytes:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":  # a few bytes could become many
-        raise StoreUnavailable(f"{where} answers in a compressed form that was not asked for")
+        raise StoreUnavailable(f"{where} answers in a compressed form that was not asked for", uncertain=True)
     content = bytearray()
     async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > LARGEST:
             raise StoreUnavailable(
-                f"{where} answers with more than {LARGEST // 1024 // 1024} MiB: no settings store does"
+                f"{where} answers with more than {LARGEST // 1024 // 1024} MiB: no settings store does", uncertain=True
             )
     return bytes(content)

@@ -10,8 +10,18 @@ _RETRY_AFTER_LIMIT = 300.0  # seconds
 class StoreFailure(Exception):  # noqa: N818 - the base of the failures below
     """Base of all; the message is for people and holds no secret."""
 
-    def __init__(self, message: str, *, status: int = 0, code: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        retry_after: float | None = None,
+        uncertain: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.uncertain = uncertain
+        """Whether a write may have taken effect all the same."""
         self.message = message
         self.status = status
         self.code = code
@@ -58,10 +68,17 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
         return StoreNotFound(said, status=status, code=code)
     if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
         pause = min(retry_after, _RETRY_AFTER_LIMIT) if retry_after is not None else None
-        return StoreUnavailable(f"{where} answers {status}: {said}", status=status, code=code, retry_after=pause)
+        return StoreUnavailable(
+            f"{where} answers {status}: {said}",
+            status=status,
+            code=code,
+            retry_after=pause,
+            uncertain=status != _THROTTLED,
+        )
     return StoreRefused(said, status=status, code=code)
 
 
 def unreachable(error: httpx.HTTPError | httpx.InvalidURL, *, where: str) -> StoreUnavailable:
     """Of a transport error: no answer came, or not all of it."""
-    return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}")
+    unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.InvalidURL)
+    return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}", uncertain=not unsent)

@@ -53,6 +53,11 @@ class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
             case Replace():
                 await _replace(access, action)
 
+    def _sids(self, resource: AwsCredential) -> set[str]:
+        status = resource.status
+        named = {status.sid, status.pending_sid, *(each.sid for each in status.retiring or ())}
+        return {sid for sid in named if sid}
+
     def _known(self, resource: AwsCredential) -> dict[str, Any]:
         retiring = [each.sid for each in resource.status.retiring or ()]
         watched = {sid: self._watched.seconds(sid) for sid in retiring}

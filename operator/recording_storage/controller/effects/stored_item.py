@@ -9,6 +9,7 @@ from recording_storage.controller.index import Index, account_key, key_of
 from recording_storage.controller.keys import Kind
 from recording_storage.controller.kube import Kube
 from recording_storage.controller.naming import ItemName, item_name, resource_tag
+from recording_storage.controller.store_answers import StoredItem
 from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreRefused
 from recording_storage.controller.stored_item import Delete, ObservedItem, Rename
 from recording_storage.controller.verdicts import InUse, UsedBy, Verdict, Waiting
@@ -59,7 +60,9 @@ class StoredItemKind(ABC, Generic[R, O, A]):
         if deleting and self._index.get(account_key(resource)) is None:
             return self.observed(**facts, gone=True)
         try:
-            facts |= await self._at_store(await self._accounts.access(resource))
+            access = await self._accounts.access(resource)
+            facts |= await self._at_store(access)
+            facts["items"] += await self._not_listed(resource, access, facts["items"])
         except Verdict as verdict:
             return self.observed(**facts, failure=verdict)
         if not deleting:
@@ -81,6 +84,19 @@ class StoredItemKind(ABC, Generic[R, O, A]):
                     await self._do(access, action)
         except StoreFailure as error:
             raise public_verdict(error, access) from error
+
+    async def _not_listed(self, resource: R, access: Access, items: tuple[StoredItem, ...]) -> tuple[StoredItem, ...]:
+        """What is ours by the status but not in the list, asked for by itself: a remote store's list may be late."""
+        missing = self._sids(resource) - {item.sid for item in items} if access.internal is None else ()
+        try:
+            found = [await access.store.item(self.collection, sid) for sid in sorted(missing)]
+        except StoreFailure as error:
+            raise public_verdict(error, access) from error
+        return tuple(item for item in found if item is not None)
+
+    def _sids(self, resource: R) -> set[str]:
+        """Those that the status names."""
+        return {resource.status.sid} if resource.status.sid else set()
 
     def _known(self, resource: R) -> dict[str, Any]:
         """Facts that nobody has to be asked for."""
