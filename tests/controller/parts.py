@@ -4,10 +4,12 @@ import json
 import os
 import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,12 @@ class Store(Part):
         super().start()
         if not self.token_file.exists():
             self.token_file.write_text(self._command("create-token", "--admin")["token"])
+
+    def count_accounts(self) -> int:
+        """All that have ever been opened."""
+        with closing(sqlite3.connect(f"file:{self.folder}/store.db?mode=ro", uri=True)) as database:
+            found: int = database.execute("SELECT count(*) FROM accounts").fetchone()[0]
+        return found
 
     def create_account(self) -> dict[str, str]:
         """One of the store's own: `account_sid` and `auth_token`, as the command prints them."""

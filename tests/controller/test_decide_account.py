@@ -51,7 +51,7 @@ def test_an_account_that_is_not_there_is_opened() -> None:
 
 def test_what_is_missing_is_done_in_one_go() -> None:
     decision = decide(account(), opened(secret=KeySecret(found=False), bound=()))
-    assert decision.actions == (WriteKeySecret(KEY), Bind(HERE, AC, Proof.EXTERNAL_ID))
+    assert decision.actions == (WriteKeySecret(KEY, AC), Bind(HERE, AC, Proof.EXTERNAL_ID))
 
 
 def test_with_all_in_place_it_is_ready_and_says_who_may_use_it() -> None:
@@ -65,10 +65,37 @@ def test_with_all_in_place_it_is_ready_and_says_who_may_use_it() -> None:
 
 def test_a_secret_with_another_key_is_written_anew_only_if_it_is_ours() -> None:
     ours = decide(account(), opened(secret=KeySecret(found=True, ours=True, key=KEY2)))
-    assert ours.actions == (WriteKeySecret(KEY),)
+    assert ours.actions == (WriteKeySecret(KEY, AC),)
     foreign = decide(account(), opened(secret=KeySecret(found=True, ours=False, key=KEY2)))
     assert isinstance(foreign.verdict, Stalled)
     assert foreign.verdict.reason == "SecretNotOurs"
+
+
+def test_nothing_is_opened_beside_what_a_foreign_secret_stands_for() -> None:
+    secret = KeySecret(found=True, ours=False, account_sid=OTHER, problem="Secret x: the value of 'password' is empty")
+    verdict = decide(account(), Observed(secret=secret)).verdict
+    assert isinstance(verdict, Stalled)
+    assert verdict.reason == "SecretNotOurs"
+    assert OTHER in verdict.message
+    assert "is empty" in verdict.message
+
+
+def test_nothing_is_opened_beside_what_a_restored_status_names() -> None:
+    nothing = Observed(secret=KeySecret(found=False))
+    for external in ({"externalId": "uid-of-before"}, {}):
+        verdict = decide(account(status={"accountSid": OTHER} | external), nothing).verdict
+        assert isinstance(verdict, Stalled)
+        assert verdict.reason == "AccountNotOurs"
+        assert OTHER in verdict.message
+    assert decide(account(status={"accountSid": OTHER, "externalId": "uid-1"}), nothing).actions == (OpenAccount(),)
+
+
+def test_an_account_that_its_key_proves_is_taken_as_it_is() -> None:
+    secret = KeySecret(found=True, ours=False, key=KEY)
+    decision = decide(account(), opened(secret=secret, proof=Proof.API_KEY))
+    assert (decision.actions, decision.verdict) == ((), None)
+    assert decision.status["accountSid"] == AC
+    assert decision.status["externalId"] is None
 
 
 def test_only_namespaces_that_this_resource_has_bound_are_unbound() -> None:

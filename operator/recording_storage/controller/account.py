@@ -34,6 +34,8 @@ class KeySecret:
     found: bool
     ours: bool = False
     """The operator wrote it for this account."""
+    account_sid: str = ""
+    """Which account the operator wrote it for; empty where it doesn't say."""
     key: ApiKey | None = None
     problem: str = ""
     """Why it can't be used, naming Secret and key."""
@@ -66,6 +68,7 @@ class OpenAccount:
 @dataclass(frozen=True)
 class WriteKeySecret:
     key: ApiKey
+    account_sid: str
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,13 @@ def decide(account: RecordingAccount, observed: Observed) -> Decision[Action]:  
     if observed.account_sid is None:
         if wanted is not None and not observed.named_is_ours:
             return Decision(verdict=_not_ours(account, observed))
+        if (known := _known_otherwise(account, observed.secret)) is not None:
+            return Decision(verdict=known)
         return Decision(actions=(OpenAccount(),))
     if wanted is not None and observed.account_sid != wanted:
         return Decision(verdict=_wrong_account(account, observed))
     if _needs_secret(observed) and observed.secret.found and not observed.secret.ours:
-        return Decision(verdict=_secret_taken(account), conditions=(_resolved(account, observed),))
+        return Decision(verdict=_secret_taken(account, observed.secret), conditions=(_resolved(account, observed),))
     return _decide_open(account, observed, observed.account_sid)
 
 
@@ -120,7 +125,7 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
     }
     actions: list[Action] = []
     if _needs_secret(observed):
-        actions.append(WriteKeySecret(observed.key))
+        actions.append(WriteKeySecret(observed.key, sid))
     if observed.bound is not None and observed.proof is not None:
         actions += [
             Bind(each, sid, observed.proof) for each in _sorted(observed.namespaces) if each not in observed.bound
@@ -234,21 +239,46 @@ def _wrong_account(account: RecordingAccount, observed: Observed) -> Verdict:
     )
 
 
-def _secret_taken(account: RecordingAccount) -> Verdict:
+def _known_otherwise(account: RecordingAccount, secret: KeySecret) -> Verdict | None:
+    """A restored resource has had an account before: none is opened beside it on a guess."""
+    if secret.found and not secret.ours:
+        return _secret_taken(account, secret)
+    status = account.status
+    if status.account_sid is None or status.external_id == account.metadata.uid:
+        return None
+    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
     return Stalled(
-        "SecretNotOurs",
-        f"Secret {account.api_key_secret_name} exists, but was not written for this account, so it is left alone: "
-        "delete it, or name another one in spec.apiKeySecretRef",
+        "AccountNotOurs",
+        f"this resource has had account {status.account_sid}, by the status that it was restored with, and Secret "
+        f"{name} with that account's API key does not exist: restore it, and the account is taken again. To have "
+        "another one opened, delete this RecordingAccount and create it anew",
         cause=REFS,
     )
 
 
-def refused_key(account: RecordingAccount) -> Verdict:
+def _secret_taken(account: RecordingAccount, secret: KeySecret) -> Verdict:
+    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
+    whose = f"for account {secret.account_sid}" if secret.account_sid else "for another purpose"
+    why = f" ({secret.problem})" if secret.problem else ""
+    return Stalled(
+        "SecretNotOurs",
+        f"Secret {name} was written {whose}, not for this resource, so it is left alone{why}. With a valid API key in "
+        "it, the key's account is taken; to have another account opened, delete the Secret, or name another one in "
+        "spec.apiKeySecretRef",
+        cause=REFS,
+    )
+
+
+def refused_key(account: RecordingAccount, secret: KeySecret | None = None) -> Verdict:
     """The store doesn't take the API key."""
+    of = f" of account {secret.account_sid}" if secret is not None and secret.account_sid else ""
+    opens = account.spec.store.type is StoreType.BUNDLED and account.spec.account_sid is None
+    other = ", or delete the Secret to have another account opened for this resource" if opens else ""
     return Stalled(
         "ApiKeyRefused",
-        f"the settings store refuses the API key in Secret {account.metadata.namespace}/{account.api_key_secret_name}: "
-        "put a valid key (username: its sid, password: its secret) there",
+        f"the settings store refuses the API key{of} in Secret "
+        f"{account.metadata.namespace}/{account.api_key_secret_name}: put a valid key (username: its sid, "
+        f"password: its secret) there{other}",
         cause=REFS,
     )
 

@@ -17,6 +17,7 @@ class SecretContent:
     found: bool
     owners: frozenset[str] = frozenset()
     """UIDs of its owner references."""
+    annotations: dict[str, str] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -30,7 +31,8 @@ async def read_secret(kube: Kube, *, namespace: str, name: str) -> SecretContent
         raise api_trouble(error, f"Secret {namespace}/{name}") from error
     data = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
     owners = frozenset(each["uid"] for each in document["metadata"].get("ownerReferences", ()))
-    return SecretContent(found=True, owners=owners, data=data)
+    annotations = document["metadata"].get("annotations") or {}
+    return SecretContent(found=True, owners=owners, annotations=annotations, data=data)
 
 
 async def read_config_map(kube: Kube, *, namespace: str, name: str) -> dict[str, str] | None:

@@ -33,6 +33,8 @@ from recording_storage.resources.account import LabelSelector, NamespacesFrom, S
 from recording_storage.resources.common import API_VERSION
 
 INTERVAL = 300.0
+ACCOUNT_ANNOTATION = "recordingstorage.dev/account-sid"
+"""On the Secret: which account its key is of, for who restores it."""
 
 
 class AccountKind:
@@ -80,7 +82,7 @@ class AccountKind:
             await self._accounts.opened(resource)
             return
         if isinstance(action, WriteKeySecret):
-            await self._write_secret(resource, action.key)
+            await self._write_secret(resource, action)
             return
         internal = self._accounts.bundled()
         try:
@@ -103,23 +105,27 @@ class AccountKind:
             return KeySecret(found=False)
         where = f"Secret {namespace}/{name}"
         key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(resource))
-        return KeySecret(found=True, ours=resource.metadata.uid in content.owners, key=key, problem=problem)
+        return KeySecret(
+            found=True,
+            ours=resource.metadata.uid in content.owners,
+            account_sid=content.annotations.get(ACCOUNT_ANNOTATION, ""),
+            key=key,
+            problem=problem,
+        )
 
     async def _account(self, resource: RecordingAccount, secret: KeySecret) -> dict[str, Any]:
         """The facts about the account itself, as `Observed` names them."""
         if resource.spec.store.type is StoreType.REMOTE:
-            return await self._by_key(resource, secret.key) if secret.key else {}
-        named = resource.spec.account_sid
-        if named is not None and secret.key is not None and not secret.ours:
-            return await self._by_key(resource, secret.key)
+            return await self._by_key(resource, secret) if secret.key else {}
+        named, opened = resource.spec.account_sid, self._accounts.remembered(resource)
+        was_opened = resource.status.external_id == resource.metadata.uid or opened is not None
+        if secret.key is not None and not secret.ours and (named is not None or not was_opened):
+            return await self._by_key(resource, secret)  # also of one that was restored from a backup, or applied anew
         if named is not None and not await self._opened_for(resource, named):
             return {"named_is_ours": False}
         if resource.metadata.deletion_timestamp is not None and resource.status.external_id != resource.metadata.uid:
             return {}
-        opened = self._accounts.remembered(resource)
-        if opened is None and (
-            resource.status.external_id or named
-        ):  # it was opened before: ask again, with the same answer
+        if opened is None and (was_opened or named):  # ask again, with the same answer
             opened = await self._accounts.opened(resource)
         if opened is None:
             return {"named_is_ours": named is not None}
@@ -139,13 +145,15 @@ class AccountKind:
         except StoreFailure as error:
             raise internal_verdict(error, internal) from error
 
-    async def _by_key(self, resource: RecordingAccount, key: ApiKey) -> dict[str, Any]:
-        """The account that the key opens; the check is a GET that changes nothing."""
+    async def _by_key(self, resource: RecordingAccount, secret: KeySecret) -> dict[str, Any]:
+        """The account that the Secret's key opens; the check is a GET that changes nothing."""
+        key = secret.key
+        assert key is not None
         access = self._accounts.with_key(resource, resource.spec.account_sid or "", key)
         try:
             answer = await access.store.settings(Product.VIDEO)
         except StoreUnauthorized as error:
-            raise decisions.refused_key(resource) from error
+            raise decisions.refused_key(resource, secret) from error
         except StoreFailure as error:
             raise public_verdict(error, access) from error
         return {"account_sid": answer.account_sid, "key": key, "proof": Proof.API_KEY}
@@ -182,7 +190,8 @@ class AccountKind:
         proof = ApiKeyProof(api_key_sid=key.sid, api_key_secret=key.secret) if key else None  # type: ignore[arg-type]
         return BindNamespace(namespace=action.namespace.name, api_key=proof)
 
-    async def _write_secret(self, resource: RecordingAccount, key: ApiKey) -> None:
+    async def _write_secret(self, resource: RecordingAccount, action: WriteKeySecret) -> None:
+        key = action.key
         namespace, name = resource.metadata.namespace, resource.api_key_secret_name
         owner = {
             "apiVersion": API_VERSION,
@@ -192,6 +201,7 @@ class AccountKind:
             "controller": True,
             "blockOwnerDeletion": False,
         }
+        named = {"annotations": {ACCOUNT_ANNOTATION: action.account_sid}}
         data = {"username": _base64(key.sid), "password": _base64(key.secret)}
         document = {
             "apiVersion": "v1",
@@ -200,6 +210,7 @@ class AccountKind:
                 "name": name,
                 "namespace": namespace,
                 "ownerReferences": [owner],
+                **named,
                 "labels": {"app.kubernetes.io/managed-by": "recording-storage"},
             },
             "type": "kubernetes.io/basic-auth",
@@ -211,7 +222,7 @@ class AccountKind:
             except KubeError as error:
                 if not error.conflict:
                     raise
-                await self._kube.patch(secret_path(namespace, name), {"data": data})
+                await self._kube.patch(secret_path(namespace, name), {"metadata": named, "data": data})
         except KubeError as error:
             raise api_trouble(error, f"writing Secret {namespace}/{name}") from error
 
