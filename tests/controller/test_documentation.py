@@ -29,6 +29,14 @@ def test_every_reason_is_explained() -> None:
     assert not missing
 
 
+def test_every_reason_of_the_table_is_one() -> None:
+    _, _, table = PAGE.partition("| reason | on |")
+    rows = [row.split("|")[1] for row in table.partition("\n\n")[0].splitlines() if row.startswith("| `")]
+    listed = {each for row in rows for each in re.findall(r"`([A-Za-z]+)`", row)}
+    assert len(listed) > 25
+    assert not listed - reasons()
+
+
 def test_every_condition_is_explained() -> None:
     assert not [each for each in ConditionType if f"`{each}`" not in PAGE]
 
