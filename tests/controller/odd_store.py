@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -68,8 +69,10 @@ def _handler(store: OddStore) -> type[BaseHTTPRequestHandler]:
             for name, value in told.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(told.body)))
+            self.send_header("Connection", "close")  # or the next one on this port would be asked through this one
             self.end_headers()
-            self.wfile.write(told.body)
+            with suppress(OSError):
+                self.wfile.write(told.body)
 
         do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server's names
 
