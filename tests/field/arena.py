@@ -18,9 +18,10 @@ SMALL, LARGE = 3_000, 17 * MIB
 """Bytes: one request, and three parts."""
 STEP = 5.0
 """Seconds of the clock that pass between two looks."""
+LONG_STEP = 30.0
 LOOK_EVERY = 0.01
 """Real seconds between two looks: what a step makes due is done meanwhile."""
-PATIENCE = 60.0
+PATIENCE = 40.0
 """Real seconds."""
 NEVER = frozenset({RecordingState.PARKED, RecordingState.DELETED})
 """What no recording becomes by itself, unless a row says so."""
@@ -98,6 +99,14 @@ class Arena:
             assert not [one for one in late if one[1] in unless], late
             self.clock.advance(STEP)
             time.sleep(LOOK_EVERY)
+
+    def let_pass(self, seconds: float, *, running: Running) -> dict[str, Recording]:
+        """How they stand after so much time of the clock."""
+        for _ in range(int(seconds / LONG_STEP)):
+            self.clock.advance(LONG_STEP)
+            time.sleep(LOOK_EVERY)
+        assert running.uploader.engine.idle.wait(PATIENCE)
+        return running.recordings()
 
     def check_nothing_lost(self, found: dict[str, Recording]) -> None:
         """Each recording is whole on the spool or whole in the bucket, and nothing has replaced anything."""

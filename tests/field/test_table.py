@@ -1,5 +1,6 @@
 """Whatever a server does: what the table says holds, in one request or in parts, alone or with a store."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from recording_storage.s3.verify import PROBE_NAME
 from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
-from tests.field.table import network, understood
+from tests.field.table import blanks, early, lists, network, understood
 from tests.field.table.row import Holds, Row, Way
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader_link.fake_store import FakeStore
 
 S = RecordingState
-TABLE = (*network.ROWS, *understood.ROWS)
+KINDS = (blanks, early, lists, network, understood)
+TABLE = tuple(row for kind in KINDS for row in kind.ROWS)
 COUNT = {Way.SINGLE: 3, Way.MULTIPART: 1}
 PARTS = 3
 
@@ -29,9 +31,11 @@ def arena(request: pytest.FixtureRequest, field: FieldServer, tmp_path: Path, ro
     spool: SpoolFolder
     if store is None:
         spool = SpoolFolder(tmp_path / "spool", bucket)
+        spool.write_config(policy=json.dumps(row.policy and {"fatalErrorPolicy": row.policy["fatal_error_policy"]}))
     else:
         spool = LinkedSpool(tmp_path / "spool", bucket, store=store)
-    made = Arena(spool, bucket, SMALL if way is Way.SINGLE else LARGE, FakeClock())
+        spool.apply(**row.policy)
+    made = Arena(spool, bucket, row.size or (SMALL if way is Way.SINGLE else LARGE), FakeClock())
     made.fill(COUNT[way])
     yield made
     if store is not None:

@@ -18,6 +18,10 @@ class Holds(StrEnum):
     """Each is parked with the row's code, and stored when the server is mended and somebody asks for a retry."""
 
 
+OF_ANOTHER = 100
+"""Bytes of the recording that a row of `PARKED` spares."""
+
+
 class Way(StrEnum):
     """How a recording goes."""
 
@@ -41,6 +45,8 @@ class Row:
     """Of those that are parked."""
     sent_once: bool = False
     """Each byte goes to the server once: nothing is sent again."""
+    size: int = 0
+    """Bytes of each file; 0: as is usual for the way."""
     policy: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a product's plan."""
 
