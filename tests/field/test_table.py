@@ -11,16 +11,19 @@ from recording_storage.s3.verify import PROBE_NAME
 from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
-from tests.field.table import blanks, early, lists, network, understood
+from tests.field.table import blanks, denial, early, lists, network, refusals, understood
 from tests.field.table.row import Holds, Row, Way
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader_link.fake_store import FakeStore
 
 S = RecordingState
-KINDS = (blanks, early, lists, network, understood)
+KINDS = (blanks, denial, early, lists, network, refusals, understood)
 TABLE = tuple(row for kind in KINDS for row in kind.ROWS)
 COUNT = {Way.SINGLE: 3, Way.MULTIPART: 1}
 PARTS = 3
+UNDER_WAY = {S.FOUND, S.UPLOADING, S.WAITING, S.HELD, S.REJECTED}
+IN_TROUBLE = 3000.0
+"""Seconds that a server stays as it is: longer than any grace, shorter than any retry window."""
 
 
 @pytest.fixture(params=["alone", pytest.param("with a store", marks=pytest.mark.slow)])
@@ -45,6 +48,20 @@ def arena(request: pytest.FixtureRequest, field: FieldServer, tmp_path: Path, ro
 def cases(holds: Holds) -> pytest.MarkDecorator:
     found = [(row, way) for row in TABLE if row.holds is holds for way in row.ways]
     return pytest.mark.parametrize(("row", "way"), found, ids=[f"{row}-{way}" for row, way in found])
+
+
+@cases(Holds.COMES_BACK)
+def test_nothing_is_given_up_and_all_is_stored_when_the_server_is_mended(
+    arena: Arena, field: FieldServer, row: Row, way: Way
+) -> None:
+    with arena.spool.running(clock=arena.clock) as running:
+        found = arena.let_pass(IN_TROUBLE, running=running)
+        assert {one.state for one in found.values()} <= UNDER_WAY, found
+        assert arena.bucket.keys() == []
+        arena.check_nothing_lost(found)
+        field.mend()
+        arena.check_nothing_lost(arena.pass_until_all_are(S.RELEASED, running=running))
+    arena.spool.check_all_stored()
 
 
 @cases(Holds.STORED)

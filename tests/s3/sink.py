@@ -1,10 +1,13 @@
 """An S3-like TLS server that reads and discards: it shows what a client costs, since it costs next to nothing itself.
 
 `python -m tests.s3.sink --port P --cert F --key F`, or `Sink` from a benchmark. It knows no objects and
-checks no signature; it answers PutObject and the multipart calls as a server would that has done its work.
+checks no signature; it answers PutObject and the multipart calls as a server would that has done its work, and refuses
+a body whose CRC64NVME or SHA-256 is not the one that came with it: no uploader takes a server that vouches for nothing.
 """
 
 import argparse
+import base64
+import hashlib
 import os
 import socket
 import ssl
@@ -15,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from sys import executable
 from typing import Self
+
+from awscrt import checksums
 
 from tests.s3.servers import Credentials
 from tests.tools.children import Children
@@ -27,6 +32,7 @@ BUFFER = 1 << 20
 HEAD_LIMIT = 65536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+BAD_DIGEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 39\r\n\r\n<Error><Code>BadDigest</Code></Error>\r\n"
 ETAG = '"0123456789abcdef0123456789abcdef"'
 
 
@@ -110,17 +116,45 @@ def _connection(context: ssl.SSLContext, plain: socket.socket) -> None:
             rest = have - end - 4
             if headers.get("expect", "").lower() == "100-continue" and rest < length:
                 connection.sendall(CONTINUE)
+            body = _Checked(headers)
+            body.take(view[end + 4 : end + 4 + min(rest, length)])
             left = length - rest
             while left > 0:
+                # behind what there is of the next request: nothing, since there is more to come of this one
                 read = connection.recv_into(view, min(left, BUFFER))
                 if not read:
                     return
+                body.take(view[:read])
                 left -= read
             have = max(-left, 0) if rest > length else 0
             if have:  # the next request came with the end of this one
                 view[:have] = bytes(view[end + 4 + length : end + 4 + length + have])
             method, target, *_ = lines[0].split(" ")
-            connection.sendall(_response(method, target, headers))
+            connection.sendall(_response(method, target, headers) if body.is_right() else BAD_DIGEST)
+
+
+class _Checked:
+    """A body that comes in pieces, and the checksum that it should have."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._crc = headers.get("x-amz-checksum-crc64nvme")
+        self._sha256 = headers.get("x-amz-checksum-sha256")
+        self._found = 0
+        self._digest = hashlib.sha256()
+
+    def take(self, piece: memoryview) -> None:
+        if self._crc is not None:
+            self._found = checksums.crc64nvme(piece, self._found)
+        if self._sha256 is not None:
+            self._digest.update(piece)
+
+    def is_right(self) -> bool:
+        crc, sha256 = self._found.to_bytes(8, "big"), self._digest.digest()
+        return self._crc in {None, _base64(crc)} and self._sha256 in {None, _base64(sha256)}
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _response(method: str, target: str, headers: dict[str, str]) -> bytes:

@@ -29,5 +29,8 @@ def test_the_sink_takes_a_whole_upload_with_checksums() -> None:
         assert client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["ETag"]
         client.abort_multipart_upload(**upload)
         assert client.put_object(**where, Body=b"small", ChecksumCRC32="BBBBBB==")["ChecksumCRC32"] == "BBBBBB=="
+        for sums in ({"ChecksumSHA256": "A" * 43 + "="}, {"ChecksumCRC64NVME": "A" * 11 + "="}):
+            with pytest.raises(ClientError, match="BadDigest"):
+                client.put_object(**where, Body=b"small", **sums)
         with pytest.raises(ClientError):
             client.get_object(**where)

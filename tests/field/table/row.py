@@ -14,12 +14,6 @@ class Holds(StrEnum):
     """Each is stored whole and once, and nobody is needed."""
     COMES_BACK = "comes back"
     """Nothing is stored, parked or given up; when the server is mended all is stored by itself."""
-    PARKED = "parked"
-    """Each is parked with the row's code, and stored when the server is mended and somebody asks for a retry."""
-
-
-OF_ANOTHER = 100
-"""Bytes of the recording that a row of `PARKED` spares."""
 
 
 class Way(StrEnum):
@@ -41,8 +35,6 @@ class Row:
     """Makes the server so."""
     holds: Holds
     ways: tuple[Way, ...] = BOTH
-    code: str = ""
-    """Of those that are parked."""
     sent_once: bool = False
     """Each byte goes to the server once: nothing is sent again."""
     size: int = 0
