@@ -37,10 +37,10 @@ def test_killed_at_a_named_point_the_next_start_finishes_everything(quick: Spool
 REPLACED_WHILE_RELEASED = """
 import os, sys
 from pathlib import Path
-from recording_storage.uploader import filesystem, release
+from recording_storage.uploader import filesystem, removal
 
 spool, names, way = Path(sys.argv.pop(1)), sys.argv.pop(1).split(","), sys.argv.pop(1)
-passed = release.fault_point
+passed = removal.fault_point
 if way == "by a second name":
     filesystem._rename_exclusively = lambda *_: 22
 
@@ -59,7 +59,7 @@ def act(name):
         names.clear() if name == "not-ours" or way != "its name is taken" else None
     passed(name)
 
-release.fault_point = act
+removal.fault_point = act
 from recording_storage.cli.main import main
 main()
 """

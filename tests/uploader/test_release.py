@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader import filesystem, release
-from recording_storage.uploader.entry import Identity, Reason
+from recording_storage.uploader import filesystem, release, removal
+from recording_storage.uploader.beneath import Location
+from recording_storage.uploader.entry import Identity, Reason, Recording
 from recording_storage.uploader.inotify import MOVED_TO, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder
@@ -54,7 +55,7 @@ def at(monkeypatch: pytest.MonkeyPatch, **acts: Callable[[], None]) -> Iterator[
         if (act := left.pop(name, None)) is not None:
             act()
 
-    monkeypatch.setattr(release, "fault_point", passed)
+    monkeypatch.setattr(removal, "fault_point", passed)
     monkeypatch.setattr(filesystem, "fault_point", passed)
     yield
     assert not left, "a point was not passed"
@@ -151,13 +152,15 @@ def test_the_next_recordings_marker_and_metadata_stay(quick: SpoolFolder, monkey
         marker.touch()  # of the file that comes, which is looked at when it is complete
         rename_over(path, SECOND, moment=time.time())
 
-    real = release._status
-    monkeypatch.setattr(release, "_status", lambda full: act(full) or real(full))
+    real = removal.Remover._named
     acts = [next_one]
 
-    def act(full: str) -> None:
-        if full == str(path) and acts:
+    def named(self: removal.Remover, media: Location, recording: Recording) -> os.stat_result | None:
+        if acts:
             acts.pop()()
+        return real(self, media, recording)
+
+    monkeypatch.setattr(removal.Remover, "_named", named)
 
     with quick.running(marker_only=True) as running:
         await_contents(quick, running, [FIRST, SECOND])
@@ -215,10 +218,10 @@ def test_a_volume_without_room_for_a_name_is_emptied_all_the_same(
 ) -> None:
     real = os.rename
 
-    def full(source: str, target: str) -> None:
+    def full(source: str, target: str, **where: int | None) -> None:
         if "/.a.wav." in str(target):
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(source, target)
+        real(source, target, **where)
 
     monkeypatch.setattr(os, "rename", full)
     quick.put("a.wav")
@@ -258,7 +261,7 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
     """Where nothing but a marker or a rename is proof: the recorder is still writing the file, on another node."""
     path = quick.root / "a.wav"
     monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.filesystem.network_file_system", lambda _: "nfs")
     put_back = threading.Event()
 
@@ -334,15 +337,15 @@ def test_what_could_not_be_put_back_at_once_comes_back_with_the_next_scan(
     path = quick.root / f"{'n' * 240}.wav"
     write(path, FIRST, moment=1.6e9)
     refused = threading.Event()
-    real = release.put_back
+    real = removal.put_back
 
-    def put_back(aside: str, origin: str, *, coming: Callable[[str], None]) -> str:
+    def put_back(aside: Location, origin: Location, *, coming: Callable[[str], None]) -> str:
         if not refused.is_set():
             refused.set()
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(aside, origin, coming=coming)
 
-    monkeypatch.setattr(release, "put_back", put_back)
+    monkeypatch.setattr(removal, "put_back", put_back)
 
     def change() -> None:
         (aside,) = quick.root.glob(".recording-storage/*.releasing")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.amounts import counted, format_bytes
@@ -129,8 +130,7 @@ class Uploader:
             found=self._found,
         )
         self.journal.stopped = StopTeller(self.parts.counters, wake=self._stopped)
-        self.parts.releaser.returning = self.intake.returning
-        self.parts.releaser.is_opened = self.intake.is_opened
+        self.parts.releaser.tell(returning=self.intake.returning, is_opened=self.intake.is_opened)
         self.progress = Progress()
         self.engine = Engine(
             self.parts,
@@ -138,6 +138,7 @@ class Uploader:
             progressed=self.progress.note,
             stale_plan_after=options.stale_plan_after,
         )
+        self.engine.on_round(self._remove_again)
         self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
         self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._reported)
 
@@ -190,19 +191,30 @@ class Uploader:
             raise
 
     def _release(self, recordings: Sequence[Recording]) -> None:
-        gone, _kept = self.parts.releaser.release(recordings)
+        gone = self.parts.releaser.release(recordings)
         self.intake.forget(gone)
         self.parts.counters.add("released", len(gone))
         self.parts.source.report_soon()
 
     def _finish_reported(self) -> None:
         """What was reported and not released: by an earlier process, or because the journal took nothing."""
+        self._release_all("r.id > 0")
+
+    def _remove_again(self) -> None:
+        """What could not be removed before, in the scheduler's thread."""
+        self._release_all("r.retry_at <= ?", self.clock.now())
+        self.intake.forget(self.parts.releaser.delete_again())
+
+    def _release_all(self, condition: str, *parameters: float) -> None:
+        """Each once: what can't be removed stays `reported`."""
+        query = f"r.{rows.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
+        tail = "ORDER BY r.id LIMIT 1000"
+        last = 0
         while left := self.journal.run(
-            lambda connection: rows.select(
-                connection, f"r.{rows.OPEN_SQL} AND r.state = 'reported'", tail="ORDER BY r.id LIMIT 1000"
-            )
+            partial(rows.select, where=query, parameters=(last, *parameters), tail=tail),
         ):
             self._release(left)
+            last = left[-1].id
 
     def _hooks(self) -> SourceHooks:
         if self._options.config is not None:

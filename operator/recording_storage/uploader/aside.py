@@ -15,6 +15,7 @@ from recording_storage.uploader.spool import FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recording_storage.uploader.beneath import Location
     from recording_storage.uploader.entry import Recording
 
 SUFFIX = ".releasing"
@@ -57,7 +58,7 @@ def leftover_of(folder: str, name: str) -> Leftover | None:
     return None if match is None else Leftover(path, match["sid"], f"{path[: len(path) - len(name)]}{match['name']}")
 
 
-def put_back(aside: str, origin: str, *, coming: Callable[[str], None]) -> str:
+def put_back(aside: Location, origin: Location, *, coming: Callable[[str], None]) -> str:
     """Give a file a visible name again, its own unless that is taken; the name. Nothing is ever overwritten.
 
     Args:
@@ -68,28 +69,19 @@ def put_back(aside: str, origin: str, *, coming: Callable[[str], None]) -> str:
     Raises:
         OSError: it is still aside.
     """
-    if is_same_file(aside, origin):  # a crash between the two steps of putting it back
-        os.unlink(aside)  # noqa: PTH108
-        return origin
-    coming(origin)
+    name = origin.name
+    if aside.is_same_file(origin):  # a crash between the two steps of putting it back
+        aside.unlink()
+        return name
+    coming(name)
     if rename_without_overwriting(aside, origin):
-        return origin
-    folder, name = os.path.split(origin)
+        return name
     stem, extension = os.path.splitext(name)  # noqa: PTH122
     token = f"put-back-{secrets.token_hex(4)}"  # nobody else comes to that name: no need to ask whether it is free
     for free in (f"{stem}.{token}{extension}", f"{token}{extension}", token):
-        target = os.path.join(folder, free)  # noqa: PTH118
         if len(os.fsencode(free)) <= 255:  # noqa: PLR2004 - what a name can be
             break
-    coming(target)
-    os.rename(aside, target)  # noqa: PTH104
+    coming(free)
+    aside.rename(origin.sibling(free))
     fault_point("put-back-elsewhere")
-    return target
-
-
-def is_same_file(one: str, other: str) -> bool:
-    """Whether both names are there and are one file's."""
-    try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    except OSError:
-        return False
+    return free

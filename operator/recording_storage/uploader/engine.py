@@ -136,6 +136,10 @@ class Engine:
         """Have `note` told the volume's free bytes now and then."""
         self._housekeeping.note_space = note
 
+    def on_round(self, remove_again: Callable[[], None]) -> None:
+        """Have what could not be removed tried again now and then."""
+        self._housekeeping.remove_again = remove_again
+
     def stop(self, *, grace: float) -> None:
         """End: nothing new begins, what is under way has `grace` seconds; then `run` returns."""
         self.post(lambda: self._stop(grace))

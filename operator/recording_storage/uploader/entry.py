@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """The file is not the one that was stored any more, or somebody writes to it: it stays."""
     CHANGED_WHILE_UPLOADING = "ChangedWhileUploading"
     """The file changed, or was opened for writing, before it was stored; it is taken when it is finished."""
+    NOT_REMOVABLE = "NotRemovable"
+    """The recording is stored and told, and its file can't be removed; that is tried again."""
     FILE_MISSING = "FileMissing"
     """Somebody removed the file before it was stored."""
     UNREADABLE = "Unreadable"

@@ -14,6 +14,8 @@ from recording_storage.uploader.faults import fault_point
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from recording_storage.uploader.beneath import Location
+
 log = logging.getLogger(__name__)
 
 _NETWORK_MAGIC = {
@@ -91,7 +93,7 @@ def space(folder: Path) -> tuple[int, int] | None:
     return answer.f_bavail * answer.f_frsize, answer.f_blocks * answer.f_frsize
 
 
-def rename_without_overwriting(source: str, target: str) -> bool:
+def rename_without_overwriting(source: Location, target: Location) -> bool:
     """Rename in one step, or by a second name where the file system can't; whether it has its new name.
 
     False, and nothing has happened: the new name is taken, or can't be had without the danger of overwriting something.
@@ -104,23 +106,24 @@ def rename_without_overwriting(source: str, target: str) -> bool:
         return _link_and_unlink(source, target)
     if code in (0, errno.EEXIST):
         return code == 0
-    raise OSError(code, os.strerror(code), source)
+    raise OSError(code, os.strerror(code), source.path)
 
 
-def _rename_exclusively(source: str, target: str) -> int:
+def _rename_exclusively(source: Location, target: Location) -> int:
     """By `renameat2`, which the standard library doesn't have; the error, 0 for none."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if function is None:
         return errno.ENOSYS
     at_cwd, no_replace = -100, 1
-    if function(at_cwd, os.fsencode(source), at_cwd, os.fsencode(target), no_replace) == 0:
+    places = [(at_cwd if one.dir_fd is None else one.dir_fd, os.fsencode(one.path)) for one in (source, target)]
+    if function(*places[0], *places[1], no_replace) == 0:
         return 0
     return ctypes.get_errno()
 
 
-def _link_and_unlink(source: str, target: str) -> bool:
+def _link_and_unlink(source: Location, target: Location) -> bool:
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source.path, target.path, src_dir_fd=source.dir_fd, dst_dir_fd=target.dir_fd, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as error:
@@ -128,5 +131,5 @@ def _link_and_unlink(source: str, target: str) -> bool:
             return False
         raise
     fault_point("put-back-linked")
-    os.unlink(source)  # noqa: PTH108 - as the rest here
+    source.unlink()
     return True

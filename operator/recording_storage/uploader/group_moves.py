@@ -131,7 +131,8 @@ def failing_longest(connection: sqlite3.Connection, lane: LaneKey) -> list[tuple
 def mend_retry_times(connection: sqlite3.Connection, *, now: float) -> int:
     """Retries that were planned by a clock that was ahead are due now; how many."""
     return connection.execute(
-        f"UPDATE recordings SET retry_at=? WHERE {OPEN_SQL} AND state='waiting' AND retry_at > ? AND changed_at > ?",
+        f"UPDATE recordings SET retry_at=? WHERE {OPEN_SQL} AND state IN ('waiting', 'reported')"
+        " AND retry_at > ? AND changed_at > ?",
         (now, now, now + 1.0),
     ).rowcount
 

@@ -45,6 +45,8 @@ class Housekeeping:
         self._purge_at = self._since
         self._told_level = 0
         self.note_space: Callable[[int], None] = _ignore
+        self.remove_again: Callable[[], None] = _nothing
+        """Has files that could not be removed tried again, where it is time."""
         self.next_at = self._since + EVERY
         """Monotonic."""
 
@@ -91,6 +93,7 @@ class Housekeeping:
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY
             self._purge(self._clock.now())
+        self.remove_again()
         self._look_at_space()
 
     def _purge(self, now: float) -> None:
@@ -120,6 +123,10 @@ class Housekeeping:
 
 def _ignore(_free: int) -> None:
     """Until somebody wants to know."""
+
+
+def _nothing() -> None:
+    """Until somebody has something to remove."""
 
 
 def _save_running_time(connection: sqlite3.Connection, value: str) -> None:

@@ -149,6 +149,23 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
     return made
 
 
+def stay(connection: sqlite3.Connection, stuck: Iterable[Change], *, now: float) -> None:
+    """Note why recordings can't leave the state that they are in, and when that is tried again.
+
+    Others hear of it when it is something new, not of every try.
+    """
+    values = [(c.recording.id, c.recording.state.value, c.retry_at, c.failures, *error_columns(c.error)) for c in stuck]
+    for group in bulk.groups(values):
+        connection.execute(
+            "WITH v (id, state, retry_at, failures, kind, code, message) AS"
+            f" (VALUES {bulk.table(group)}) UPDATE recordings SET"
+            " seq=seq + (error_message IS NOT v.message), changed_at=?, retry_at=v.retry_at, failures=v.failures,"
+            " error_kind=v.kind, error_code=v.code, error_message=v.message"
+            " FROM v WHERE recordings.id=v.id AND recordings.state=v.state",
+            (*bulk.flat(group), now),
+        )
+
+
 def report(connection: sqlite3.Connection, recordings: Collection[Recording], *, now: float) -> list[Recording]:
     """Move `stored` ones to `reported` if they are still what was told of them; those that moved, as they are now."""
     by_id = {one.id: one for one in recordings}

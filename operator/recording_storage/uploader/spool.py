@@ -152,9 +152,15 @@ def fsync_folder(folder: Path) -> None:
     """Make names that came or went durable; file systems that can't fsync a folder do so by themselves."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fsync_open_folder(fd)
+    finally:
+        os.close(fd)
+
+
+def fsync_open_folder(fd: int) -> None:
+    """The same for one that is open for reading. Raises OSError."""
+    try:
         os.fsync(fd)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EBADF):
             raise
-    finally:
-        os.close(fd)

@@ -23,8 +23,8 @@ from recording_storage.uploader.inotify import (
     Watch,
 )
 from recording_storage.uploader.lease import Writers, may_lease_all, writers
-from recording_storage.uploader.spool import ID_FILE
-from recording_storage.uploader.walk import identity_of, is_media_name, media_of, open_file
+from recording_storage.uploader.spool import FOLDER, ID_FILE
+from recording_storage.uploader.walk import identity_of, is_media_name, media_of, open_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,7 +228,7 @@ def _leased_device(spool: Spool, file_systems: FileSystems) -> int | None:
     if not may_lease_all():
         return None
     try:
-        fd = open_file(os.fspath(spool.folder / ID_FILE))
+        fd = open_media(spool.root, f"{FOLDER}/{ID_FILE}")
     except OSError:
         return None
     try:

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.uploader.aside import SUFFIX as ASIDE
+from recording_storage.uploader.beneath import Location, located, open_folder
 from recording_storage.uploader.entry import Identity
 from recording_storage.uploader.metadata import SUFFIX
 from recording_storage.uploader.spool import FOLDER
@@ -93,24 +94,46 @@ class Walker:
             folder = folders.pop()
             self._folder_seen(folder)
             try:
-                with os.scandir(f"{self._root}/{folder}" if folder else self._root) as entries:
-                    found = list(entries)
+                fd, found = self._open(folder)
             except OSError as error:
                 if not folder:
                     raise
                 if not isinstance(error, FileNotFoundError) and folder != _OF_THE_FILE_SYSTEM:
                     self._odd(folder, f"the folder can't be read ({error.strerror}): let uid {os.geteuid()} read it")
                 continue
-            names = {entry.name for entry in found}
-            for entry in found:
-                if entry.name.startswith("."):
-                    if entry.name.endswith(ASIDE):
-                        yield from self._again(folder, entry.name)
-                    continue
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                elif is_media_name(entry.name) and (file := self._file(entry, path, names)) is not None:
+            try:
+                yield from self._in(folder, found, folders, fd=fd)
+            finally:
+                os.close(fd)
+
+    def _open(self, folder: str) -> tuple[int, list[os.DirEntry[str]]]:
+        """Its descriptor, which what it holds goes by. Raises OSError, also when it has become a link."""
+        fd = (
+            open_folder(self._root, folder, to_read=True)
+            if folder
+            else os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        )
+        try:
+            with os.scandir(fd) as entries:
+                return fd, list(entries)
+        except OSError:
+            os.close(fd)
+            raise
+
+    def _in(self, folder: str, found: list[os.DirEntry[str]], folders: list[str], *, fd: int) -> Iterator[FoundFile]:
+        """The files among what a folder holds; its own folders are put to the others."""
+        names = {entry.name for entry in found}
+        for entry in found:
+            if entry.name.startswith("."):
+                if entry.name.endswith(ASIDE):
+                    yield from self._again(folder, entry.name)
+                continue
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif is_media_name(entry.name):
+                file = self._file(entry, path, names, Location(fd, "", entry.name))
+                if file is not None:
                     yield file
 
     def _from_our_folder(self) -> Iterator[FoundFile]:
@@ -125,14 +148,15 @@ class Walker:
 
     def one(self, path: str) -> FoundFile | None:
         """A single file, looked at by name."""
-        full = f"{self._root}/{path}"
         try:
-            status = os.lstat(full)
+            with located(self._root, path) as media:
+                status = media.status()
+                if status is None or not self._is_regular(status.st_mode, path):
+                    return None
+                metadata = media.sibling(media.name + SUFFIX).status() is not None
+                return _found(path, status, marker=_is_marked(media, status), metadata=metadata)
         except OSError:
             return None
-        if not self._is_regular(status.st_mode, path):
-            return None
-        return _found(path, status, marker=_is_marked(full, status), metadata=os.path.lexists(full + SUFFIX))
 
     def _again(self, folder: str, name: str) -> Iterator[FoundFile]:
         """What a release has left aside and is a file like any other again."""
@@ -140,14 +164,14 @@ class Walker:
         if path is not None and (file := self.one(path)) is not None:
             yield file
 
-    def _file(self, entry: os.DirEntry[str], path: str, names: set[str]) -> FoundFile | None:
+    def _file(self, entry: os.DirEntry[str], path: str, names: set[str], media: Location) -> FoundFile | None:
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
             return None  # gone since the folder was read
         if not self._is_regular(status.st_mode, path):
             return None
-        marker = entry.name + MARKER in names and _is_marked(entry.path, status)
+        marker = entry.name + MARKER in names and _is_marked(media, status)
         return _found(path, status, marker=marker, metadata=entry.name + SUFFIX in names)
 
     def _is_regular(self, mode: int, path: str) -> bool:
@@ -167,11 +191,12 @@ def _found(path: str, status: os.stat_result, *, marker: bool, metadata: bool) -
     )
 
 
-def _is_marked(full: str, media: os.stat_result) -> bool:
+def _is_marked(media: Location, status: os.stat_result) -> bool:
     try:
-        return os.lstat(full + MARKER).st_mtime_ns >= media.st_mtime_ns - _COARSE_NS
+        marker = media.sibling(media.name + MARKER).status()
     except OSError:
         return False
+    return marker is not None and marker.st_mtime_ns >= status.st_mtime_ns - _COARSE_NS
 
 
 def _is_text(path: str) -> bool:
@@ -184,10 +209,6 @@ def _is_text(path: str) -> bool:
 
 
 def open_media(root: Path, path: str) -> int:
-    """A descriptor for reading; never of a link, never waiting on a FIFO. Raises OSError."""
-    return open_file(f"{os.fspath(root)}/{path}")
-
-
-def open_file(full: str) -> int:
-    """The same by a full path."""
-    return os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """A descriptor for reading; never of a link or beyond one, never waiting on a FIFO. Raises OSError."""
+    with located(os.fspath(root), path) as location:
+        return location.open()

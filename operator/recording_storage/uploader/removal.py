@@ -1,0 +1,229 @@
+"""Removing one recording's files, after proving once more that they are what they were.
+
+A file whose name others know can be replaced at any moment, even between the last look at it and its removal. So it is
+moved aside first, looked at there, and then removed; if it is not the recorded one, it gets its name back.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader.aside import places, put_back
+from recording_storage.uploader.beneath import Location, located
+from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.lease import Writers, writers
+from recording_storage.uploader.metadata import SUFFIX
+from recording_storage.uploader.walk import MARKER, identity_of, is_another
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recording_storage.uploader.entry import Recording
+
+log = logging.getLogger(__name__)
+
+_NO_ROOM = frozenset({errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT})
+"""What keeps a file from having a longer name."""
+_ADVICE = {
+    errno.EROFS: "the volume is read-only: mount it for writing",
+    errno.ENOTDIR: "a folder on its way is a link by now, which is never followed: put the folder itself there",
+}
+
+
+class ChangedError(Exception):
+    """The file is not the one that the journal knows, or it is in use; the message says which."""
+
+
+class CantRemoveError(Exception):
+    """It can't be removed now, whatever it is; the message says why, and what to do."""
+
+
+class Remover:
+    """One file at a time: its caller holds a lock."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.returning: Callable[[str, int], None] = _ignore
+        """Told the path and the inode of a file that is about to be put back: that it comes is our own doing."""
+        self.is_opened: Callable[[str], bool] = _is_unknown
+        """Whether somebody was seen to open what has a path, and not to close it: asked where no lease can be had."""
+
+    def remove(self, recording: Recording) -> None:
+        """Remove all that belongs to it and is there still.
+
+        Raises:
+            ChangedError: the file stays under its name: it is another by now, or in use.
+            CantRemoveError: it stays, because it can't be removed or looked at.
+        """
+        try:
+            with located(self._root, recording.path) as media:
+                self._remove(media, recording)
+        except FileNotFoundError:
+            return  # its folder is gone, and what was in it
+        except OSError as error:
+            raise _cant_remove(error, recording.path) from error
+
+    def _remove(self, media: Location, recording: Recording) -> None:
+        """Marker, media, metadata, in this order: whatever is left by a crash can't be taken for a new recording."""
+        beside, elsewhere = self.asides(media, recording)
+        marker = media.sibling(media.name + MARKER)
+        finished_at = max(recording.found_at, recording.identity.mtime_ns / 1e9)
+        try:
+            marked = marker.status()  # looked at first: if the file is ours after that, so is the marker
+            status = self._named(media, recording)
+            if (status is None or status.st_nlink > 1) and self._is_left(beside, media):
+                self._end(recording, beside, media)
+            elif status is not None:
+                finished_at = max(finished_at, status.st_ctime, marked.st_ctime if marked is not None else 0.0)
+                if marked is not None and _is_as_before(marker, marked):
+                    marker.unlink()
+                fault_point("marker-removed")
+                if (aside := _move_aside(media, beside, elsewhere)) is not None:
+                    fault_point("moved-aside")
+                    self._end(recording, aside, media)
+            self._remove_metadata(media.sibling(media.name + SUFFIX), finished_at)
+            fault_point("metadata-removed")
+        except OSError as error:
+            raise _cant_remove(error, recording.path) from error
+
+    def asides(self, media: Location, recording: Recording) -> tuple[Location, Location]:
+        """Where its file may be moved to, the better first."""
+        beside, elsewhere = places(recording)
+        return media.sibling(beside.rpartition("/")[2]), Location(None, f"{self._root}/", elsewhere)
+
+    def _named(self, media: Location, recording: Recording) -> os.stat_result | None:
+        """The status of what has the recording's name; None: it is gone, or another file has the name.
+
+        Whether the file is in use is asked when it is aside, and only there: nobody can open it any more then.
+
+        Raises:
+            ChangedError: it is neither certainly the recorded one nor certainly another.
+        """
+        status = media.status()
+        if status is None or is_another(status, recording.identity):
+            return None
+        if identity_of(status) != recording.identity:
+            raise ChangedError("the file was changed or replaced after it was stored")
+        return status
+
+    def _is_left(self, beside: Location, media: Location) -> bool:
+        """Whether a crash has left the file aside; one that it has left both names gets rid of the second."""
+        if beside.status() is None:
+            return False
+        if beside.is_same_file(media):
+            beside.unlink()
+            return False
+        return True
+
+    def _end(self, recording: Recording, aside: Location, media: Location) -> None:
+        """Remove the file that was moved aside, or put it back where it was: now nobody can replace it any more."""
+        problem: Exception | None = None
+        try:
+            folder = recording.path[: len(recording.path) - len(media.name)]
+            if self.look(aside, recording, path=aside.name if "/" in aside.name else folder + aside.name) is not None:
+                aside.unlink()
+                fault_point("media-removed")
+                return
+            if aside.status() is None:
+                return
+        except (ChangedError, OSError) as error:
+            problem = error
+        fault_point("not-ours")
+        if self.put_back(aside, media, path=recording.path) == recording.path and problem is not None:
+            raise problem
+
+    def put_back(self, aside: Location, media: Location, *, path: str) -> str:
+        """Make a file visible again, as `path` unless that is taken; the path it has. Raises OSError: it is aside."""
+        status = aside.status()
+        if status is None:
+            raise FileNotFoundError(errno.ENOENT, "it is not aside any more", aside.path)
+        inode = identity_of(status).inode
+        folder = path[: len(path) - len(media.name)]
+        back = folder + put_back(aside, media, coming=lambda name: self.returning(folder + name, inode))
+        fault_point("put-back")
+        if back == path:
+            log.warning("%s was moved aside and is back under its name", path)
+        else:
+            log.error("%s is taken: the file that had this name before is kept as %s, a new recording", path, back)
+        return back
+
+    def look(self, aside: Location, recording: Recording, *, path: str) -> os.stat_result | None:
+        """The file's status when it is the recorded one and unused; None: it is gone, or another has its name.
+
+        `path` is where it is aside, relative to the spool.
+
+        Raises:
+            ChangedError: it is neither certainly the recorded one nor certainly another, or it is in use.
+            OSError: it can't be looked at.
+        """
+        try:
+            fd = aside.open()
+        except FileNotFoundError:
+            return None  # removed before a crash, or by somebody: what counts is stored
+        except OSError:
+            found = aside.status()
+            if found is None or is_another(found, recording.identity):
+                return None
+            raise
+        try:
+            users = writers(fd)
+            status = os.fstat(fd)
+        finally:
+            os.close(fd)  # before it is asked who has the file open: we have not
+        in_use = users is Writers.SOME or (users is Writers.UNKNOWN and self.is_opened(path))
+        if is_another(status, recording.identity):
+            return None  # ours was replaced: what has its name now is a recording of its own
+        if identity_of(status) != recording.identity:
+            raise ChangedError("the file was changed or replaced after it was stored")
+        if in_use:
+            raise ChangedError("somebody has the file open, and may write to it")
+        return status
+
+    def _remove_metadata(self, beside: Location, finished_at: float) -> None:
+        """Remove what the recorder had said by then; what came later was said of the next recording of the name."""
+        status = beside.status()
+        if status is None:
+            return
+        if max(status.st_mtime, status.st_ctime) <= finished_at:
+            beside.unlink()
+        else:
+            log.warning("%s came after the recording was finished: it stays, for the next of that name", beside.name)
+
+
+def _move_aside(media: Location, beside: Location, elsewhere: Location) -> Location | None:
+    """Where the file is now; None when it is gone. Raises OSError: it is where it was."""
+    try:
+        media.rename(beside)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _NO_ROOM or elsewhere.status() is not None:
+            raise
+        media.rename(elsewhere)
+        return elsewhere
+    return beside
+
+
+def _is_as_before(location: Location, before: os.stat_result) -> bool:
+    now = location.status()
+    return now is not None and (now.st_ino, now.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+
+
+def _cant_remove(error: OSError, path: str) -> CantRemoveError:
+    number = error.errno or 0
+    why = _ADVICE.get(number, error.strerror or str(error))
+    if number in (errno.EACCES, errno.EPERM):
+        why = f"uid {os.geteuid()} may not: let it read the file, and remove files in its folder"
+    return CantRemoveError(f"{path} can't be removed, and is tried again by itself: {why}")
+
+
+def _is_unknown(_path: str) -> bool:
+    """Until somebody knows."""
+    return False
+
+
+def _ignore(_path: str, _inode: int) -> None:
+    """Until somebody wants to know."""
