@@ -233,6 +233,13 @@ class Running:
             assert time.monotonic() < deadline, one
             time.sleep(0.005)
 
+    def await_empty(self, spool: SpoolFolder, *, timeout: float = 20.0) -> None:
+        """Wait until no file is left, and nothing is still to be released."""
+        deadline = time.monotonic() + timeout
+        while spool.media() or any(one.state != "released" for one in self.recordings().values()):
+            assert time.monotonic() < deadline, (spool.media(), self.recordings())
+            time.sleep(0.01)
+
     def await_none(self, *, timeout: float = 20.0) -> None:
         """Wait until the journal has forgotten all."""
         deadline = time.monotonic() + timeout

@@ -6,6 +6,7 @@ import pytest
 
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.journal import Journal, JournalError
+from recording_storage.uploader.releases import Releases
 from recording_storage.uploader.spool import Spool
 from tests.uploader.spools import SpoolFolder
 
@@ -15,11 +16,11 @@ def test_a_start_that_fails_leaves_no_lock_on_the_journal(quick: SpoolFolder, mo
     spool.prepare()
     options = Options(spool=quick.root, config=quick.config)
 
-    def fail(_: Uploader) -> None:
+    def fail(_: Releases) -> None:
         raise JournalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Uploader, "_finish_reported", fail)
+        patched.setattr(Releases, "finish", fail)
         with pytest.raises(JournalError, match="I/O"):
             Uploader(options, spool=spool).run(threading.Event())
     Journal.open(spool.folder, known_spool=True).close()

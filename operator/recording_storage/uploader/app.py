@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.amounts import counted, format_bytes
@@ -30,16 +29,17 @@ from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
 from recording_storage.uploader.release import Releaser
+from recording_storage.uploader.releases import Releases
+from recording_storage.uploader.stops import StopTeller
 from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from recording_storage.uploader.entry import Recording, Tally
+    from recording_storage.uploader.entry import Tally
     from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
     from recording_storage.uploader.spool import Spool
-from recording_storage.uploader.stops import StopTeller
 
 log = logging.getLogger(__name__)
 _S = RecordingState
@@ -130,7 +130,6 @@ class Uploader:
             found=self._found,
         )
         self.journal.stopped = StopTeller(self.parts.counters, wake=self._stopped)
-        self.parts.releaser.tell(returning=self.intake.returning, is_opened=self.intake.is_opened)
         self.progress = Progress()
         self.engine = Engine(
             self.parts,
@@ -138,9 +137,10 @@ class Uploader:
             progressed=self.progress.note,
             stale_plan_after=options.stale_plan_after,
         )
-        self.engine.on_round(self._remove_again)
+        self._releases = Releases(self.parts, intake=self.intake, post=self.engine.post)
+        self.engine.on_round(self._releases.again)
         self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
-        self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._reported)
+        self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._releases.reported)
 
     def _line(self, spool: Spool) -> tuple[SettingsSource, Reporter, MediaStore | None, float]:
         options = self._options
@@ -182,40 +182,6 @@ class Uploader:
         self.parts.reporter.wake()
         self.parts.source.report_soon()
 
-    def _reported(self, recordings: Sequence[Recording]) -> None:
-        """In the reporter's thread: what is reported is released."""
-        try:
-            self._release(recordings)
-        except JournalError:
-            self.engine.post(self._finish_reported)  # which is repeated until the journal takes it
-            raise
-
-    def _release(self, recordings: Sequence[Recording]) -> None:
-        gone = self.parts.releaser.release(recordings)
-        self.intake.forget(gone)
-        self.parts.counters.add("released", len(gone))
-        self.parts.source.report_soon()
-
-    def _finish_reported(self) -> None:
-        """What was reported and not released: by an earlier process, or because the journal took nothing."""
-        self._release_all("r.id > 0")
-
-    def _remove_again(self) -> None:
-        """What could not be removed before, in the scheduler's thread."""
-        self._release_all("r.retry_at <= ?", self.clock.now())
-        self.intake.forget(self.parts.releaser.delete_again())
-
-    def _release_all(self, condition: str, *parameters: float) -> None:
-        """Each once: what can't be removed stays `reported`."""
-        query = f"r.{rows.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
-        tail = "ORDER BY r.id LIMIT 1000"
-        last = 0
-        while left := self.journal.run(
-            partial(rows.select, where=query, parameters=(last, *parameters), tail=tail),
-        ):
-            self._release(left)
-            last = left[-1].id
-
     def _hooks(self) -> SourceHooks:
         if self._options.config is not None:
             return _NoHooks()
@@ -229,7 +195,7 @@ class Uploader:
         """Start every thread."""
         self._end_with_threads()
         self.parts.releaser.recover_own_folder()
-        self._finish_reported()
+        self._releases.finish()
         self.intake.load()
         self.parts.source.start(self._hooks())
         self.parts.reporter.start(self._outbox)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader import rows
@@ -18,7 +17,9 @@ from recording_storage.uploader.finish import FinishRule, judge
 from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, UnprovenTeller
 from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.known_files import KnownFiles
 from recording_storage.uploader.open_files import OpenFiles
+from recording_storage.uploader.other_names import OtherNames, first_names
 from recording_storage.uploader.sightings import Sightings
 from recording_storage.uploader.spool_watch import SpoolWatch
 from recording_storage.uploader.walk import FoundFile, Walker
@@ -40,15 +41,6 @@ FIRST = 64
 """The same for the first of a walk: their upload begins while it goes on."""
 _STOPPED_PAUSE = 2.0
 """Seconds until a journal that took nothing is tried again."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """A file that the journal has an unfinished entry for."""
-
-    id: int
-    identity: Identity
-    mendable: bool
 
 
 class Intake:
@@ -96,7 +88,7 @@ class Intake:
             drain=self._drain,
         )
         self._lock = threading.Lock()
-        self._known: dict[str, _Known] = {}
+        self._known = KnownFiles()
         self._hinted: set[str] = set()
         self._rescan_now = True
         self._entering = False
@@ -111,6 +103,9 @@ class Intake:
         """Why nothing new is taken; empty when all is well."""
         self.scanned = threading.Event()
         """The first walk is done and entered."""
+        self.other_names = OtherNames(
+            self._known, walker=self._walker, journal=journal, clock=clock, scanned=self.scanned
+        )
 
     def load(self) -> None:
         """Learn from the journal which files are taken already. Before `start`."""
@@ -119,7 +114,7 @@ class Intake:
             lambda connection: connection.execute(query).fetchall()
         ):
             mendable = state in ("parked", "waiting") and code in MENDABLE
-            self._known[path] = _Known(number, Identity(inode, size, mtime_ns), mendable)
+            self._known.put(path, number, Identity(inode, size, mtime_ns), mendable=mendable)
 
     def start(self) -> None:
         try:
@@ -145,11 +140,9 @@ class Intake:
         """Their files are gone from the spool by our own doing; a file of that name is a new recording."""
         with self._lock:
             for recording in recordings:
-                path = recording.path
-                if (known := self._known.get(path)) is not None and known.id == recording.id:
-                    del self._known[path]
-                if path in self._sightings:  # it has come back already
-                    self._hinted.add(path)
+                known = self._known.forget(recording.id, recording.path)
+                names = known.names if known is not None else [recording.path]
+                self._hinted.update(name for name in names if name in self._sightings)  # it has come back already
         self._wake.set()
 
     def returning(self, path: str, inode: int) -> None:
@@ -167,11 +160,11 @@ class Intake:
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""
+        names = self._known.await_again(path)
+        for name in names:
+            self._candidates.look_again(name)
         with self._lock:
-            if (known := self._known.get(path)) is not None:
-                known.mendable = True
-                self._candidates.look_again(path)
-            self._hinted.add(path)
+            self._hinted.update(names)
         self._wake.set()
 
     def look_again(self) -> None:
@@ -254,6 +247,7 @@ class Intake:
         for path in gone:
             self._growing.drop(path)
         self._growing.walked()
+        self.other_names.vanished.purge()
         self._sightings.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))
         self._go_on()
         self._teller.tell(self.unproven())
@@ -267,13 +261,13 @@ class Intake:
             paths = self._hinted | self._growing.due(now)
             self._hinted = set()
         batch = []
-        for path in paths:
-            file = self._walker.one(path)
-            if file is None:
-                self._growing.drop(path)
-            elif self._is_ready(file):
-                batch.append(file)
         try:
+            for path in paths:
+                file = self._walker.one(path)
+                if file is None:
+                    self._growing.drop(path)
+                elif self._is_ready(file):
+                    batch.append(file)
             self._enter(batch)
         except JournalError as error:
             return self._stop(str(error))
@@ -286,8 +280,12 @@ class Intake:
     def _is_ready(self, file: FoundFile) -> bool:
         """Whether the file is to be entered now: not taken yet, or to be looked at again, and finished."""
         known = self._known.get(file.path)
-        if known is not None and not known.mendable and known.identity == file.identity:
+        if known is not None and known.identity == file.identity and known.path == file.path and not known.mendable:
             return False  # what has the name of a known one and is another file is looked at
+        if self.other_names.is_one(file, renamed=self._found):
+            self._growing.drop(file.path)
+            return False
+        known = self._known.get(file.path)
         now = self._clock.monotonic()
         growing = self._growing.get(file.path)
         if growing is None:
@@ -314,14 +312,14 @@ class Intake:
             return
         known = [(file, self._known.get(file.path)) for file in batch]  # asked once: a release may forget one meanwhile
         again = [(one, file) for file, one in known if one is not None and self._candidates.is_mended(file)]
-        new = [file for file, one in known if one is None]
+        new, others = first_names(file for file, one in known if one is None)
         if not new and not again:
             return
         entered = self._candidates.enter(new, again=[(one.id, file) for one, file in again])
         fault_point("found-journalled")
         with self._lock:
             for file, (number, mendable) in entered.items():
-                self._known[file.path] = _Known(number, file.identity, mendable)
+                self._known.put(file.path, number, file.identity, mendable=mendable, others=others.get(file.path, ()))
         if entered:
             self._found()
 

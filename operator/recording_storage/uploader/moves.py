@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState, require_move
 from recording_storage.uploader import bulk
+from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.rows import (
     ATTEMPT_COLUMNS,
     OPEN_SQL,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
 
-    from recording_storage.uploader.entry import Recording, StoredFacts
+    from recording_storage.uploader.entry import Identity, Recording, StoredFacts
     from recording_storage.uploader.rows import Attempt, Change
 
 _S = RecordingState
@@ -147,6 +148,26 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
             bulk.flat(attempts),
         )
     return made
+
+
+def rename(connection: sqlite3.Connection, number: int, *, path: str, identity: Identity, now: float) -> bool:
+    """The recording's file has another name; False where it is over, or has other contents than the file.
+
+    If it was missed, it is found again.
+    """
+    cursor = connection.execute(
+        f"UPDATE recordings SET path=?, seq=seq+1 WHERE id=? AND {OPEN_SQL} AND inode=? AND size=? AND mtime_ns=?",
+        (path, number, *identity),
+    )
+    if not cursor.rowcount:
+        return False
+    require_move(_S.PARKED, _S.FOUND)
+    connection.execute(
+        "UPDATE recordings SET state='found', changed_at=?, retry_at=NULL, error_kind=NULL, error_code=NULL,"
+        " error_message=NULL WHERE id=? AND state='parked' AND error_code=? AND pinned=1",
+        (now, number, Reason.FILE_MISSING.value),
+    )
+    return True
 
 
 def stay(connection: sqlite3.Connection, stuck: Iterable[Change], *, now: float) -> None:

@@ -18,7 +18,8 @@ from recording_storage.uploader.beneath import Location, located, open_folder
 from recording_storage.uploader.entry import EntryError, Reason
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.removal import CantRemoveError, ChangedError, Remover
+from recording_storage.uploader.other_names import FileNames
+from recording_storage.uploader.removal import CantRemoveError, ChangedError, NamesUnknownError, Remover
 from recording_storage.uploader.spool import FOLDER, fsync_open_folder
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.aside import Leftover
     from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.ports import Clock
 
@@ -47,10 +49,13 @@ class Releaser:
         self._lock = threading.Lock()
         """Whatever is aside while nobody holds it was left there."""
         self._undeleted: list[Recording] = []
+        self._names: Callable[[Recording], FileNames] = _as_journalled
+        self._vanished: Callable[[Recording], None] = _ignore
 
-    def tell(self, *, returning: Callable[[str, int], None], is_opened: Callable[[str], bool]) -> None:
-        """Take who is told of each file that is about to be put back, and who knows which are open (see `Remover`)."""
-        self._remover.returning, self._remover.is_opened = returning, is_opened
+    def ask(self, intake: Intake) -> None:
+        """Take who knows the files' names and which are open, and is told of those that come back or have vanished."""
+        self._remover.returning, self._remover.is_opened = intake.returning, intake.is_opened
+        self._names, self._vanished = intake.other_names.names, intake.other_names.vanished.add
 
     def release(self, recordings: Sequence[Recording]) -> list[Recording]:
         """Remove the files of `reported` recordings; those that are released.
@@ -66,9 +71,12 @@ class Releaser:
         removed: list[Recording] = []
         fault_point("before-release")
         for recording in recordings:
+            names = self._names(recording)
             try:
                 with self._lock:
-                    self._remover.remove(recording)
+                    was_there = self._remover.remove(recording._replace(path=names.path), others=names.others)
+            except NamesUnknownError:
+                stuck.append(rows.Change(recording, RecordingState.REPORTED, retry_at=self._clock.now()))
             except ChangedError as error:
                 problem = EntryError(FailureClass.FILE.value, Reason.CHANGED_AFTER_UPLOAD.value, str(error))
                 changes.append(rows.Change(recording, RecordingState.PARKED, error=problem))
@@ -77,6 +85,8 @@ class Releaser:
             else:
                 removed.append(recording)
                 changes.append(rows.Change(recording, RecordingState.RELEASED))
+                if not was_there:
+                    self._vanished(recording)
         self._fsync(removed)
         fault_point("before-released")
         now = self._clock.now()
@@ -201,8 +211,15 @@ def _tell_unsynced(folder: str, error: OSError) -> None:
 
 def _tell_stuck(stuck: Sequence[rows.Change]) -> None:
     """In one line, and only of what was not told before: a volume that is read-only has thousands."""
-    news = [one for one in stuck if one.recording.error is None]
+    news = [one.error for one in stuck if one.error is not None and one.recording.error is None]
     if news:
-        first = news[0].error
-        assert first is not None
-        log.error("%s stored and not removed yet, such as: %s", counted(len(news), "recording"), first.message)
+        log.error("%s stored and not removed yet, such as: %s", counted(len(news), "recording"), news[0].message)
+
+
+def _as_journalled(recording: Recording) -> FileNames:
+    """Until somebody knows better."""
+    return FileNames(recording.path, ())
+
+
+def _ignore(_recording: Recording) -> None:
+    """Until somebody wants to know."""

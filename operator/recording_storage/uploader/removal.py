@@ -19,7 +19,7 @@ from recording_storage.uploader.metadata import SUFFIX
 from recording_storage.uploader.walk import MARKER, identity_of, is_another
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from recording_storage.uploader.entry import Recording
 
@@ -41,6 +41,10 @@ class CantRemoveError(Exception):
     """It can't be removed now, whatever it is; the message says why, and what to do."""
 
 
+class NamesUnknownError(Exception):
+    """It has several names, and it is not known yet which are in the spool: all of them go, or none."""
+
+
 class Remover:
     """One file at a time: its caller holds a lock."""
 
@@ -51,22 +55,27 @@ class Remover:
         self.is_opened: Callable[[str], bool] = _is_unknown
         """Whether somebody was seen to open what has a path, and not to close it: asked where no lease can be had."""
 
-    def remove(self, recording: Recording) -> None:
-        """Remove all that belongs to it and is there still.
+    def remove(self, recording: Recording, *, others: Collection[str] | None = ()) -> bool:
+        """Remove all that belongs to it and is there still; whether its file was.
+
+        Args:
+            recording: by the name that its file has now.
+            others: further names of it; None: not known.
 
         Raises:
+            NamesUnknownError: there are some.
             ChangedError: the file stays under its name: it is another by now, or in use.
             CantRemoveError: it stays, because it can't be removed or looked at.
         """
         try:
             with located(self._root, recording.path) as media:
-                self._remove(media, recording)
+                return self._remove(media, recording, others)
         except FileNotFoundError:
-            return  # its folder is gone, and what was in it
+            return False  # its folder is gone, and what was in it
         except OSError as error:
             raise _cant_remove(error, recording.path) from error
 
-    def _remove(self, media: Location, recording: Recording) -> None:
+    def _remove(self, media: Location, recording: Recording, others: Collection[str] | None) -> bool:
         """Marker, media, metadata, in this order: whatever is left by a crash can't be taken for a new recording."""
         beside, elsewhere = self.asides(media, recording)
         marker = media.sibling(media.name + MARKER)
@@ -74,7 +83,11 @@ class Remover:
         try:
             marked = marker.status()  # looked at first: if the file is ours after that, so is the marker
             status = self._named(media, recording)
+            if status is not None and status.st_nlink > 1:
+                self._remove_links(recording, others)
+            left = False
             if (status is None or status.st_nlink > 1) and self._is_left(beside, media):
+                left = True
                 self._end(recording, beside, media)
             elif status is not None:
                 finished_at = max(finished_at, status.st_ctime, marked.st_ctime if marked is not None else 0.0)
@@ -88,6 +101,14 @@ class Remover:
             fault_point("metadata-removed")
         except OSError as error:
             raise _cant_remove(error, recording.path) from error
+        return left or status is not None
+
+    def _remove_links(self, recording: Recording, others: Collection[str] | None) -> None:
+        """Before the name that the journal has: what a crash leaves of them is still known by that."""
+        if others is None:
+            raise NamesUnknownError
+        for name in others:
+            self.remove(recording._replace(path=name))
 
     def asides(self, media: Location, recording: Recording) -> tuple[Location, Location]:
         """Where its file may be moved to, the better first."""

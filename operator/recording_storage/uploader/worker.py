@@ -49,7 +49,7 @@ class Worker:
         except S3Failure as failure:
             return Outcome(task, credential, failure=failure)
         except FileProblemError as problem:
-            return Outcome(task, problem=problem)
+            return Outcome(task) if self._was_renamed(task, problem) else Outcome(task, problem=problem)
         except JournalError as error:
             log.debug("%s goes on when the journal does: %s", task.recording.sid, error)
             return Outcome(task)
@@ -140,6 +140,17 @@ class Worker:
                 " rename the file to have it stored as a recording of its own",
             )
         return stored
+
+    def _was_renamed(self, task: Task, problem: FileProblemError) -> bool:
+        """Whether it is missed under a name that it has no more: it goes on under its new one."""
+        if problem.reason is not Reason.FILE_MISSING:
+            return False
+        query = "SELECT path FROM recordings WHERE id=?"
+        work = self._around.journal.submit(
+            lambda connection: connection.execute(query, (task.recording.id,)).fetchone()
+        )
+        row = work.result() if work.exception() is None else None
+        return row is not None and row[0] != task.recording.path
 
     def _was_replaced(self, task: Task) -> bool:
         try:

@@ -1,0 +1,67 @@
+"""When recordings are released: as soon as they are reported, and again where that could not be done."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from recording_storage.uploader import rows
+from recording_storage.uploader.journal import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.intake import Intake
+    from recording_storage.uploader.parts import Parts
+
+_GROUP = 1000
+
+
+class Releases:
+    """Between the releaser, which removes files, and intake, which must know that they are gone."""
+
+    def __init__(self, parts: Parts, *, intake: Intake, post: Callable[[Callable[[], None]], None]) -> None:
+        """Take the parts; `post` has something done in the scheduler's thread until the journal takes it."""
+        self._parts = parts
+        self._intake = intake
+        self._post = post
+        parts.releaser.ask(intake)
+        intake.other_names.vanished.turned_up = self._remove_stored
+
+    def reported(self, recordings: Sequence[Recording]) -> None:
+        """In the reporter's thread: what is reported is released."""
+        try:
+            self._release(recordings)
+        except JournalError:
+            self._post(self.finish)
+            raise
+
+    def finish(self) -> None:
+        """What was reported and not released: by an earlier process, or because the journal took nothing."""
+        self._release_all("r.id > 0")
+
+    def again(self) -> None:
+        """What could not be removed before, where it is time; in the scheduler's thread."""
+        self._release_all("r.retry_at <= ?", self._parts.clock.now())
+        self._intake.forget(self._parts.releaser.delete_again())
+
+    def _release(self, recordings: Sequence[Recording]) -> None:
+        gone = self._parts.releaser.release(recordings)
+        self._intake.forget(gone)
+        self._parts.counters.add("released", len(gone))
+        self._parts.source.report_soon()
+
+    def _release_all(self, condition: str, *parameters: float) -> None:
+        """Each once: what can't be removed stays `reported`."""
+        where = f"r.{rows.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
+        tail, last = f"ORDER BY r.id LIMIT {_GROUP}", 0
+        while left := self._parts.journal.run(
+            partial(rows.select, where=where, parameters=(last, *parameters), tail=tail)
+        ):
+            self._release(left)
+            last = left[-1].id
+
+    def _remove_stored(self, recording: Recording) -> None:
+        """It was released when its file had another name already."""
+        self._parts.releaser.delete([recording])
