@@ -23,7 +23,7 @@ def test_a_stray_marker_does_not_finish_the_next_file(
 ) -> None:
     if not leases:  # the recorder's files are another user's
         monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-        monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
+        monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     marker = quick.root / "call.wav.done"
     marker.touch()
     os.utime(marker, (time.time() - 60, time.time() - 60))
@@ -48,7 +48,7 @@ def test_evidence_of_an_earlier_file_says_nothing_of_the_next(
 ) -> None:
     """Leases can't be had: the recorder's files are another user's."""
     monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         quick.put("call.wav", 10)
         (quick.root / "call.wav.done").touch()
@@ -75,7 +75,7 @@ def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
 ) -> None:
     """The recorder's files are another user's; the file was looked at while it grew."""
     monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.release.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         running.uploader.intake.scanned.wait(5)
         with (quick.root / "call.wav").open("wb") as call:

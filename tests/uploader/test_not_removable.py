@@ -15,7 +15,7 @@ from tests.uploader.spools import FakeClock, Running, SpoolFolder
 pytestmark = pytest.mark.slow
 
 CALLS = {
-    "stat": lambda name: name == "a.wav",
+    "lstat": lambda name: name == "a.wav",
     "rename": lambda name: name == "a.wav",
     "open": lambda name: name.endswith(".releasing"),
     "unlink": lambda name: name.endswith(".releasing"),

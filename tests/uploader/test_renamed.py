@@ -198,3 +198,20 @@ def test_a_name_that_is_taken_by_another_file_after_the_rename(gated: SpoolFolde
         running.uploader.view.retry(None)
         running.await_states({"b.wav": "released", "a.wav": "released"})
     gated.check_all_stored()
+
+
+def test_renamed_over_another_one_that_waits(gated: SpoolFolder, door: Gate) -> None:
+    """What was overwritten is the recorder's loss; what came is stored once, and the entry without a file is told."""
+    door.refuse()
+    gated.put("a.wav", seed=1)
+    gated.put("b.wav", seed=2)
+    with gated.running() as running:
+        running.await_states({"a.wav": "waiting", "b.wav": "waiting"})
+        (gated.root / "b.wav").replace(gated.root / "a.wav")
+        running.await_scan(running.uploader.intake.scans + 2)
+        door.open()
+        running.uploader.view.retry(None)
+        running.await_states({"a.wav": "released", "b.wav": "parked"})
+        [key] = gated.bucket.keys()
+        assert gated.bucket.read(key) == gated.contents["b.wav"]
+        assert gated.media() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.config import ConfigError, read_plan
 
@@ -55,3 +55,18 @@ class ConfigSource:
 
     def close(self) -> None:
         """See the port."""
+
+
+class NoHooks:
+    """A configuration file asks for nothing."""
+
+    def report(self) -> Any:
+        raise AssertionError("nobody asks an uploader that runs alone for reports")
+
+    def plans(self, plans: Any) -> None:
+        del plans
+        raise AssertionError("a configuration has one plan, applied as a whole")
+
+    def commands(self, commands: Any) -> None:
+        del commands
+        raise AssertionError("a configuration sends no commands")

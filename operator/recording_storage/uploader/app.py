@@ -184,7 +184,9 @@ class Uploader:
 
     def _hooks(self) -> SourceHooks:
         if self._options.config is not None:
-            return _NoHooks()
+            from recording_storage.uploader.alone import NoHooks  # noqa: PLC0415
+
+            return NoHooks()
         from recording_storage.uploader.store_hooks import StoreHooks  # noqa: PLC0415
 
         return StoreHooks(self.parts, view=self.view, plans_changed=self.engine.plans_changed)
@@ -335,18 +337,3 @@ class Uploader:
         )
         if left:
             log.warning("work remains%s: %s", self._why_ended, left)
-
-
-class _NoHooks:
-    """A configuration file asks for nothing."""
-
-    def report(self) -> Any:
-        raise AssertionError("nobody asks an uploader that runs alone for reports")
-
-    def plans(self, plans: Any) -> None:
-        del plans
-        raise AssertionError("a configuration has one plan, applied as a whole")
-
-    def commands(self, commands: Any) -> None:
-        del commands
-        raise AssertionError("a configuration sends no commands")

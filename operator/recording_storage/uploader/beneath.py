@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from recording_storage.uploader.spool import FOLDER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _NONE_OF_THAT_NAME = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
 _TO_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,7 +39,7 @@ class Location(NamedTuple):
     def status(self) -> os.stat_result | None:
         """Of the name itself; None: it isn't there."""
         try:
-            return os.stat(self.prefix + self.name, dir_fd=self.dir_fd, follow_symlinks=False)
+            return os.lstat(self.prefix + self.name, dir_fd=self.dir_fd)
         except OSError as error:
             if error.errno in _NONE_OF_THAT_NAME:
                 return None
@@ -71,24 +67,32 @@ class Location(NamedTuple):
         return one is not None and two is not None and os.path.samestat(one, two)
 
 
-@contextmanager
-def located(root: str, path: str) -> Iterator[Location]:
-    """A path relative to the spool, for as long as the context lasts.
+class located:  # noqa: N801 - used as a function; a generator costs more than what is done with most files
+    """A path relative to the spool, as a Location for as long as the context lasts.
 
     Raises:
         FileNotFoundError: a folder on the way is gone.
         NotADirectoryError: one is a link, or no folder, by now.
         OSError: as the system says.
     """
-    folder, slash, name = path.rpartition("/")
-    if not slash or folder == FOLDER:  # our own is where whoever runs us wants it
-        yield Location(None, f"{root}/{folder}{slash}", name)
-        return
-    fd = open_folder(root, folder)
-    try:
-        yield Location(fd, "", name)
-    finally:
-        os.close(fd)
+
+    __slots__ = ("_fd", "_path", "_root")
+
+    def __init__(self, root: str, path: str) -> None:
+        self._root = root
+        self._path = path
+        self._fd: int | None = None
+
+    def __enter__(self) -> Location:
+        folder, slash, name = self._path.rpartition("/")
+        if not slash or folder == FOLDER:  # our own is where whoever runs us wants it
+            return Location(None, f"{self._root}/{folder}{slash}", name)
+        self._fd = open_folder(self._root, folder)
+        return Location(self._fd, "", name)
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 def open_folder(root: str, folder: str, *, to_read: bool = False) -> int:

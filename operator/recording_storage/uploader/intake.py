@@ -1,6 +1,5 @@
 """From files on the spool to entries in the journal: finished ones, all of them, each once."""
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
@@ -8,8 +7,6 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader import rows
-from recording_storage.uploader.entry import MENDABLE, Identity
 from recording_storage.uploader.evidence import Examiner
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.filesystem import FileSystems
@@ -109,12 +106,7 @@ class Intake:
 
     def load(self) -> None:
         """Learn from the journal which files are taken already. Before `start`."""
-        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {rows.OPEN_SQL}"
-        for number, path, inode, size, mtime_ns, state, code in self._journal.run(
-            lambda connection: connection.execute(query).fetchall()
-        ):
-            mendable = state in ("parked", "waiting") and code in MENDABLE
-            self._known.put(path, number, Identity(inode, size, mtime_ns), mendable=mendable)
+        self._known.load(self._journal)
 
     def start(self) -> None:
         try:
@@ -240,12 +232,12 @@ class Intake:
                         self._enter(batch)
                         batch, full = [], _BATCH
             self._enter(batch)
+            for path in gone:
+                self._growing.drop(path)
         except OSError as error:
             return self._stop(f"the spool can't be read: {error.strerror}")
         except JournalError as error:
             return self._stop(str(error))
-        for path in gone:
-            self._growing.drop(path)
         self._growing.walked()
         self.other_names.vanished.purge()
         self._sightings.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))

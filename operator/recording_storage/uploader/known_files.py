@@ -1,15 +1,19 @@
 """Which files the journal has an unfinished entry for: by every name that they have, and by what they are."""
 
+# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from recording_storage.uploader import rows
+from recording_storage.uploader.entry import MENDABLE, Identity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from recording_storage.uploader.entry import Identity
+    from recording_storage.uploader.journal import Journal
 
 
 @dataclass(slots=True)
@@ -46,6 +50,15 @@ class KnownFiles:
     def __len__(self) -> int:
         """How many names."""
         return len(self._by_path)
+
+    def load(self, journal: Journal) -> None:
+        """All unfinished entries. Raises JournalError."""
+        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {rows.OPEN_SQL}"
+        for number, path, inode, size, mtime_ns, state, code in journal.run(
+            lambda connection: connection.execute(query).fetchall()
+        ):
+            mendable = state in ("parked", "waiting") and code in MENDABLE
+            self.put(path, number, Identity(inode, size, mtime_ns), mendable=mendable)
 
     def get(self, path: str) -> KnownFile | None:
         """The file that had this name when it was last looked at."""

@@ -151,12 +151,15 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
 
 
 def rename(connection: sqlite3.Connection, number: int, *, path: str, identity: Identity, now: float) -> bool:
-    """The recording's file has another name; False where it is over, or has other contents than the file.
+    """The recording's file has another name; False where it is over, or the file is not what is stored.
 
-    If it was missed, it is found again.
+    If it was missed, it is found again. What is parked because it changed after it was stored stays behind: under its
+    new name it is a recording of its own.
     """
     cursor = connection.execute(
-        f"UPDATE recordings SET path=?, seq=seq+1 WHERE id=? AND {OPEN_SQL} AND inode=? AND size=? AND mtime_ns=?",
+        f"UPDATE recordings SET path=?, seq=seq+1 WHERE id=? AND {OPEN_SQL} AND inode=? AND size=? AND mtime_ns=?"
+        " AND (state IN ('stored', 'reported') OR NOT EXISTS"
+        " (SELECT 1 FROM objects o WHERE o.recording_id=recordings.id AND o.stored_at IS NOT NULL))",
         (path, number, *identity),
     )
     if not cursor.rowcount:

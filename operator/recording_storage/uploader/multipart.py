@@ -102,6 +102,7 @@ class MultipartUpload:
             raise AssertionError("the last round returns or raises")
         finally:
             source.close()
+            self._around.progressed(self._task.recording.sid, self._size, self._size)  # nothing is under way any more
 
     def _attempt(self, source: SourceFile) -> StoredFacts:
         resume = Resume(

@@ -59,8 +59,8 @@ class OtherNames:
         known = self._known.same(file.identity)
         if known is None:
             return self.vanished.is_that(file)
-        if known.path == file.path:
-            return False
+        if known.path == file.path or self._known.get(file.path) not in (None, known):
+            return False  # renamed over another one: that entry has this file now
         entered = self._walker.one(known.path)
         if entered is not None and (entered.device, entered.identity.inode) == (file.device, file.identity.inode):
             if file.path not in known.others:

@@ -21,7 +21,7 @@ class Progress:
         self._under_way: dict[str, tuple[int, int]] = {}
 
     def note(self, sid: str, done: int, size: int) -> None:
-        """`done` of `size` bytes of a recording are there."""
+        """`done` of `size` bytes of a recording are there; all of them: it is not under way any more."""
         now = time.monotonic()
         with self._lock:
             if done >= size:

@@ -74,7 +74,7 @@ class Releaser:
             names = self._names(recording)
             try:
                 with self._lock:
-                    was_there = self._remover.remove(recording._replace(path=names.path), others=names.others)
+                    was_there = self._remover.remove(_named(recording, names.path), others=names.others)
             except NamesUnknownError:
                 stuck.append(rows.Change(recording, RecordingState.REPORTED, retry_at=self._clock.now()))
             except ChangedError as error:
@@ -214,6 +214,10 @@ def _tell_stuck(stuck: Sequence[rows.Change]) -> None:
     news = [one.error for one in stuck if one.error is not None and one.recording.error is None]
     if news:
         log.error("%s stored and not removed yet, such as: %s", counted(len(news), "recording"), news[0].message)
+
+
+def _named(recording: Recording, path: str) -> Recording:
+    return recording if recording.path == path else recording._replace(path=path)
 
 
 def _as_journalled(recording: Recording) -> FileNames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import S3Failure
+from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader import rows
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.rows import AttemptOutcome
@@ -19,16 +19,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
+
 
 def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
-    """Abort the destination's abandoned uploads; what can't be aborted now is tried again at the next connection."""
+    """Abort the destination's abandoned uploads; what can't be aborted now is tried again at the next connection.
+
+    One that is refused keeps none of the others; a destination that doesn't answer is not asked again for each.
+    """
     query = (
         "SELECT a.id, a.key, a.upload_id FROM attempts a JOIN recordings r ON r.id = a.recording_id"
         " WHERE a.outcome='abandoned' AND a.upload_id IS NOT NULL AND r.account_sid=? AND a.destination_id IS ?"
     )
     try:
         for number, key, upload_id in journal.run(lambda connection: connection.execute(query, lane.key).fetchall()):
-            store.abort_multipart(key, upload_id=upload_id)
+            try:
+                store.abort_multipart(key, upload_id=upload_id)
+            except S3Failure as failure:
+                if failure.kind in _PASSING:
+                    raise
+                log.info("an upload of %s that was given up can't be aborted: %s", key, failure)
+                continue
             _mark(journal, number)
     except (S3Failure, JournalError) as error:
         log.info("uploads that were given up are to be aborted later: %s", error)

@@ -210,5 +210,5 @@ def _is_text(path: str) -> bool:
 
 def open_media(root: Path, path: str) -> int:
     """A descriptor for reading; never of a link or beyond one, never waiting on a FIFO. Raises OSError."""
-    with located(os.fspath(root), path) as location:
-        return location.open()
+    with located(os.fspath(root), path) as media:
+        return media.open()
