@@ -13,7 +13,7 @@ from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 
 pytestmark = pytest.mark.slow
-SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["single", "multipart"])
+SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["small", "large"])
 MORE = b"after the hold"
 
 
@@ -88,8 +88,7 @@ def test_what_was_sent_before_the_file_changed_is_claimed_by_nobody(
     """It can't be taken back, and it is never stored over: the whole file is a recording of its own."""
     path = quick.put("a.wav", size)
     half = quick.contents["a.wav"]
-    name = "put_object" if size < MIB else "complete_multipart"
-    acting_after(monkeypatch, name, lambda: Recorder(quick, path).finish())
+    acting_after(monkeypatch, "complete_multipart", lambda: Recorder(quick, path).finish())
     with quick.running() as running:
         running.await_recording("a.wav", lambda one: one.state == "released")
         [before, after] = running.uploader.view.recordings()
@@ -102,28 +101,12 @@ def test_what_was_sent_before_the_file_changed_is_claimed_by_nobody(
     assert quick.media() == []
 
 
-def test_a_lost_answer_before_the_change_counts_too(gated: SpoolFolder, door: Gate) -> None:
-    path = gated.put("a.wav")
-    half = gated.contents["a.wav"]
-    lost = door.lose_answer(r"^PUT ", times=1)
-    with gated.running() as running:
-        assert lost.done.wait(10)
-        door.refuse()
-        running.await_states({"a.wav": "waiting"})
-        Recorder(gated, path).finish()
-        door.open()
-        running.uploader.view.retry(None)
-        running.await_recording("a.wav", lambda one: one.state == "released")
-    assert sorted(map(gated.bucket.read, gated.bucket.keys())) == sorted([half, gated.contents["a.wav"]])
-    assert len(gated.receipts) == 1
-
-
 def test_a_sid_that_the_recorder_gave_is_not_changed(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the key is taken, by what the file was before: people are told."""
     path = quick.put("a.wav")
     sid = f"RE{'7' * 32}"
     (quick.root / "a.wav.recording.json").write_text(f'{{"recording_sid": "{sid}"}}')
-    acting_after(monkeypatch, "put_object", lambda: Recorder(quick, path).finish())
+    acting_after(monkeypatch, "complete_multipart", lambda: Recorder(quick, path).finish())
     with quick.running() as running:
         parked = running.await_states({"a.wav": "parked"})["a.wav"]
         assert parked.sid == sid
