@@ -39,8 +39,10 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     unfinished, reasons ([{state, code, message, count, retry_at}]: why they are there), sent_bytes (of uploads
     under way), growing (files that their recorder has not finished), unproven (those of them that may be finished
     for long and are not taken: {count, oldest, files: [{file, size, since, why}]}), oldest, free_bytes,
-    total_bytes, time_to_full (seconds or null), intake_stopped, destinations, held ([{account_sid, destination_id,
-    url, error, probe_at}]), last_error and last_error_at ("" and null once an upload has worked again), store
+    total_bytes, time_to_full (seconds or null), intake_stopped, destinations ([{account_sid, destination_id, url,
+    state, error, probe_at, vouches_by (what the server was seen to compare, "nothing", or null while not asked)}]),
+    held ([{account_sid, destination_id, url, error, probe_at}]),
+    last_error and last_error_at ("" and null once an upload has worked again), store
     ({mode, connected, error, plan}: the plan is awaited or journalled until the store has answered since the start,
     then in_force), revisions ({account: revision}). Sizes are bytes, times ISO 8601, UTC.
 
@@ -80,6 +82,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["intake_stopped"]:
         yield f"STOPPED    nothing new is taken: {answer['intake_stopped']}"
     yield from _troubled(answer, now=now)
+    yield from _proof(answer)
     if answer["last_error"]:
         ago = f"{format_age(now, answer['last_error_at'])} ago: " if answer["last_error_at"] else ""
         yield f"last error {ago}{printable(answer['last_error'])}"
@@ -88,6 +91,12 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield from _states(answer, now=now)
     else:
         yield "no unfinished recordings"
+
+
+def _proof(answer: Mapping[str, Any]) -> Iterator[str]:
+    for destination in answer["destinations"]:
+        if destination.get("vouches_by"):
+            yield f"proof      {printable(destination['url'])} vouches by {destination['vouches_by']}"
 
 
 def _states(answer: Mapping[str, Any], *, now: datetime) -> Iterator[str]:

@@ -150,6 +150,7 @@ class Inspection:
                     "state": d.state,
                     "error": d.error,
                     "probe_at": _time(d.probe_at),
+                    "vouches_by": d.vouches_by,
                 }
                 for d in status.destinations
             ],

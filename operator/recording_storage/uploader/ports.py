@@ -226,6 +226,8 @@ class DestinationStatus:
     error: str = ""
     probe_at: float | None = None
     """POSIX time of the next probe."""
+    vouches_by: str | None = None
+    """A `Voucher`, "nothing"; None: it was not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)

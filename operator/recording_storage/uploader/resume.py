@@ -70,8 +70,20 @@ class Resume:
             elif there is not None or not usable:
                 self._abort(attempt)
         if chosen is None and (self._task.recording.attempts > 1 or self._around.journal.rebuilt):
-            chosen = self._adopt(without=known)
+            chosen = self._search(without=known)
         return chosen
+
+    def _search(self, *, without: set[str]) -> OpenMultipart | None:
+        """A search for leftovers decides about nothing: not every server can list uploads."""
+        try:
+            return self._adopt(without=without)
+        except S3Failure as failure:
+            log.warning(
+                "%s: an upload that was begun and never acknowledged may stay open, it can't be searched for: %s",
+                self._task.key,
+                failure,
+            )
+            return None
 
     def _is_fitting(self, attempt: Attempt) -> bool:
         """Whether its parts go with what vouches now; an older version's were sent with CRC64NVMEs."""

@@ -113,7 +113,7 @@ class EngineView:
         state: str = lane.state.value
         if lane.state is LaneState.OK and lane.concurrency < MAX_CONCURRENCY:
             state = "throttled"
-        probe_at = lane.probe_at
+        probe_at, lesson = lane.probe_at, lane.proving.lesson
         return DestinationStatus(
             account_sid=lane.account_sid,
             destination_id=lane.destination_id,
@@ -122,6 +122,7 @@ class EngineView:
             concurrency=lane.concurrency,
             error=lane.error.message if lane.error is not None else "",
             probe_at=None if probe_at is None else clock.now() + probe_at - clock.monotonic(),
+            vouches_by=None if lesson is None else lesson.proof.voucher or "nothing",
         )
 
 
