@@ -69,6 +69,8 @@ class Storage:
     uploads: dict[str, OpenUpload] = field(default_factory=dict)
     overwritten: list[str] = field(default_factory=list)
     """The key of each object that another one has replaced."""
+    replaced: list[bytes] = field(default_factory=list)
+    """What was in each of them."""
     completed: dict[str, StoredObject] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -161,6 +163,7 @@ class Storage:
                     412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"
                 )
             self.overwritten.append(made.key)
+            self.replaced.append(self.objects[made.key].body)
         if self.versioned:
             made.version = f"version-{next(self._numbers)}"
         self.objects[made.key] = made

@@ -11,13 +11,13 @@ from recording_storage.s3.verify import PROBE_NAME
 from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
-from tests.field.table import blanks, denial, early, lists, network, refusals, understood
+from tests.field.table import arrived, blanks, denial, early, lists, network, refusals, understood
 from tests.field.table.row import Holds, Row, Way
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader_link.fake_store import FakeStore
 
 S = RecordingState
-KINDS = (blanks, denial, early, lists, network, refusals, understood)
+KINDS = (arrived, blanks, denial, early, lists, network, refusals, understood)
 TABLE = tuple(row for kind in KINDS for row in kind.ROWS)
 COUNT = {Way.SINGLE: 3, Way.MULTIPART: 1}
 PARTS = 3

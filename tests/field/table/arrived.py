@@ -1,0 +1,42 @@
+"""Answers that are no proof: a body that arrived otherwise, a checksum that is only echoed."""
+
+from tests.field.actions import corrupt, strip_request
+from tests.field.exchange import BODIES
+from tests.field.integrity import Check, Vouching, everything
+from tests.field.table.row import BOTH, Holds, Row
+
+
+def _corrupting(vouching: Vouching, *, times: int = 1):
+    def odd(server, _storage):
+        server.vouching = vouching
+        server.on(BODIES, corrupt, times=times, when=lambda exchange: len(exchange.body) > 1000)
+
+    return odd
+
+
+def _stripping(server, _storage):
+    """Something on the way takes the checksums off, and turns a bit: the payload's hash in the signature is left."""
+    server.on(BODIES, strip_request("x-amz-checksum-crc64nvme", "x-amz-checksum-sha256", "content-md5"))
+    _corrupting(everything())(server, _storage)
+
+
+ROWS = (
+    *(
+        Row(f"a bit turns on the way, {word}", _corrupting(vouching), Holds.STORED, BOTH)
+        for word, vouching in (
+            ("all is compared", everything()),
+            ("all is compared and nothing said of it", everything(Check.STRIP)),
+            ("CRC64NVME alone is compared", Vouching(crc64nvme=Check.CHECK)),
+            ("SHA-256 alone is compared", Vouching(sha256=Check.CHECK)),
+            ("Content-MD5 alone is compared", Vouching(md5=Check.CHECK)),
+            ("the signed hash alone is compared", Vouching(payload=Check.CHECK)),
+            (
+                "checksums are echoed and the signed hash is compared",
+                Vouching(crc64nvme=Check.ECHO, sha256=Check.ECHO, payload=Check.CHECK),
+            ),
+            ("nothing is compared and the ETag is an MD5", Vouching()),
+            ("checksums are echoed and the ETag is an MD5", everything(Check.ECHO)),
+        )
+    ),
+    Row("a bit turns and the checksums get lost on the way", _stripping, Holds.STORED, BOTH),
+)
