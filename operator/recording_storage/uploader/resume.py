@@ -14,7 +14,7 @@ from recording_storage.uploader.rows import Attempt, AttemptOutcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recording_storage.s3.types import OpenUpload, Part
+    from recording_storage.s3.types import Part
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.upload import Surroundings
@@ -115,21 +115,13 @@ class Resume:
             lambda connection: rows.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
         )
 
-    def _open_uploads(self) -> list[OpenUpload]:
-        """Those of our key, where the server tells; a search for leftovers never decides about an upload."""
-        try:
-            return list(self._store.list_multipart_uploads(prefix=self._task.key))
-        except S3Failure as failure:
-            log.warning("%s begins anew, earlier uploads can't be looked for: %s", self._task.recording.sid, failure)
-            return []
-
     def _adopt(self, *, without: set[str]) -> OpenMultipart | None:
         """An upload of our key that the journal never heard of: begun right before a crash, or its journal was lost."""
         task = self._task
         part_size = part_size_for(task.recording.identity.size, most_parts=self._most_parts)
         best: tuple[str, list[Part]] | None = None
         stale: list[str] = []
-        for upload in self._open_uploads():
+        for upload in self._store.list_multipart_uploads(prefix=task.key):
             if upload.key != task.key or upload.upload_id in without:
                 continue
             parts = self._store.list_parts(task.key, upload_id=upload.upload_id)
