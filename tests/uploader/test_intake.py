@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -302,3 +303,21 @@ def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: Spo
         scan(running)
         assert running.uploader.intake.growing == 0
         assert len(running.uploader.intake._sightings) == 0
+
+
+def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
+    with quick.running(settle=3600.0) as running:
+        intake = running.uploader.intake
+        assert intake.scanned.wait(10)
+        path = quick.put("call.wav")
+        assert not intake.is_opened("call.wav")
+        with path.open("rb"):
+            assert not intake.is_opened("call.wav")
+            assert intake._sightings.opens("call.wav") == 1
+            with subprocess.Popen(["tail", "-f", path], stdout=subprocess.PIPE) as other:
+                assert other.stdout is not None
+                other.stdout.read(1)
+                assert intake.is_opened("call.wav")
+                other.kill()
+            assert not intake.is_opened("call.wav")

@@ -15,7 +15,7 @@ from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, Un
 from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.known_files import KnownFiles
-from recording_storage.uploader.open_files import OpenFiles
+from recording_storage.uploader.open_files import OpenFiles, own_opens
 from recording_storage.uploader.other_names import OtherNames, first_names
 from recording_storage.uploader.sightings import Sightings
 from recording_storage.uploader.spool_watch import SpoolWatch
@@ -143,12 +143,13 @@ class Intake:
             self._watch.returning(path, inode)
 
     def is_opened(self, path: str) -> bool:
-        """Whether somebody was seen to open what has this name, and not to close it; from any thread.
+        """Whether somebody else was seen to open what has this name, and not to close it; from any thread.
 
         Known only where no lease can be had, of what has been opened since the uploader came.
         """
         self._drain()
-        return self._sightings.is_opened(path)
+        opens = self._sightings.opens(path)
+        return opens > 0 and opens > own_opens(f"{self._spool.root}/{path}")
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""

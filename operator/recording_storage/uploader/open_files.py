@@ -6,6 +6,7 @@ other containers', nothing can be seen.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -36,6 +37,19 @@ class OpenFiles:
             self._looked_at = now
             self._written = frozenset(_written())
         return (device, inode) in self._written
+
+
+def own_opens(full: str) -> int:
+    """How many of our own descriptors are of this file: an upload has it open, too."""
+    try:
+        wanted = os.lstat(full)
+    except OSError:
+        return 0
+    count = 0
+    for number in _names("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            count += os.path.samestat(os.fstat(int(number)), wanted)
+    return count
 
 
 def _written() -> Iterator[tuple[int, int]]:

@@ -106,11 +106,11 @@ class Sightings:
         seen = self._by_path.get(path)
         return seen.used_at if seen is not None else None
 
-    def is_opened(self, path: str) -> bool:
-        """Whether somebody has opened what has this name, and not closed it."""
+    def opens(self, path: str) -> int:
+        """How often what has this name was opened and not closed again, by ourselves, too."""
         with self._lock:
             seen = self._by_path.get(path)
-            return seen is not None and seen.opened > 0
+            return seen.opened if seen is not None else 0
 
     def __contains__(self, path: str) -> bool:
         """Whether anything was seen of what has this name."""
