@@ -75,7 +75,7 @@ class OtherNames:
         log.info("%s is %s now, and the same recording", known.path, file.path)
         self._known.rename(known, file.path)
         renamed()
-        return True
+        return not known.mendable  # its new name may be what it wanted: a folder that names its account, say
 
 
 class VanishedFiles:
