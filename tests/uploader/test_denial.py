@@ -20,6 +20,7 @@ from recording_storage.uploader.doctor import MOST_PROBE
 from recording_storage.uploader.lane_state import LaneState
 from tests.field.actions import refuse
 from tests.field.exchange import Exchange, Operation
+from tests.field.integrity import everything
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many, the_lane
@@ -34,6 +35,7 @@ PAUSE = GRACE / LEAST_DENIED
 @pytest.fixture
 def server() -> Iterator[FieldServer]:
     with FieldServer() as started:
+        started.vouching = everything()
         yield started
 
 

@@ -23,6 +23,7 @@ from recording_storage.uploader.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.stops import STOPS, NotingConnection, Stop, StopTeller
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
+from tests.field.integrity import everything
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that
@@ -78,6 +79,7 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
 @pytest.fixture
 def server() -> Iterator[FieldServer]:
     with FieldServer() as started:
+        started.vouching = everything()
         yield started
 
 
