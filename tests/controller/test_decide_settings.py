@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.desired_settings import References, differences, parameters
+from recording_storage.controller.desired_settings import References, beyond_hosted, differences, parameters
 from recording_storage.controller.recording_settings import (
     Claim,
     Observed,
@@ -75,6 +75,20 @@ def test_only_what_differs_is_set() -> None:
     decision = decide(resource, observed(resource, views={**now.views, VIDEO: drifted}))
     assert [action.products for action in decision.actions if isinstance(action, Post)] == [(VIDEO,)]
     assert cause(decision, ConditionType.SYNCED).status is Truth.FALSE
+
+
+def test_a_trust_that_differs_is_set_and_taken_back() -> None:
+    storage = {"enabled": True, "url": URL, "credentialRef": {"name": "main"}}
+    doubting, trusting = settings(storage=storage), settings(storage=storage | {"trustUnverified": True})
+    for before, after, word in ((doubting, trusting, "true"), (trusting, doubting, "false")):
+        (post,) = [action for action in decide(after, observed(before)).actions if isinstance(action, Post)]
+        assert post.form["TrustUnverified"] == word
+        assert differences(post.form, echoed(before), hosted=False) == ("trust_unverified",)
+
+
+def test_a_hosted_service_has_no_trust_to_give() -> None:
+    storage = {"enabled": True, "url": URL, "credentialRef": {"name": "main"}, "trustUnverified": True}
+    assert beyond_hosted(settings(storage=storage).spec, REFS) == ("awsStorage.trustUnverified",)
 
 
 def test_what_was_just_set_is_not_set_again_when_the_store_answers_otherwise() -> None:

@@ -52,6 +52,9 @@ def post(settings: RecordingSettings = DEFAULTS, **parameters: str) -> Recording
         ("Tags", "", "tags", {}),
         ("ObjectMetadata", "All", "object_metadata", ObjectMetadata.ALL),
         ("ObjectMetadata", "", "object_metadata", ObjectMetadata.SIDS),
+        ("TrustUnverified", "True", "trust_unverified", True),
+        ("TrustUnverified", "false", "trust_unverified", False),
+        ("TrustUnverified", "", "trust_unverified", False),
         ("StatusCallback", "https://example.com/cb?x=1", "status_callback", "https://example.com/cb?x=1"),
         ("StatusCallbackMethod", "get", "status_callback_method", "GET"),
     ],
@@ -95,6 +98,7 @@ def test_what_is_taken(parameter: str, text: str, field: str, value: object):
         ("Tags", json.dumps({str(number): "" for number in range(11)})),
         ("Tags", "{" * 5000),
         ("ObjectMetadata", "all"),
+        ("TrustUnverified", "yes"),
         ("StatusCallback", "example.com"),
         ("StatusCallback", "ftp://example.com"),
         ("StatusCallback", "http://[::1"),
@@ -150,6 +154,7 @@ def test_values_of_another_version_are_read():
         ({"storage_class": "GLACIER_IR"}, True),
         ({"server_side_encryption": ServerSideEncryption.S3}, True),
         ({"tags": {"a": "b"}}, True),
+        ({"trust_unverified": True}, True),
     ],
 )
 def test_when_the_bucket_is_tried(*, change: dict[str, object], needed: bool):

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,13 @@ class LinkedSpool(SpoolFolder):
     def token_file(self) -> Path:
         return self.root.parent / "token"
 
-    def apply(self, **policy: Any) -> None:
-        """The plan; `policy` are fields of a product's."""
+    def apply(self, *, destination: Mapping[str, Any] | None = None, **policy: Any) -> None:
+        """The plan; `destination` are fields of its destination, `policy` of a product's."""
         assert self.store is not None
         self.token_file.write_text(self.store.token)
         plan = account_plan(bucket=self.bucket.name, revision=len(self.store.plans) + 1)
-        (destination,) = plan.destinations.values()
-        there = destination.model_copy(update={"endpoint": self.bucket.server.endpoint})
+        (there,) = plan.destinations.values()
+        there = there.model_copy(update={"endpoint": self.bucket.server.endpoint, **(destination or {})})
         products = {name: product.model_copy(update=policy) for name, product in plan.products.items()}
         self.store.set_plan(plan.model_copy(update={"destinations": {there.id: there}, "products": products}))
 

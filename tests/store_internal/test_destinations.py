@@ -216,6 +216,14 @@ def test_what_objects_say_follows_the_newest_settings_of_their_place(tenant: Ten
     assert tenant.destination(there).object_metadata is ObjectMetadata.NONE
 
 
+def test_whether_its_server_is_trusted_follows_the_newest_settings_of_the_place(tenant: Tenant) -> None:
+    there = tenant.post(trust_unverified=True)
+    elsewhere = tenant.post("https://elsewhere.s3.eu-west-1.amazonaws.com/calls")
+    assert (tenant.destination(there).trust_unverified, tenant.destination(elsewhere).trust_unverified) == (True, False)
+    assert tenant.post() == there
+    assert not tenant.destination(there).trust_unverified
+
+
 @pytest.fixture
 def private() -> Callable[[str], str]:
     return lambda folder: f"https://minio.example/bucket/{folder}"

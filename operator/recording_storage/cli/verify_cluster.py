@@ -60,6 +60,7 @@ def from_settings(name: str, *, namespace: str, kubeconfig: Path | None, allowed
             sse=encryption.type,
             kms_key_id=encryption.kms_key_arn or "",
             tags=storage.tags,
+            trust_unverified=storage.trust_unverified,
         ),
         credential=_credential(reader, storage.credential_ref.name),
         guard=AddressGuard(allowed_endpoints),

@@ -30,6 +30,7 @@ _SPEC_FIELDS = {
     "kms_key_id": "awsStorage.serverSideEncryption.kmsKeyArn",
     "tags": "awsStorage.tags",
     "object_metadata": "awsStorage.objectMetadata",
+    "trust_unverified": "awsStorage.trustUnverified",
     "status_callback": "statusCallback.url",
     "status_callback_method": "statusCallback.method",
 }
@@ -72,6 +73,7 @@ def parameters(spec: RecordingSettingsSpec, refs: References, *, hosted: bool) -
         "KmsKeyId": (sse.kms_key_arn or "") if sse.type is ServerSideEncryption.KMS else "",
         "Tags": json.dumps(storage.tags, sort_keys=True) if storage.tags else "",
         "ObjectMetadata": storage.object_metadata.value,
+        "TrustUnverified": _boolean(storage.trust_unverified),
         "StatusCallback": spec.status_callback.url,
         "StatusCallbackMethod": spec.status_callback.method.value,
     }

@@ -77,6 +77,8 @@ class RecordingSettings:
     kms_key_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     object_metadata: ObjectMetadata = ObjectMetadata.SIDS
+    trust_unverified: bool = False
+    """A server that vouches for nothing of what it stores is used all the same."""
     status_callback: str = ""
     status_callback_method: str = "POST"
 
@@ -160,6 +162,11 @@ def parse_boolean(parameter: str, text: str) -> bool:
             return False
         case _:
             raise SettingsError(parameter, "it is true or false")
+
+
+def _flag(parameter: str, text: str) -> bool:
+    """As `parse_boolean`, but unset is false."""
+    return parse_boolean(parameter, text) if text.strip() else False
 
 
 def _text(limit: int) -> "Parser":
@@ -326,6 +333,7 @@ _PARAMETERS: Mapping[str, tuple[str, Parser]] = {
     "KmsKeyId": ("kms_key_id", _pattern(_KMS_KEY, "a KMS key's id or ARN")),
     "Tags": ("tags", _tags),
     "ObjectMetadata": ("object_metadata", _object_metadata),
+    "TrustUnverified": ("trust_unverified", _flag),
     "StatusCallback": ("status_callback", _callback),
     "StatusCallbackMethod": ("status_callback_method", _method),
 }
@@ -343,5 +351,6 @@ _REACHING = (
     "server_side_encryption",
     "kms_key_id",
     "tags",
+    "trust_unverified",
 )
 """What decides whether the bucket lets a recording in; the rest may change without a new proof."""

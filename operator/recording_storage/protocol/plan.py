@@ -76,6 +76,8 @@ class DestinationPlan(Message):
     kms_key_id: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
     object_metadata: ObjectMetadata = ObjectMetadata.SIDS
+    trust_unverified: bool = False
+    """Used although its server vouches for nothing of what it stores."""
     encryption: EncryptionPlan | None = None
     proven: bool = False
     """It has worked before: verified when it was enabled, or an object was stored there."""

@@ -145,6 +145,9 @@ class AwsStorage(Part):
     object_metadata: ObjectMetadata = ObjectMetadata.SIDS
     """What the metadata of new objects says of the recording. Sids: sids, times, channels and type. All: also the
     track's name and the recorder's own fields. None: nothing."""
+    trust_unverified: bool = False
+    """Whether a server that vouches for nothing of what it stores is used all the same. By default its settings are
+    refused, since nothing shows that it keeps what was sent."""
 
 
 class Encryption(Part):

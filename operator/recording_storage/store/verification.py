@@ -7,7 +7,7 @@ from recording_storage.domain.bucket_url import BucketLocation, normalised_endpo
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.connection import Timeouts
-from recording_storage.s3.steps import Fault
+from recording_storage.s3.steps import UNVERIFIED, Fault
 from recording_storage.s3.types import Credential, Destination
 from recording_storage.s3.verify import Verification, verify_destination
 from recording_storage.store.config import StoreConfig
@@ -44,7 +44,7 @@ def verify_bucket(config: StoreConfig, destination: Destination, *, credential: 
         _slots.release()
     VERIFICATIONS.labels(result="ok" if result.ok else str(result.fault)).inc()
     if not result.ok:
-        raise StoreError(_code(result), f"The bucket can't be used, nothing was changed: {result.message}")
+        raise StoreError(_code(result), f"The bucket can't be used, nothing was changed: {_message(result)}")
 
 
 def is_allowed(config: StoreConfig, location: BucketLocation) -> bool:
@@ -62,6 +62,16 @@ def check_ca_bundle(settings: RecordingSettings) -> None:
         raise StoreError(
             ErrorCode.INVALID_PARAMETER, "CaBundle: a certificate in it can't be read; give PEM certificates"
         ) from None
+
+
+def _message(result: Verification) -> str:
+    """Its own words, but for those that name a setting as configuration files have it."""
+    if result.failure is None or result.failure.code != UNVERIFIED:
+        return result.message
+    return (
+        f"TrustUnverified: {result.failure.message}; use a server that compares checksums, or set TrustUnverified to"
+        " true to use this one all the same"
+    )
 
 
 def _code(result: Verification) -> ErrorCode:

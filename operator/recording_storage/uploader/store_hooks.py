@@ -76,6 +76,7 @@ def _terms(message: DestinationPlan) -> DestinationTerms:
         kms_key_id=message.kms_key_id,
         tags=message.tags,
         object_metadata=message.object_metadata.value,
+        trust_unverified=message.trust_unverified,
         encryption=encryption.model_dump() if encryption is not None else None,
         proven=message.proven,
         credential=_keys(credential) if isinstance(credential, StaticKeys) else None,

@@ -37,7 +37,7 @@ _UNAVAILABLE = "20503"
 REFS, VERIFIED = ConditionType.REFS_RESOLVED, ConditionType.BUCKET_VERIFIED
 
 REASONS = {
-    "53610": ("InvalidBucketUrl", "correct spec.awsStorage.url (and region)"),
+    "53610": ("InvalidBucketUrl", "correct spec.awsStorage.url (and region), or what the message names"),
     "53611": ("InvalidAwsCredentials", "put a key pair that works into the Secret of the AwsCredential"),
     "53612": ("InvalidPublicKey", "refer to a PublicKey that holds an RSA key of at least 2048 bits"),
     "53613": ("AwsCredentialNotFound", "it is created anew by itself; look at the AwsCredential"),

@@ -72,6 +72,7 @@ def _render(
         "kms_key_id": settings.kms_key_id,
         "tags": dict(settings.tags),
         "object_metadata": settings.object_metadata,
+        "trust_unverified": settings.trust_unverified,
         "status_callback": settings.status_callback,
         "status_callback_method": settings.status_callback_method,
         "own_storage": get_own_storage(store, account_sid=account_sid, product=product),

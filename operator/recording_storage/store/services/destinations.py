@@ -47,6 +47,7 @@ def s3_destination(location: BucketLocation, settings: RecordingSettings) -> S3D
         sse=settings.server_side_encryption,
         kms_key_id=settings.kms_key_id,
         tags=settings.tags,
+        trust_unverified=settings.trust_unverified,
     )
 
 
@@ -137,6 +138,7 @@ def _values(id_: str, location: BucketLocation, settings: RecordingSettings, *, 
         kms_key_id=settings.kms_key_id,
         tags=dict(settings.tags),
         object_metadata=settings.object_metadata,
+        trust_unverified=settings.trust_unverified,
     )
     return plan.model_dump(mode="json", exclude={"credential", "encryption", "proven"})
 
