@@ -103,22 +103,6 @@ def test_a_file_that_is_changed_in_the_last_moment_is_parked_under_its_name(
         await_contents(quick, running, [FIRST, SECOND])
 
 
-def test_a_file_that_is_opened_in_the_last_moment_is_parked_under_its_name(
-    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = quick.root / "a.wav"
-    write(path, FIRST, moment=1.6e9)
-    opened: list[int] = []
-    with (
-        at(monkeypatch, marker_removed=lambda: opened.append(os.open(path, os.O_WRONLY | os.O_APPEND))),
-        quick.running() as running,
-    ):
-        running.await_states({"a.wav": "parked"})
-        os.write(opened[0], b"more")
-        os.close(opened[0])
-        assert path.read_bytes() == FIRST + b"more"
-
-
 @pytest.mark.usefixtures("renaming")
 def test_a_name_that_is_taken_meanwhile_leaves_both_files_as_recordings(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

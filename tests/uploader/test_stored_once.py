@@ -64,20 +64,6 @@ def test_a_name_that_comes_back_before_the_release_is_a_new_recording(
         assert quick.media() == []
 
 
-def test_a_file_in_use_after_it_was_stored_goes_later(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = quick.put("a.wav")
-    opened: list[int] = []
-    with (
-        before_release(monkeypatch, lambda: opened.append(os.open(path, os.O_WRONLY))),
-        quick.running() as running,
-    ):
-        running.await_states({"a.wav": "parked"})
-        os.close(opened[0])
-        running.uploader.view.retry(None)
-        running.await_states({"a.wav": "released"}, timeout=6)
-    quick.check_all_stored()
-
-
 def test_a_retry_never_overwrites_what_is_stored(
     gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from recording_storage.uploader.entry import EntryError, Reason
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.other_names import FileNames
-from recording_storage.uploader.removal import CantRemoveError, ChangedError, NamesUnknownError, Remover
+from recording_storage.uploader.removal import CantRemoveError, ChangedError, InUseError, NamesUnknownError, Remover
 from recording_storage.uploader.spool import FOLDER, fsync_open_folder
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Releaser:
     def release(self, recordings: Sequence[Recording]) -> list[Recording]:
         """Remove the files of `reported` recordings; those that are released.
 
-        One that is another file by now, or in use, is parked; one that can't be removed stays `reported`, with the
+        One that is another file by now is parked; one that can't be removed, or is in use, stays `reported`, with the
         error and the time of the next try.
 
         Raises:
@@ -173,7 +173,7 @@ class Releaser:
     def _is_ours(self, aside: Location, recording: Recording, path: str) -> bool:
         try:
             return self._remover.look(aside, recording, path=path) is not None
-        except ChangedError:
+        except (ChangedError, InUseError):
             return False
 
     def _stuck(self, recording: Recording, message: str) -> rows.Change:

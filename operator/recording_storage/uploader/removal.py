@@ -34,11 +34,15 @@ _ADVICE = {
 
 
 class ChangedError(Exception):
-    """The file is not the one that the journal knows, or it is in use; the message says which."""
+    """The file is not the one that the journal knows: it was changed or replaced, and is never removed."""
 
 
 class CantRemoveError(Exception):
     """It can't be removed now, whatever it is; the message says why, and what to do."""
+
+
+class InUseError(CantRemoveError):
+    """It is what it was, and somebody has it open: who may write to it yet, or never does."""
 
 
 class NamesUnknownError(Exception):
@@ -64,8 +68,8 @@ class Remover:
 
         Raises:
             NamesUnknownError: there are some.
-            ChangedError: the file stays under its name: it is another by now, or in use.
-            CantRemoveError: it stays, because it can't be removed or looked at.
+            ChangedError: the file stays under its name: it is another by now.
+            CantRemoveError: it stays, because it can't be removed or looked at, or somebody has it open.
         """
         try:
             with located(self._root, recording.path) as media:
@@ -83,6 +87,8 @@ class Remover:
         try:
             marked = marker.status()  # looked at first: if the file is ours after that, so is the marker
             status = self._named(media, recording)
+            if status is not None and recording.error is not None:
+                self.look(media, recording, path=recording.path)  # it was in use before: not moved to and fro in vain
             if status is not None and status.st_nlink > 1:
                 self._remove_links(recording, others)
             left = False
@@ -118,7 +124,7 @@ class Remover:
     def _named(self, media: Location, recording: Recording) -> os.stat_result | None:
         """The status of what has the recording's name; None: it is gone, or another file has the name.
 
-        Whether the file is in use is asked when it is aside, and only there: nobody can open it any more then.
+        Whether the file is in use is asked when it is aside: nobody can open it any more then.
 
         Raises:
             ChangedError: it is neither certainly the recorded one nor certainly another.
@@ -150,7 +156,7 @@ class Remover:
                 return
             if aside.status() is None:
                 return
-        except (ChangedError, OSError) as error:
+        except (ChangedError, CantRemoveError, OSError) as error:
             problem = error
         fault_point("not-ours")
         if self.put_back(aside, media, path=recording.path) == recording.path and problem is not None:
@@ -174,10 +180,11 @@ class Remover:
     def look(self, aside: Location, recording: Recording, *, path: str) -> os.stat_result | None:
         """The file's status when it is the recorded one and unused; None: it is gone, or another has its name.
 
-        `path` is where it is aside, relative to the spool.
+        `path` is where it is, relative to the spool.
 
         Raises:
-            ChangedError: it is neither certainly the recorded one nor certainly another, or it is in use.
+            ChangedError: it is neither certainly the recorded one nor certainly another.
+            InUseError: it is the recorded one, and somebody has it open.
             OSError: it can't be looked at.
         """
         try:
@@ -200,7 +207,7 @@ class Remover:
         if identity_of(status) != recording.identity:
             raise ChangedError("the file was changed or replaced after it was stored")
         if in_use:
-            raise ChangedError("somebody has the file open, and may write to it")
+            raise InUseError(f"{recording.path} stays for now: somebody has it open; it is removed once it is closed")
         return status
 
     def _remove_metadata(self, beside: Location, finished_at: float) -> None:
