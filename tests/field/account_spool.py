@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.candidates import AccountFrom
+from recording_storage.uploader.ports import Clock
 from tests.field.server import FieldBucket
-from tests.uploader.spools import write_finished
+from tests.uploader.spools import Running, running_at, write_finished
 from tests.uploader_link.conftest import account_plan
 from tests.uploader_link.fake_store import FakeStore
 
@@ -24,6 +26,8 @@ class AccountSpool:
     """By account."""
     contents: dict[str, bytes] = field(default_factory=dict)
     """By name on the spool: FOLDER/FILE, where the folder is the account's sid."""
+    leads: int = 0
+    """Destinations that there were so far."""
 
     def __post_init__(self) -> None:
         self.root.mkdir()
@@ -36,17 +40,23 @@ class AccountSpool:
     def add(self, bucket: FieldBucket) -> str:
         """An account whose recordings go to that bucket; gives its sid."""
         account = f"AC{len(self.buckets):032x}"
+        self.lead(account, bucket)
+        return account
+
+    def lead(self, account: str, bucket: FieldBucket) -> str:
+        """From now on that account's recordings go to that bucket, and to no other; gives the destination's id."""
         self.buckets[account] = bucket
-        plan = account_plan(bucket=bucket.name)
+        self.leads += 1
+        plan = account_plan(bucket=bucket.name, revision=self.leads)
         (destination,) = plan.destinations.values()
-        there = destination.model_copy(update={"id": f"{len(self.buckets):032x}", "endpoint": bucket.server.endpoint})
+        there = destination.model_copy(update={"id": f"{self.leads:032x}", "endpoint": bucket.server.endpoint})
         products = {
             name: product.model_copy(update={"destination_id": there.id}) for name, product in plan.products.items()
         }
         self.store.set_plan(
             plan.model_copy(update={"account_sid": account, "destinations": {there.id: there}, "products": products})
         )
-        return account
+        return there.id
 
     def put(self, account: str, name: str, size: int) -> None:
         """A file that was finished a minute ago."""
@@ -71,6 +81,20 @@ class AccountSpool:
             if child.poll() is None:
                 child.send_signal(signal.SIGKILL)
             child.wait()
+
+    @contextmanager
+    def running(self, *, clock: Clock | None = None) -> Iterator[Running]:
+        """An uploader in this process."""
+        with running_at(
+            self.root,
+            clock=clock,
+            store_url=self.store.url,
+            token_file=self.token_file,
+            account_from=AccountFrom.TOP_DIRECTORY,
+            settle=0.0,
+            grace=5.0,
+        ) as running:
+            yield running
 
     def released(self) -> set[str]:
         """Names of those that the store knows to be released."""

@@ -161,19 +161,26 @@ class SpoolFolder:
 
     @contextmanager
     def running(self, *, clock: Clock | None = None, **options: Any) -> Iterator["Running"]:
-        spool = Spool(self.root)
-        spool.make_folder()
-        lock = SpoolLock(spool)
-        lock.acquire()
-        spool.prepare()
-        settings = {"spool": self.root, "grace": 5.0, **self.source_options(), **options}
-        uploader = Uploader(Options(**settings), spool=spool, clock=clock)
-        uploader.start()
-        try:
-            yield Running(uploader)
-        finally:
-            uploader.close()
-            lock.release()
+        settings = {"grace": 5.0, **self.source_options(), **options}
+        with running_at(self.root, clock=clock, **settings) as running:
+            yield running
+
+
+@contextmanager
+def running_at(root: Path, *, clock: Clock | None = None, **options: Any) -> Iterator["Running"]:
+    """An uploader of that spool in this process; `options` are fields of `Options`."""
+    spool = Spool(root)
+    spool.make_folder()
+    lock = SpoolLock(spool)
+    lock.acquire()
+    spool.prepare()
+    uploader = Uploader(Options(spool=root, **options), spool=spool, clock=clock)
+    uploader.start()
+    try:
+        yield Running(uploader)
+    finally:
+        uploader.close()
+        lock.release()
 
 
 class FakeClock:

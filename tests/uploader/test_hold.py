@@ -21,6 +21,7 @@ from recording_storage.uploader.entry import EntryError
 from recording_storage.uploader.lane_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.plans import DestinationTerms
 from recording_storage.uploader.proving import Proving
@@ -186,6 +187,7 @@ def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
         places=Places(1, most_lent=0, clock=SystemClock()),
+        share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     return doctor, lane

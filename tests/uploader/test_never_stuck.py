@@ -14,6 +14,7 @@ from recording_storage.uploader import doctor
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.proving import Proving
 from tests.s3.gate import Gate
@@ -47,6 +48,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
         places=Places(1, most_lent=0, clock=SystemClock()),
+        share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from recording_storage.uploader.entry import Identity, Recording, StoredFacts
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace
+from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.proving import Proving
 from tests.uploader.spools import FakeClock
@@ -92,6 +93,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         perform=perform,
         done=lambda _lane, outcome: done.put(outcome.task),
         places=Places(32, most_lent=0, clock=SystemClock()),
+        share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     large = [task(number, size=SINGLE_UP_TO + 1) for number in range(4)]

@@ -24,9 +24,11 @@ from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import Lane, LaneKey
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
+from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.proving import Proving
+from recording_storage.uploader.resting import Resting
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.telling import Telling
 from recording_storage.uploader.upload import Surroundings
@@ -79,6 +81,7 @@ class Engine:
         self._no_time_left = threading.Event()
         self._give_up_at: float | None = None
         self._places = Places(PLACES, most_lent=LENT, clock=parts.clock)
+        self.part_pool = PartPool()
         self._journal_pause: float | None = None
         self._telling = Telling(parts.reporter.wake, clock=parts.clock)
         self.lanes: dict[LaneKey, Lane] = {}
@@ -107,6 +110,7 @@ class Engine:
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
         self._housekeeping = Housekeeping(parts)
+        self.resting = Resting(parts, pool=self.part_pool, claims=self._claims)
         self._outages = Outages(parts, running_time=self._housekeeping.running_time)
         self._doctor = Doctor(parts, scheduler=self, claims=self._claims, outages=self._outages)
         self.idle = threading.Event()
@@ -161,7 +165,7 @@ class Engine:
             if self._gathering.gather(more_to_come=more_to_come):
                 self._round()
         for lane in self.lanes.values():
-            lane.close()
+            lane.drop_client()
         self._housekeeping.save()
 
     def _round(self) -> None:
@@ -171,6 +175,8 @@ class Engine:
             self._take_posted()
             self._settle_gathered()
             self._housekeeping.run(self.lanes.values())
+            if not self._doctor.asking:
+                self.resting.look(self.lanes)
             self.pinning.run()
             for lane in list(self.lanes.values()):
                 self._serve(lane)
@@ -203,7 +209,12 @@ class Engine:
         if key not in self.lanes:
             proving = Proving(self._parts.connections.learn, clock=self._clock)
             self.lanes[key] = Lane(
-                key, perform=self._worker.perform, done=self._done, places=self._places, proving=proving
+                key,
+                perform=self._worker.perform,
+                done=self._done,
+                places=self._places,
+                share=self.part_pool.share(),
+                proving=proving,
             )
         return self.lanes[key]
 
@@ -285,7 +296,7 @@ class Engine:
             self._claims.repin(everybody)
             for key, lane in list(self.lanes.items()):
                 if not lane.busy and not lane.limbo and self._claims.is_empty(lane):
-                    lane.close()  # whether it can be reached is nobody's concern any more
+                    lane.drop_client()  # whether it can be reached is nobody's concern any more
                     del self.lanes[key]
         for lane in self.lanes.values():
             self._doctor.new_terms(lane)

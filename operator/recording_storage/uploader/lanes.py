@@ -10,7 +10,6 @@ from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
-from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.rows import FALSE, TRUSTED
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.failures import S3Failure
     from recording_storage.uploader.entry import EntryError
     from recording_storage.uploader.outcome import Outcome, Task
+    from recording_storage.uploader.part_pool import PartShare
     from recording_storage.uploader.places import Places
     from recording_storage.uploader.plans import DestinationTerms
     from recording_storage.uploader.ports import ObjectStore
@@ -47,6 +47,7 @@ class Lane:
         perform: Callable[[Lane, Task], Outcome],
         done: Callable[[Lane, Outcome], None],
         places: Places,
+        share: PartShare,
         proving: Proving,
     ) -> None:
         """Take what it works with.
@@ -56,6 +57,7 @@ class Lane:
             perform: uploads a task, in a worker; raises nothing.
             done: takes what came of it.
             places: how many uploads there may be at a time over all destinations.
+            share: what it has of the buffers that parts are sent from.
             proving: knows what the destination vouches by.
         """
         self.key = key
@@ -66,7 +68,7 @@ class Lane:
         self.terms: DestinationTerms | None = None
         self.store: ObjectStore | None = None
         self.location: BucketLocation | None = None
-        self.pool = PartPool()
+        self.share = share
         self.proving = proving
         self.proven = False
         self.fresh_credential = False
@@ -91,6 +93,8 @@ class Lane:
         """Whether it denies the right to store, and for how long."""
         self.limbo: list[Outcome] = []
         """Failures that wait for what `CHECKING` finds out."""
+        self.at_rest_since: float | None = None
+        """Monotonic time when it was first seen so; None once there is something to do."""
         self._cut_at = -1e9
         self._crew = Crew(
             perform=partial(perform, self), done=partial(done, self), places=places, interleaved=key[1] is not None
@@ -160,7 +164,18 @@ class Lane:
         if self.probe_at is not None:
             self.probe_at = min(self.probe_at, moment)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """It works, and there is nothing to do for it, now or at a time that is known."""
+        return (
+            self.state is LaneState.OK
+            and not (self.hungry or self.busy or self.limbo)
+            and self.retry_due is None
+            and self.suspicion is None
+        )
+
     def put(self, tasks: Sequence[Task]) -> None:
+        self.at_rest_since = None
         self._crew.put(tasks)
 
     def drain(self) -> list[Task]:
@@ -194,7 +209,3 @@ class Lane:
         if self.store is not None:
             self.store.close()
         self.store = None
-
-    def close(self) -> None:
-        self.drop_client()
-        self.pool.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from recording_storage.s3.types import Part
     from recording_storage.uploader.entry import StoredFacts
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.part_pool import PartPool
+    from recording_storage.uploader.part_pool import PartShare
     from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
@@ -60,7 +61,7 @@ class MultipartUpload:
         store: ObjectStore,
         location: BucketLocation,
         surroundings: Surroundings,
-        pool: PartPool,
+        share: PartShare,
         proving: Proving,
         lesson: Lesson,
     ) -> None:
@@ -73,7 +74,7 @@ class MultipartUpload:
         self._store = store
         self._location = location
         self._around = surroundings
-        self._pool = pool
+        self._share = share
         self._size = task.recording.identity.size
         self._done = 0
 
@@ -179,18 +180,18 @@ class MultipartUpload:
         if self._size <= SINGLE_UP_TO:
             return self._send_alone(source, upload)
         digest = hashlib.sha256()
-        sending: list[tuple[Future[Part], bytearray]] = []
+        sending: list[Future[Part]] = []
         parts: list[Part] = []
         self._done = 0
         try:
             for number, offset in enumerate(range(0, self._size, upload.part_size), start=1):
                 if self._around.stop.is_set():
                     raise StoppedError
-                for done, _ in sending:
+                for done in sending:
                     if done.done() and done.exception() is not None:
                         done.result()
                 length = min(upload.part_size, self._size - offset)
-                buffer = self._pool.take(upload.part_size, stop=self._around.stop)
+                buffer = self._share.take(upload.part_size, stop=self._around.stop)
                 try:
                     body = memoryview(buffer)[:length]
                     source.read_into(body, offset=offset)
@@ -200,21 +201,20 @@ class MultipartUpload:
                         parts.append(there)
                         self._progress(length)
                         body.release()
-                        self._pool.give_back(buffer)
+                        self._share.give_back(buffer)
                         continue
                 except BaseException:
-                    self._pool.give_back(buffer)
+                    self._share.give_back(buffer)
                     raise
-                work = self._pool.submit(self._send_part, upload.upload_id, number, buffer, length)
-                sending.append((work, buffer))
-            parts += [future.result() for future, _ in sending]
+                sending.append(self._share.submit(self._send_part, upload.upload_id, number, buffer, length))
+            parts += [future.result() for future in sending]
         except PartLimitError as error:
-            self._settle(sending)
-            refused = (future.exception() for future, _ in sending if not future.cancelled())
+            wait(sending)
+            refused = (future.exception() for future in sending)
             error.most = min(one.most for one in refused if isinstance(one, PartLimitError))
             raise
         finally:
-            self._settle(sending)
+            wait(sending)  # they read from this file, and what arrives late would only confuse the next try
         return sorted(parts, key=lambda part: part.number), digest.hexdigest()
 
     def _send_alone(self, source: SourceFile, upload: OpenMultipart) -> tuple[list[Part], str]:
@@ -230,23 +230,11 @@ class MultipartUpload:
         finally:
             buffers.give_back(buffer)
 
-    def _settle(self, sending: list[tuple[Future[Part], bytearray]]) -> None:
-        """Cancel what has not begun, whose buffers nobody else gives back, and wait for what is under way.
-
-        That reads from buffers, and what arrives late would only confuse the next try.
-        """
-        for future, buffer in sending:
-            if future.cancel():
-                self._pool.give_back(buffer)
-        for future, _ in sending:
-            if not future.cancelled():
-                future.exception()
-
     def _send_part(self, upload_id: str, number: int, buffer: bytearray, length: int) -> Part:
         try:
             part = self._send_body(upload_id, number, memoryview(buffer)[:length])
         finally:
-            self._pool.give_back(buffer)
+            self._share.give_back(buffer)
         fault_point("after-part")
         self._progress(length)
         return part

@@ -86,7 +86,7 @@ class Worker:
             store=store,
             location=location,
             surroundings=self._around,
-            pool=lane.pool,
+            share=lane.share,
             proving=lane.proving,
             lesson=lesson,
         ).run()
