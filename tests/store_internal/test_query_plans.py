@@ -65,6 +65,17 @@ def plans(store: Store) -> Plans:
     return Plans(store)
 
 
+def turn_round(store: Store) -> None:
+    """Make the indexes anew in the opposite order: of two that serve alike SQLite takes the one that was made last."""
+    if not store.database.is_sqlite:
+        return
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid DESC"
+    with store.database.engine.begin() as connection:
+        for name, made in connection.exec_driver_sql(query).all():
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+            connection.exec_driver_sql(made)
+
+
 def lists(plan: str, *indexes: str) -> None:
     """Each of these is used, and no table is walked through."""
     assert not re.search(r"SCAN (recordings|spools|commands|destinations)|Seq Scan", plan), plan
@@ -140,6 +151,7 @@ def test_a_command(store: Store, account: NewAccount, plans: Plans) -> None:
 
 
 def test_deletions(store: Store, account: NewAccount, plans: Plans) -> None:
+    turn_round(store)
     sid = new_credential(store, account.sid)
     enable(store, account.sid, credential_sid=sid, bucket="a")
     enable(store, account.sid, credential_sid=new_credential(store, account.sid), bucket="b")

@@ -187,6 +187,9 @@ def _waiting(session: Session, row: Destination) -> int:
     query = sa.select(sa.func.count()).where(
         Recording.account_sid == row.account_sid,
         Recording.destination_id == row.id,
+        # All that waits does so on a spool. Said here, since otherwise an index of all recordings serves as well as
+        # the one of the unfinished, and SQLite takes either.
+        Recording.spool_id > "",
         UNFINISHED,
         sa.or_(Recording.updated_at >= since, alive),
     )
