@@ -10,8 +10,9 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.s3.verify import PROBE_NAME
-from tests.field.actions import corrupt, lose, strip_answer, strip_request
-from tests.field.exchange import BODIES, Exchange, Moment, Operation
+from tests.field.actions import corrupt, lose, refuse, strip_answer, strip_request
+from tests.field.arena import Arena
+from tests.field.exchange import BODIES, Action, Exchange, Moment, Operation
 from tests.field.integrity import Check, Vouching, everything
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, FakeClock, SpoolFolder
@@ -193,6 +194,85 @@ class TestLostAnswers:
         finished = field_spool.once()
         assert finished.returncode == 0, finished.stderr
         field_spool.check_all_stored()
+
+
+def lose_journal(spool: SpoolFolder) -> None:
+    for part in (spool.root / ".recording-storage").glob("journal.db*"):
+        part.unlink()
+
+
+def checks_parts_only(exchange: Exchange) -> Vouching:
+    return NOTHING if exchange.operation is Operation.PUT else CHECKED
+
+
+class TestLostJournals:
+    """Nobody else comes to a key that is derived from the file: what is there is an attempt's."""
+
+    @pytest.fixture
+    def unproved(self, field: FieldServer, field_spool: SpoolFolder) -> SpoolFolder:
+        """Its one file went with a false value, which was taken; then the answer was lost, and the journal."""
+        field.vouching = checks_parts_only
+        field.on(Operation.PUT, lose, at=Moment.ANSWER, times=1)
+        field_spool.put("a.wav", 3_000)
+        assert field_spool.once().returncode == 3
+        lose_journal(field_spool)
+        return field_spool
+
+    def test_what_may_be_unproved_is_replaced(self, field_bucket: FieldBucket, unproved: SpoolFolder) -> None:
+        finished = unproved.once()
+        assert finished.returncode == 0, finished.stderr
+        unproved.check_all_stored()
+        assert len(field_bucket.storage.overwritten) == 1
+
+    def test_also_where_it_is_known_by_then_that_small_files_go_in_parts(
+        self, field_bucket: FieldBucket, unproved: SpoolFolder
+    ) -> None:
+        away = (unproved.root / "a.wav").rename(unproved.root.parent / "a.wav")
+        with unproved.running() as running:
+            unproved.put("b.wav", 3_000)
+            running.uploader.intake.rescan()
+            running.await_states({"b.wav": RecordingState.RELEASED})
+            away.rename(unproved.root / "a.wav")
+            running.uploader.intake.rescan()
+            running.await_states({"a.wav": RecordingState.RELEASED})
+        unproved.check_all_stored()
+        assert len(field_bucket.storage.overwritten) == 2, "each file's own unproved object"
+
+    @pytest.mark.parametrize("name", ["a.wav", "a.mkv"])
+    def test_what_was_completed_in_proved_parts_is_stored(
+        self, field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder, name: str
+    ) -> None:
+        """Here nothing vouches but ETags, so all go in parts."""
+        field.vouching = NOTHING
+        field_spool.put(name, SIZES.get(name, 9 * MIB))
+        assert field_spool.once(fault="after-complete").returncode < 0
+        lose_journal(field_spool)
+        finished = field_spool.once()
+        assert finished.returncode == 0, finished.stderr
+        field_spool.check_all_stored()
+        assert field_bucket.storage.overwritten == []
+
+
+@pytest.mark.parametrize(
+    ("action", "times"),
+    [
+        (corrupt, 1),
+        (refuse(400, "BadDigest"), 3),
+        (refuse(400, "EntityTooLarge"), 4),
+        (refuse(400, "InvalidArgument"), 4),
+        (refuse(400), 4),
+        (refuse(409, "XVendorLocked"), 4),
+    ],
+)
+def test_what_a_probe_has_met_parks_no_recording(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder, action: Action, times: int
+) -> None:
+    arena = Arena(field_spool, field_bucket, 3_000, FakeClock())
+    field.on(Operation.PART, action, times=times, when=lambda exchange: PROBE_NAME in exchange.key)
+    arena.fill(3)
+    with field_spool.running(clock=arena.clock) as running:
+        arena.pass_until_all_are(RecordingState.RELEASED, running=running)
+    field_spool.check_all_stored()
 
 
 def test_a_proxy_that_strips_the_checksum_is_no_reason_to_trust(

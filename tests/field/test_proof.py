@@ -7,14 +7,14 @@ import pytest
 
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
-from recording_storage.domain.proof import Proof, Voucher, is_digest_refusal, is_refusal
+from recording_storage.domain.proof import Proof, Voucher, is_digest_refusal, is_refusal, may_pass_soon
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.steps import Fault, Step
 from recording_storage.s3.types import Credential, Destination
 from recording_storage.s3.verify import learn, verify
-from tests.field.actions import refuse
-from tests.field.exchange import ALL, Action, Exchange, Operation
+from tests.field.actions import lose, refuse
+from tests.field.exchange import ALL, WRITES, Action, Exchange, Moment, Operation
 from tests.field.integrity import Check, Vouching, everything
 from tests.field.server import FieldBucket, FieldServer
 
@@ -175,6 +175,18 @@ def test_only_a_digest_s_code_proves_anything(
     assert field_bucket.uploads() == []
 
 
+@pytest.mark.parametrize("odd", [(refuse(503, "SlowDown"), Moment.BODY, 2), (lose, Moment.ANSWER, 3)])
+def test_a_server_that_has_no_answer_for_each_few_of_them_is_asked_again(
+    field: FieldServer, make_client: MakeClient, odd: tuple[Action, Moment, int]
+) -> None:
+    """More have to succeed in a row than it ever answers in a row."""
+    action, moment, every = odd
+    field.vouching = CHECKED
+    rule = field.on(WRITES, action, at=moment, every=every, skip=1)
+    assert learn(make_client(), prefix="calls/", size=10, pause=lambda _: None).voucher is V.CRC64NVME
+    assert rule.acted > 1
+
+
 @pytest.mark.parametrize("reply", [refuse(503, "SlowDown"), refuse(429), refuse(504)])
 def test_an_answer_that_asks_for_patience_decides_nothing(
     field: FieldServer, field_bucket: FieldBucket, make_client: MakeClient, reply: Action
@@ -270,6 +282,29 @@ def test_the_headers_of_a_completion_are_tried(
 def test_what_counts_as_a_refusal(kind: FailureClass, *, status: int | None, refusal: bool, digest: bool) -> None:
     failure = S3Failure(kind, code="C", message="m", status=status)
     assert (is_refusal(failure), is_digest_refusal(failure)) == (refusal, digest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "status", "retry_after", "soon"),
+    [
+        (FailureClass.THROTTLED, "SlowDown", 503, None, True),
+        (FailureClass.THROTTLED, "SlowDown", 503, 1.0, True),
+        (FailureClass.THROTTLED, "SlowDown", 503, 60.0, False),
+        (FailureClass.TRANSIENT, "HTTP504", 504, None, True),
+        (FailureClass.TRANSIENT, "ConnectionLost", None, None, True),
+        (FailureClass.TRANSIENT, "ConnectTimeout", None, None, False),
+        (FailureClass.TRANSIENT, "ReadTimeout", None, None, False),
+        (FailureClass.TRANSIENT, "InternalError", 500, None, False),
+        (FailureClass.DIGEST, "BadDigest", 400, None, False),
+        (FailureClass.FATAL, "AccessDenied", 403, None, False),
+        (FailureClass.HOLD, "AddressRefused", None, None, False),
+    ],
+)
+def test_what_is_asked_again_at_once(
+    kind: FailureClass, code: str, status: int | None, retry_after: float | None, *, soon: bool
+) -> None:
+    failure = S3Failure(kind, code=code, message="m", status=status, retry_after=retry_after)
+    assert may_pass_soon(failure, within=1.0) is soon
 
 
 @pytest.mark.parametrize("voucher", [*Voucher, None])

@@ -6,13 +6,31 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from recording_storage.uploader.faults import FAULT_POINTS, PUT_BACK_POINTS
+from tests.s3.fixtures import create_bucket
+from tests.s3.servers import S3Server
 from tests.uploader.spools import MIB, SpoolFolder
 
 KILLED = -signal.SIGKILL
+SINGLE = {"before-put", "after-put"}
+"""Passed only where the server compares single requests, too."""
+
+
+@pytest.fixture
+def checked(tmp_path: Path, versity_server: S3Server) -> SpoolFolder:
+    """On a server that does."""
+    return SpoolFolder(tmp_path / "spool", create_bucket(versity_server))
+
+
+@pytest.fixture
+def fitting(request: pytest.FixtureRequest, point: str) -> SpoolFolder:
+    """On a server where that point is passed."""
+    spool: SpoolFolder = request.getfixturevalue("checked" if point.partition(":")[0] in SINGLE else "quick")
+    return spool
 
 
 def fill(spool: SpoolFolder) -> None:
@@ -25,13 +43,13 @@ def fill(spool: SpoolFolder) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", FAULT_POINTS)
-def test_killed_at_a_named_point_the_next_start_finishes_everything(quick: SpoolFolder, point: str) -> None:
-    fill(quick)
-    crashed = quick.once(fault=point)
+def test_killed_at_a_named_point_the_next_start_finishes_everything(fitting: SpoolFolder, point: str) -> None:
+    fill(fitting)
+    crashed = fitting.once(fault=point)
     assert crashed.returncode == KILLED, f"{point} was not passed: {crashed.stderr}"
-    finished = quick.once()
+    finished = fitting.once()
     assert finished.returncode == 0, finished.stderr
-    quick.check_all_stored()
+    fitting.check_all_stored()
 
 
 REPLACED_WHILE_RELEASED = """
@@ -105,13 +123,13 @@ def test_killed_while_a_file_that_is_not_ours_is_aside(quick: SpoolFolder, point
     "point",
     ["after-part:2", "after-put:3", "journal-after-commit:4", "receipt-written", "moved-aside:2", "media-removed:2"],
 )
-def test_killed_twice_at_the_same_point(quick: SpoolFolder, point: str) -> None:
-    fill(quick)
-    assert quick.once(fault=point).returncode == KILLED
-    quick.once(fault=point)
-    finished = quick.once()
+def test_killed_twice_at_the_same_point(fitting: SpoolFolder, point: str) -> None:
+    fill(fitting)
+    assert fitting.once(fault=point).returncode == KILLED
+    fitting.once(fault=point)
+    finished = fitting.once()
     assert finished.returncode == 0, finished.stderr
-    quick.check_all_stored()
+    fitting.check_all_stored()
 
 
 @pytest.mark.slow
@@ -177,30 +195,44 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
     quick.check_all_stored()
 
 
+def lose_journal(spool: SpoolFolder) -> None:
+    for part in (spool.root / ".recording-storage").glob("journal.db*"):
+        part.unlink()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "point",
-    ["after-put", "after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced", "moved-aside"],
+    ["after-part:2", "before-complete", "after-complete", "after-stored", "receipt-synced", "moved-aside"],
 )
-def test_a_journal_that_is_lost_is_rebuilt_with_the_same_sids(quick: SpoolFolder, point: str) -> None:
-    fill(quick)
-    assert quick.once(fault=point).returncode == KILLED
-    folder = quick.root / ".recording-storage"
-    for part in folder.glob("journal.db*"):
-        part.unlink()
-    finished = quick.once()
+def test_a_journal_that_is_lost_is_rebuilt_with_the_same_sids(spool: SpoolFolder, point: str) -> None:
+    fill(spool)
+    assert spool.once(fault=point).returncode == KILLED
+    lose_journal(spool)
+    finished = spool.once()
     assert finished.returncode == 0, finished.stderr
-    quick.check_all_stored()
+    spool.check_all_stored()
 
 
 @pytest.mark.slow
-def test_a_damaged_journal_is_moved_aside_and_rebuilt(quick: SpoolFolder) -> None:
-    fill(quick)
-    assert quick.once(fault="after-put:2").returncode == KILLED
-    folder = quick.root / ".recording-storage"
+@pytest.mark.parametrize("point", ["after-put", "after-put:3"])
+def test_a_journal_that_is_lost_after_a_single_request(checked: SpoolFolder, point: str) -> None:
+    fill(checked)
+    assert checked.once(fault=point).returncode == KILLED
+    lose_journal(checked)
+    finished = checked.once()
+    assert finished.returncode == 0, finished.stderr
+    checked.check_all_stored()
+
+
+@pytest.mark.slow
+def test_a_damaged_journal_is_moved_aside_and_rebuilt(checked: SpoolFolder) -> None:
+    fill(checked)
+    assert checked.once(fault="after-put:2").returncode == KILLED
+    folder = checked.root / ".recording-storage"
     (folder / "journal.db-wal").unlink()
     (folder / "journal.db").write_bytes(b"this is no database" * 1000)
-    finished = quick.once()
+    finished = checked.once()
     assert finished.returncode == 0, finished.stderr
     assert list(folder.glob("journal.db.damaged-*"))
-    quick.check_all_stored()
+    checked.check_all_stored()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_new_file_in_the_place_of_a_parked_one_is_taken(gated: SpoolFolder, door: Gate) -> None:
-    door.answer(r"^PUT ", 400, code="EntityTooLarge", times=1)
+    door.answer(r"^PUT [^?]*\.wav", 400, code="EntityTooLarge", times=1)
     gated.put("a.wav", seed=1)
     with gated.running() as running:
         running.await_states({"a.wav": "parked"})

@@ -55,4 +55,12 @@ def is_refusal(failure: S3Failure) -> bool:
     return failure.status is not None and failure.kind is not FailureClass.THROTTLED and failure.status not in _PATIENCE
 
 
+def may_pass_soon(failure: S3Failure, *, within: float) -> bool:
+    """Whether it is worth asking again after so many seconds: a time-out has cost more than that already."""
+    passes = failure.kind in (FailureClass.TRANSIENT, FailureClass.THROTTLED)
+    is_late = failure.code in _TIME_OUTS or (failure.retry_after or 0.0) > within
+    return passes and not is_late and not is_refusal(failure)
+
+
+_TIME_OUTS = frozenset({"ConnectTimeout", "ReadTimeout"})
 _PATIENCE = frozenset({408, 429, 502, 503, 504})

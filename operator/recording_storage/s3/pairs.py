@@ -4,33 +4,47 @@ Inside a multipart upload that is never completed, so nothing of it becomes an o
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from recording_storage.domain.failures import Capability, S3Failure
 from recording_storage.domain.proof import Proof, Voucher, is_digest_refusal, is_refusal
-from recording_storage.s3.client import S3Client
+from recording_storage.s3.capabilities import Capabilities
 from recording_storage.s3.types import Part
 
 _PLAIN = (Voucher.SHA256, Voucher.CONTENT_MD5, Voucher.SIGNED_PAYLOAD)
+
+
+class UploadPart(Protocol):
+    """Raises S3Failure."""
+
+    def __call__(self, *, upload_id: str, number: int, body: bytes, voucher: Voucher, wrong: bool = False) -> Part: ...
 
 
 class Pairs:
     """For one upload; `begin_plain` begins another that was not announced to have CRC64NVMEs."""
 
     def __init__(
-        self, client: S3Client, *, key: str, number: int, body: bytes, size: int, begin_plain: Callable[[], str]
+        self,
+        upload_part: UploadPart,
+        *,
+        capabilities: Capabilities,
+        number: int,
+        body: bytes,
+        size: int,
+        begin_plain: Callable[[], str],
     ) -> None:
         """Take what is sent.
 
         Args:
-            client: reaches the destination.
-            key: the upload's.
+            upload_part: sends a part of an upload.
+            capabilities: the server's.
             number: of the part.
             body: the part's bytes.
             size: bytes of the body that goes with a wrong value: no less than what is to be vouched for.
             begin_plain: gives the other upload's id.
         """
-        self._client = client
-        self._key = key
+        self._upload_part = upload_part
+        self._capabilities = capabilities
         self._number = number
         self._body = body
         self._wrong = body + bytes(max(size - len(body), 0))
@@ -53,7 +67,7 @@ class Pairs:
                 most_parts=most_parts,
             )
 
-        knows_crc = first.voucher is Voucher.CRC64NVME and Capability.CHECKSUM in self._client.capabilities
+        knows_crc = first.voucher is Voucher.CRC64NVME and Capability.CHECKSUM in self._capabilities
         if knows_crc and self._refuses_wrong(upload_id, Voucher.CRC64NVME):
             return found(Voucher.CRC64NVME)
         plain = self._begin_plain()
@@ -66,9 +80,7 @@ class Pairs:
 
     def _takes_right(self, upload_id: str, voucher: Voucher) -> Part | None:
         try:
-            return self._client.upload_part(
-                self._key, upload_id=upload_id, number=self._number, body=self._body, voucher=voucher
-            )
+            return self._upload_part(upload_id=upload_id, number=self._number, body=self._body, voucher=voucher)
         except S3Failure as failure:
             if not is_refusal(failure):
                 raise
@@ -80,9 +92,7 @@ class Pairs:
 
     def _is_refused(self, upload_id: str, voucher: Voucher, body: bytes) -> bool:
         try:
-            self._client.upload_part(
-                self._key, upload_id=upload_id, number=self._number, body=body, voucher=voucher, wrong=True
-            )
+            self._upload_part(upload_id=upload_id, number=self._number, body=body, voucher=voucher, wrong=True)
         except S3Failure as failure:
             if not is_refusal(failure):
                 raise

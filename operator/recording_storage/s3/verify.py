@@ -17,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
-from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher
+from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher, may_pass_soon
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.connection import Timeouts
@@ -252,7 +252,7 @@ class _Sequence:
         """Under the highest number that uploads may have; where that is refused, the highest of many servers."""
         self._step = Step.UPLOAD_PART
         for number in (MOST_PARTS, FEW_PARTS):
-            send = partial(self._client.upload_part, self._key, upload_id=self._begun[0], number=number, body=_PROBE)
+            send = partial(self._upload_part, upload_id=self._begun[0], number=number, body=_PROBE)
             try:
                 part = self._to_store(send)
             except S3Failure as failure:
@@ -269,8 +269,37 @@ class _Sequence:
             self._step = Step.UPLOAD_PART
             return upload_id
 
-        pairs = Pairs(self._client, key=self._key, number=part.number, body=_PROBE, size=size, begin_plain=begin_plain)
+        pairs = Pairs(
+            self._upload_part,
+            capabilities=self._client.capabilities,
+            number=part.number,
+            body=_PROBE,
+            size=size,
+            begin_plain=begin_plain,
+        )
         return pairs.learn(self._begun[0], part, most_parts=part.number)
+
+    def _upload_part(
+        self,
+        *,
+        upload_id: str,
+        number: int,
+        body: bytes,
+        voucher: Voucher = Voucher.CRC64NVME,
+        wrong: bool = False,
+    ) -> Part:
+        """Asked again where an answer is missing or asks for patience: a busy server has none for several in a row."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._client.upload_part(
+                    self._key, upload_id=upload_id, number=number, body=body, voucher=voucher, wrong=wrong
+                )
+            except S3Failure as failure:
+                pause = _PAUSE * 2**attempt
+                if attempt + 1 == _ATTEMPTS or not may_pass_soon(failure, within=pause):
+                    raise
+                self._pause(pause)
+        raise AssertionError("the last round returns or raises")
 
     def _try_completion(self, upload_id: str) -> S3Failure | None:
         """Of an upload that is gone, with the headers that uploads have. Only what they would fail by counts."""

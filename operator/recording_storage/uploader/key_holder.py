@@ -9,6 +9,7 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Voucher
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.outcome import SINGLE_UP_TO
 from recording_storage.uploader.rows import FALSE, OURS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Holder(StrEnum):
     PROVED = "proved"
     """It is ours, of just these bytes."""
     OURS = "ours"
-    """It was acknowledged to us without proof: to be replaced."""
+    """It is ours without proof: to be replaced by the same bytes."""
     DOUBTFUL = "doubtful"
     """It may be an attempt's that nothing vouches for."""
     ANOTHER = "another"
@@ -32,7 +33,7 @@ def holder(task: Task, *, lesson: Lesson, surroundings: Surroundings) -> Holder:
 
     Attempts of unknown outcome that sent just these bytes may have made it; it is proved where something vouches for
     each of them. Where the journal was lost and the sid, which is part of the key, was derived from this very file,
-    nobody else comes to it; then it is proved where the server vouches by what every version of this uploader sends.
+    nobody else comes to it; see `_after_loss`.
     """
     recording = task.recording
     mine = [a for a in task.earlier if a.identity == recording.identity and a.key == task.key and a.is_unknown]
@@ -43,9 +44,19 @@ def holder(task: Task, *, lesson: Lesson, surroundings: Surroundings) -> Holder:
     if mine:
         return Holder.PROVED if all(attempt.carried not in (None, FALSE) for attempt in mine) else Holder.DOUBTFUL
     if surroundings.journal.rebuilt and recording.sid == _derived(task, spool_id=surroundings.spool.id):
-        vouched = lesson.proof.voucher is Voucher.CRC64NVME and lesson.single is not None
-        return Holder.PROVED if vouched else Holder.DOUBTFUL
+        return _after_loss(recording.identity.size, lesson=lesson)
     return Holder.ANOTHER
+
+
+def _after_loss(size: int, *, lesson: Lesson) -> Holder:
+    """Of an object that one of our attempts has made, nobody knows which.
+
+    An upload in parts is completed only after something has vouched for each of them (or the destination is trusted),
+    so its object is proved. Small files go so, too, where nothing but ETags vouches. Elsewhere it may be of the single
+    request that tries whether a false value is taken, unless that is seen to be refused.
+    """
+    only_in_parts = size > SINGLE_UP_TO or lesson.proof.voucher in (None, Voucher.ETAG)
+    return Holder.PROVED if only_in_parts or size <= lesson.single_up_to else Holder.OURS
 
 
 def _derived(task: Task, *, spool_id: str) -> str:

@@ -77,6 +77,7 @@ class MultipartUpload:
         self._share = share
         self._size = task.recording.identity.size
         self._done = 0
+        self._replaces = any(attempt.carried == OURS for attempt in task.earlier)
 
     def run(self) -> StoredFacts:
         source = SourceFile(self._task, spool=self._around.spool)
@@ -123,8 +124,7 @@ class MultipartUpload:
         except S3Failure as failure:
             if failure.kind is FailureClass.PRECONDITION:
                 self._forget_ineffective()
-                lesson = self._proving.lesson or self._lesson
-                who = holder(self._task, lesson=lesson, surroundings=self._around)  # before the outcome changes
+                who = self._holder()  # before the outcome changes
                 if who is Holder.PROVED and failure.uncertain:
                     self._abort(upload)  # its outcome stays `uncertain`: that is what makes the key ours after a crash
                 else:
@@ -286,11 +286,10 @@ class MultipartUpload:
     def _complete(self, upload: OpenMultipart, parts: list[Part]) -> StoredObject:
         """Make them one object; an uncertain completion is repeated with the same upload id."""
         uncertain = False
-        replaces = any(attempt.carried == OURS for attempt in self._task.earlier)
         for repetition in range(_COMPLETE_TRIES):
             try:
                 return self._store.complete_multipart(
-                    self._task.key, upload_id=upload.upload_id, parts=parts, if_none_match=not replaces
+                    self._task.key, upload_id=upload.upload_id, parts=parts, if_none_match=not self._replaces
                 )
             except S3Failure as failure:
                 if failure.kind in (FailureClass.MULTIPART_LOST, FailureClass.PRECONDITION) and uncertain:
@@ -298,6 +297,10 @@ class MultipartUpload:
                     self._remember_lost(upload, uncertain=True)
                     failure.uncertain = True
                     raise
+                is_taken = failure.kind is FailureClass.PRECONDITION and not self._replaces
+                if is_taken and self._holder() is Holder.OURS:
+                    self._replaces = True
+                    continue
                 if not failure.uncertain:
                     raise
                 uncertain = True
@@ -305,6 +308,9 @@ class MultipartUpload:
                     raise
                 self._around.clock.wait(self._around.stop, _PAUSE * 2**repetition)
         raise AssertionError("the last round returns or raises")
+
+    def _holder(self) -> Holder:
+        return holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
 
     def _remember_lost(self, upload: OpenMultipart, *, uncertain: bool) -> None:
         outcome = AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import S3Failure
+from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Proof, Voucher
 from recording_storage.s3.steps import Step, explain, unverified
 from recording_storage.uploader.outcome import StoppedError
@@ -33,6 +33,13 @@ _SINGLES = {
     Voucher.SIGNED_PAYLOAD: Voucher.SIGNED_PAYLOAD,
 }
 """What may vouch for a single request where that vouches for parts; no ETag: the answer that has it may be lost."""
+
+_OF_A_PROBE = {
+    FailureClass.DIGEST: FailureClass.TRANSIENT,
+    FailureClass.FILE: FailureClass.HOLD,
+    FailureClass.REFUSED: FailureClass.HOLD,
+}
+"""What a refusal says that a probe has met: nothing of any recording. What arrived spoilt may arrive whole later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,11 @@ class Proving:
         """
         lesson = self._lesson
         if lesson is None or not lesson.proof.covers(size) or self._clock.monotonic() >= self._due_at:
-            lesson = self._ask(store, size=size, url=url, stop=stop)
+            try:
+                lesson = self._ask(store, size=size, url=url, stop=stop)
+            except S3Failure as error:
+                error.kind = _OF_A_PROBE.get(error.kind, error.kind)
+                raise
         if lesson.proof.voucher is None and not trusted:
             failure = unverified(Step.UPLOAD_PART)
             failure.message = explain(Step.UPLOAD_PART, failure, where=url)[1]

@@ -139,6 +139,7 @@ class SingleUpload:
         """An object has the key."""
         who = holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
         if who is Holder.OURS:
+            self._note(OURS)
             raise UnprovedError(taken=True) from failure
         if who is not Holder.PROVED:
             raise key_taken(self._task, who) from failure
