@@ -52,6 +52,15 @@ def test_quiet_is_proof_where_somebody_has_asked_for_it() -> None:
     assert finished(rule, quiet=60.0, watched_for=60.0, network=True)
 
 
+def test_who_has_opened_it_after_its_marker_is_waited_for() -> None:
+    judgement = judge(Evidence(marker=True, quiet_for=100.0, writers=UNKNOWN, opened=True), rule=LOCAL)
+    assert not judgement.finished
+    assert judgement.unproven, "people are told when it lasts"
+    assert "anew" in judgement.why
+    assert not finished(FinishRule(marker_only=True), marker=True, writers=UNKNOWN, opened=True)
+    assert finished(marker=True, writers=UNKNOWN)
+
+
 def test_a_clock_that_jumps_is_no_quiet() -> None:
     """The file server's clock may be an hour behind ours, or ours may just have been set."""
     rule = FinishRule(settle=5.0, quiet_proof=60.0)

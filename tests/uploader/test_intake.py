@@ -311,13 +311,13 @@ def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.
         intake = running.uploader.intake
         assert intake.scanned.wait(10)
         path = quick.put("call.wav")
-        assert not intake.is_opened("call.wav")
+        assert not intake.examiner.is_opened("call.wav")
         with path.open("rb"):
-            assert not intake.is_opened("call.wav")
+            assert not intake.examiner.is_opened("call.wav")
             assert intake._sightings.opens("call.wav") == 1
             with subprocess.Popen(["tail", "-f", path], stdout=subprocess.PIPE) as other:
                 assert other.stdout is not None
                 other.stdout.read(1)
-                assert intake.is_opened("call.wav")
+                assert intake.examiner.is_opened("call.wav")
                 other.kill()
-            assert not intake.is_opened("call.wav")
+            assert not intake.examiner.is_opened("call.wav")

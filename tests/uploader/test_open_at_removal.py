@@ -1,15 +1,13 @@
 """A stored file that somebody has open is not removed until it is closed; if it is written to meanwhile, it stays."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from recording_storage.uploader import release, removal
 from recording_storage.uploader.entry import Reason, Recording
-from recording_storage.uploader.lease import Writers
+from tests.uploader.open_elsewhere import Holder, give_no_leases
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 
 pytestmark = pytest.mark.slow
@@ -20,27 +18,11 @@ WAYS = {"known by a refused lease": ">>", "seen to be opened": "<"}
 """How somebody has it open: without leases nobody can tell whether for reading or for writing."""
 
 
-class Holder:
-    """A process of somebody else that has a file open; the uploader's own opens don't count."""
-
-    def __init__(self, path: Path, way: str) -> None:
-        self._process = subprocess.Popen(
-            ["sh", "-c", f'exec 3{way}"$0"; echo; read -r _', str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline()
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the file is opened."""
     if WAYS[request.param] == "<":
-        monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
-        for module in ("evidence", "removal", "upload"):
-            monkeypatch.setattr(f"recording_storage.uploader.{module}.writers", lambda _: Writers.UNKNOWN)
+        give_no_leases(monkeypatch)
     return WAYS[request.param]
 
 

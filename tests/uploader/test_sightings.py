@@ -21,6 +21,7 @@ EVENTS = {
     "remove": lambda seen, path: seen.removed(path),
     "lost": lambda seen, _: seen.lost(),
     "write": lambda seen, path: seen.modified(path),
+    "mark": lambda seen, path: seen.marked(path),
     "create-and-lose": lambda seen, path: seen.created(path, lambda _: None),
 }
 
@@ -163,3 +164,24 @@ def test_what_is_gone_is_forgotten() -> None:
     sightings.purge(lambda _: False)
     assert len(sightings) == 0
     assert not sightings._gone
+
+
+OPENS_SINCE_THE_MARKER = {
+    "mark create open": 1,
+    "create open mark": 0,
+    "create open write-close mark open": 1,
+    "create open write-close mark open mark": 0,
+    "open mark open": 1,
+    "open mark open read-close": 0,
+    "open mark open write-close": 1,
+    "open mark open write-close write-close": 0,
+    "open mark write": 1,
+    "open mark read-close open": 1,
+    "open mark lost open": 1,
+    "open mark remove create open": 2,
+}
+
+
+@pytest.mark.parametrize("history", OPENS_SINCE_THE_MARKER)
+def test_who_came_after_the_marker(history: str) -> None:
+    assert play(history).opens("x", since_marker=True) == OPENS_SINCE_THE_MARKER[history]

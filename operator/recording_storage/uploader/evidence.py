@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recording_storage.uploader.finish import Evidence, FinishRule
 from recording_storage.uploader.growing import UNPROVEN, Growing
 from recording_storage.uploader.lease import Writers, may_lease, writers
+from recording_storage.uploader.open_files import own_opens
 from recording_storage.uploader.walk import FoundFile, identity_of, open_media
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Examiner:
-    """Looks at files. The intake's thread's."""
+    """Looks at files. `examine` is the intake's thread's, the rest anybody's."""
 
     def __init__(
         self,
@@ -76,7 +77,10 @@ class Examiner:
         if (not again) if file.marker else early:
             return evidence
         who = self._ask(file)
-        if who is not Writers.UNKNOWN or file.marker:
+        if file.marker:  # and taken before: whoever was in the way then has to go, or the marker to come anew
+            growing.opened = who is Writers.UNKNOWN and self.is_reopened(file.path, ours=0)
+            return evidence._replace(writers=who, opened=growing.opened)
+        if who is not Writers.UNKNOWN:
             growing.opened = False
             moved_in = evidence.network and self._sightings.of(file.path, file.identity, links=file.links).moved_in
             return evidence._replace(writers=who, moved_in=moved_in or proven)
@@ -94,6 +98,23 @@ class Examiner:
             opened=seen.opened,
             quiet_for=self._quiet_for(file, growing, unchanged),
         )
+
+    def is_opened(self, path: str) -> bool:
+        """Whether somebody else was seen to open what has this name, and not to close it.
+
+        Known only where no lease can be had, of what has been opened since the uploader came.
+        """
+        self._drain()
+        return self._more_than_ours(path, self._sightings.opens(path), ours=0)
+
+    def is_reopened(self, path: str, *, ours: int = 1) -> bool:
+        """The same of what came after the file's marker, if it has one, for an upload that has it open itself."""
+        self._drain()
+        return self._more_than_ours(path, self._sightings.opens(path, since_marker=True), ours=ours)
+
+    def _more_than_ours(self, path: str, opens: int, *, ours: int) -> bool:
+        """Of so many opens; `ours` are surely our own, which saves looking for them."""
+        return opens > ours and opens > own_opens(f"{self._root}/{path}")
 
     def _ask(self, file: FoundFile) -> Writers:
         """The kernel, where it would answer: opening a file in vain would be seen as somebody's use of it."""

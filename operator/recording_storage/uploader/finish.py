@@ -43,7 +43,7 @@ class Evidence(NamedTuple):
     moved_in: bool = False
     """It was seen to be renamed or linked into place, and not to be open."""
     opened: bool = False
-    """Somebody was seen to open it, and not to close it."""
+    """Somebody was seen to open it, with a marker: after that, and not to close it."""
     watched_for: float = 0.0
     """Seconds for which we ourselves have seen it unchanged: no clock that is set can add to them."""
 
@@ -70,11 +70,17 @@ _REMEDY = (
     " as the recorder's user or with CAP_LEASE, or start it with --quiet-proof"
 )
 _NO_PROOF = f"nothing proves that it is finished (no marker, no lease, no close was seen): {_REMEDY}"
+_OPENED_AGAIN = (
+    "somebody has opened it after its marker was made, and not been seen to close it: if it is finished,"
+    " remove NAME.EXT.done and make it anew, or close it"
+)
 _OPENED = f"somebody has opened it and not been seen to close it: {_REMEDY}"
 
 
 def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR0911 - a list of rules
     """Whether the file is finished."""
+    if evidence.marker and evidence.opened:
+        return Judgement(finished=False, why=_OPENED_AGAIN, unproven=True)
     if evidence.marker and evidence.writers is not Writers.SOME:
         return _FINISHED
     if rule.marker_only:

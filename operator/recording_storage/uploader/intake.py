@@ -15,7 +15,7 @@ from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, Un
 from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.known_files import KnownFiles
-from recording_storage.uploader.open_files import OpenFiles, own_opens
+from recording_storage.uploader.open_files import OpenFiles
 from recording_storage.uploader.other_names import OtherNames, first_names
 from recording_storage.uploader.sightings import Sightings
 from recording_storage.uploader.spool_watch import SpoolWatch
@@ -75,7 +75,7 @@ class Intake:
         self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._growing.odd)
         self._file_systems = FileSystems()
         self._sightings = Sightings()
-        self._examiner = Examiner(
+        self.examiner = Examiner(
             spool.root,
             rule=rule,
             clock=clock,
@@ -141,15 +141,6 @@ class Intake:
         """A file is about to be put back under its name: a rename into place that proves nothing."""
         if self._watch is not None:
             self._watch.returning(path, inode)
-
-    def is_opened(self, path: str) -> bool:
-        """Whether somebody else was seen to open what has this name, and not to close it; from any thread.
-
-        Known only where no lease can be had, of what has been opened since the uploader came.
-        """
-        self._drain()
-        opens = self._sightings.opens(path)
-        return opens > 0 and opens > own_opens(f"{self._spool.root}/{path}")
 
     def await_again(self, path: str) -> None:
         """A file has changed or gone before it was stored: look out for it anew."""
@@ -286,9 +277,7 @@ class Intake:
         elif growing.identity != file.identity:
             growing = Growing(file.identity, now, used_at=growing.used_at)
         proven = known is not None and known.identity == file.identity
-        judgement = judge(
-            self._examiner.examine(file, growing, again=known is not None, proven=proven), rule=self._rule
-        )
+        judgement = judge(self.examiner.examine(file, growing, again=known is not None, proven=proven), rule=self._rule)
         if judgement.finished:
             self._growing.drop(file.path)
             return True

@@ -80,7 +80,7 @@ class MultipartUpload:
         self._replaces = any(attempt.carried == OURS for attempt in task.earlier)
 
     def run(self) -> StoredFacts:
-        source = SourceFile(self._task, spool=self._around.spool)
+        source = SourceFile(self._task, surroundings=self._around)
         try:
             source.require_finished()
             for rebuild in range(MAX_REBUILDS + 1):

@@ -54,7 +54,7 @@ class Releaser:
 
     def ask(self, intake: Intake) -> None:
         """Take who knows the files' names and which are open, and is told of those that come back or have vanished."""
-        self._remover.returning, self._remover.is_opened = intake.returning, intake.is_opened
+        self._remover.returning, self._remover.is_opened = intake.returning, intake.examiner.is_opened
         self._names, self._vanished = intake.other_names.names, intake.other_names.vanished.add
 
     def release(self, recordings: Sequence[Recording]) -> list[Recording]:

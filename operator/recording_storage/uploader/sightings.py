@@ -14,6 +14,8 @@ they are closed soon, and then they are matched.
   unmatched: the file is told, and not taken. Two opens that became one hide a writer: until he writes, which voids the
   proof. They must have come before the first was read, and nothing else in the spool in between, not even a write.
 - Where events were lost, no close is proof of anything.
+- A marker is its recorder's word for whoever has the file open by then, until somebody writes to it. A writer's close
+  may be that of one who came later, so it is counted for one who was there before; a reader's is not: it may be ours.
 
 Nothing here asks the file system but where a name may be a further one of a file: thousands of events a second have to
 be taken before the kernel's queue is full. So what a proven file is, is learnt when it is first asked for.
@@ -52,6 +54,8 @@ class _Seen:
     names: set[str] = field(default_factory=set)
     opened: int = 0
     """Opens that no close has matched."""
+    vouched: int = 0
+    """Those of them that came before the file's marker."""
     all_known: bool = False
     """Nobody has had it open whose open was not seen."""
     linked: bool = False
@@ -106,11 +110,13 @@ class Sightings:
         seen = self._by_path.get(path)
         return seen.used_at if seen is not None else None
 
-    def opens(self, path: str) -> int:
+    def opens(self, path: str, *, since_marker: bool = False) -> int:
         """How often what has this name was opened and not closed again, by ourselves, too."""
         with self._lock:
             seen = self._by_path.get(path)
-            return seen.opened if seen is not None else 0
+            if seen is None:
+                return 0
+            return seen.opened - seen.vouched if since_marker else seen.opened
 
     def __contains__(self, path: str) -> bool:
         """Whether anything was seen of what has this name."""
@@ -156,6 +162,13 @@ class Sightings:
                 seen.maybe = []
             seen.opened += 1
 
+    def marked(self, path: str) -> None:
+        """Its marker was made, or made anew."""
+        with self._lock:
+            seen = self._by_path.get(path)
+            if seen is not None:
+                seen.vouched = seen.opened
+
     def modified(self, path: str) -> None:
         """Somebody has written to it."""
         with self._lock:
@@ -163,6 +176,7 @@ class Sightings:
             if seen is None:
                 return
             seen.moved_in = False
+            seen.vouched = 0
             if not seen.opened:
                 seen.proven = seen.all_known = False  # an open of his was not seen
 
@@ -172,6 +186,7 @@ class Sightings:
             seen = self._by_path.get(path) or self._new(path)
             if seen.opened:
                 seen.opened -= 1
+                seen.vouched = max(seen.vouched - 1, 0)
             else:
                 seen.all_known = True
             seen.used_at = now
@@ -185,6 +200,7 @@ class Sightings:
             seen = self._by_path.get(path)
             if seen is not None and seen.opened:
                 seen.opened -= 1
+                seen.vouched = min(seen.vouched, seen.opened)
                 self._close_gone(path, seen)
 
     def moved(self, old: str | None, new: str, *, now: float, ours: bool = False) -> None:
@@ -232,7 +248,7 @@ class Sightings:
             for seen in self._by_path.values():
                 if seen.opened or seen.linked or not seen.moved_in:
                     seen.proven = seen.moved_in = False
-                seen.opened, seen.all_known, seen.linked, seen.maybe = 0, False, False, []
+                seen.opened, seen.vouched, seen.all_known, seen.linked, seen.maybe = 0, 0, False, False, []
 
     def purge(self, exists: Callable[[str], bool]) -> None:
         """Forget names that are gone."""

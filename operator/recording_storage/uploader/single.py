@@ -78,7 +78,7 @@ class SingleUpload:
         """
         if self._around.stop.is_set():
             raise StoppedError
-        source = SourceFile(self._task, spool=self._around.spool, check=False)
+        source = SourceFile(self._task, surroundings=self._around, check=False)
         buffer = buffers.take(source.size)
         try:
             body = memoryview(buffer)[: source.size]

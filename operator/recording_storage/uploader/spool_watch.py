@@ -24,7 +24,7 @@ from recording_storage.uploader.inotify import (
 )
 from recording_storage.uploader.lease import Writers, may_lease_all, writers
 from recording_storage.uploader.spool import FOLDER, ID_FILE
-from recording_storage.uploader.walk import identity_of, is_media_name, media_of, open_media
+from recording_storage.uploader.walk import MARKER, identity_of, is_media_name, media_of, open_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 _LEAVING = 64
 """Renames of which the second half may still come."""
-_HINTS = CREATE | CLOSE_WRITE | MOVED_FROM | MOVED_TO
+_COMES = CREATE | CLOSE_WRITE | MOVED_TO
+_HINTS = _COMES | MOVED_FROM
 REMEMBERED = 60.0
 """Seconds in which the watch tells of what we did ourselves, or never will."""
 
@@ -128,6 +129,8 @@ class SpoolWatch:
         else:
             self._take_file(event, name)
         media = media_of(name)
+        if name.endswith(MARKER) and event.mask & _COMES:
+            self._sightings.marked(media_of(event.path))
         if is_media_name(media) and (event.mask & _HINTS or media == name):
             self._hint(f"{folder}/{media}" if folder else media, event.mask)
 

@@ -37,17 +37,20 @@ class Surroundings:
     """Set when the uploader has no time left."""
     progressed: Callable[[str, int, int], None] = lambda _sid, _done, _size: None
     """Told sid, bytes that are done, and all bytes."""
+    is_reopened: Callable[[str], bool] = lambda _path: False
+    """Whether somebody else has opened again what has a path: asked where no lease can be had."""
 
 
 class SourceFile:
     """A recording's file while it is uploaded: read with `pread`, checked against what was found."""
 
-    def __init__(self, task: Task, *, spool: Spool, check: bool = True) -> None:
+    def __init__(self, task: Task, *, surroundings: Surroundings, check: bool = True) -> None:
         """Open it; without `check`, whoever reads it asks `require_same` afterwards. Raises FileProblemError."""
         self._recording = task.recording
+        self._is_reopened = surroundings.is_reopened
         self.size = task.recording.identity.size
         try:
-            self.fd = open_media(spool.root, task.recording.path)
+            self.fd = open_media(surroundings.spool.root, task.recording.path)
         except FileNotFoundError:
             raise FileProblemError(Reason.FILE_MISSING, "somebody removed the file before it was stored") from None
         except OSError as error:
@@ -66,11 +69,11 @@ class SourceFile:
 
     def require_finished(self) -> None:
         """The same, and nobody writes to it again: what was found during an outage may be uploaded a day later."""
-        if writers(self.fd) is Writers.SOME:
-            raise FileProblemError(
-                Reason.CHANGED_WHILE_UPLOADING,
-                "somebody has the file open for writing again, before it was stored; it is taken when it is closed",
-            )
+        users = writers(self.fd)
+        if users is Writers.SOME:
+            raise _in_use("open for writing again")
+        if users is Writers.UNKNOWN and self._is_reopened(self._recording.path):
+            raise _in_use("open again")
         self.require_same()
 
     def require_same_as_sent(self) -> None:
@@ -108,6 +111,13 @@ class SourceFile:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def _in_use(how: str) -> FileProblemError:
+    return FileProblemError(
+        Reason.CHANGED_WHILE_UPLOADING,
+        f"somebody has the file {how}, before it was stored; it is taken when it is closed",
+    )
 
 
 def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256: str, clock: Clock) -> StoredFacts:

@@ -124,7 +124,7 @@ class Worker:
     def _stored_before(self, task: Task, stored: StoredFacts) -> StoredFacts:
         """It was parked after it had been stored; a retry finds out whether the file still has just those bytes."""
         try:
-            source = SourceFile(task, spool=self._around.spool)
+            source = SourceFile(task, surroundings=self._around)
         except FileProblemError as problem:
             if problem.reason is Reason.FILE_MISSING or self._was_replaced(task):
                 return stored  # somebody has put it aside: there is nothing left to release
@@ -161,7 +161,7 @@ class Worker:
     def _to_media_store(self, task: Task) -> StoredFacts:
         if self._media is None:
             raise StoppedError
-        source = SourceFile(task, spool=self._around.spool)
+        source = SourceFile(task, surroundings=self._around)
         try:
             source.require_finished()
             receipt = self._media.store(task.recording, fd=source.fd, stop=self._around.stop)

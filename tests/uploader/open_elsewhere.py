@@ -1,0 +1,32 @@
+"""Files that another process has open, and an uploader that gets no lease of any."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from recording_storage.uploader.lease import Writers
+
+
+class Holder:
+    """A process of somebody else that has a file open; an uploader's own opens don't count."""
+
+    def __init__(self, path: Path, way: str) -> None:
+        """`way` is the shell's: `<` or `>>`."""
+        script = f'exec 3{way}"$0"; echo; read -r more; test -z "$more" || printf %s "$more" >&3'
+        self._process = subprocess.Popen(["sh", "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline()
+
+    def close(self, more: bytes = b"") -> None:
+        """Write the rest, and close."""
+        self._process.communicate(more + b"\n")
+        assert self._process.returncode == 0
+
+
+def give_no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for another user's files, without CAP_LEASE."""
+    monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
+    monkeypatch.setattr("recording_storage.uploader.evidence.may_lease", lambda _: False)
+    for module in ("removal", "upload"):
+        monkeypatch.setattr(f"recording_storage.uploader.{module}.writers", lambda _: Writers.UNKNOWN)

@@ -1,0 +1,109 @@
+"""The second look where no lease can be had: whoever was seen to open a file again is waited for."""
+
+import pytest
+
+from recording_storage.uploader.entry import Reason, Recording
+from tests.s3.gate import Gate
+from tests.uploader.open_elsewhere import Holder, give_no_leases
+from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
+
+pytestmark = pytest.mark.slow
+SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["small", "large"])
+MARKED = pytest.mark.parametrize("marked", [False, True], ids=["closed", "marked"])
+MORE = b"after the hold"
+
+
+@pytest.fixture(autouse=True)
+def no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_no_leases(monkeypatch)
+
+
+def is_in_use(one: Recording) -> bool:
+    return one.error is not None and one.error.code == Reason.CHANGED_WHILE_UPLOADING
+
+
+def found_in_an_outage(running: Running, spool: SpoolFolder, size: int, *, marked: bool) -> None:
+    """A finished file that waits for its destination."""
+    assert running.uploader.intake.scanned.wait(10)
+    spool.put("a.wav", size)
+    if marked:
+        (spool.root / "a.wav.done").touch()
+    running.await_states({"a.wav": "waiting"})
+
+
+@SIZES
+@MARKED
+def test_no_half_is_stored_after_an_outage(gated: SpoolFolder, door: Gate, size: int, *, marked: bool) -> None:
+    door.refuse()
+    with gated.running(marker_only=marked) as running:
+        found_in_an_outage(running, gated, size, marked=marked)
+        recorder = Holder(gated.root / "a.wav", ">>")
+        door.open()
+        running.uploader.view.retry(None)
+        attempts = running.await_recording("a.wav", is_in_use).attempts
+        scans = running.uploader.intake.scans
+        for number in range(1, 4):
+            running.await_scan(scans + number)
+        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
+        assert gated.bucket.keys() == []
+        assert gated.bucket.uploads() == []
+        recorder.close(MORE)
+        gated.contents["a.wav"] += MORE
+        if marked:
+            (gated.root / "a.wav.done").touch()
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
+
+
+@MARKED
+def test_a_reader_holds_it_up_until_he_closes(gated: SpoolFolder, door: Gate, *, marked: bool) -> None:
+    """Nobody can tell him from a writer."""
+    door.refuse()
+    with gated.running(marker_only=marked) as running:
+        found_in_an_outage(running, gated, 1000, marked=marked)
+        reader = Holder(gated.root / "a.wav", "<")
+        door.open()
+        running.uploader.view.retry(None)
+        running.await_recording("a.wav", is_in_use)
+        running.await_scan(running.uploader.intake.scans + 1)
+        [(path, why)] = running.uploader.intake.unfinished()
+        assert path == "a.wav"
+        assert "somebody has opened it" in why
+        reader.close()
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
+
+
+def test_a_marker_that_is_made_anew_has_the_last_word(gated: SpoolFolder, door: Gate) -> None:
+    clock = FakeClock()
+    door.refuse()
+    with gated.running(marker_only=True, clock=clock) as running:
+        found_in_an_outage(running, gated, 1000, marked=True)
+        reader = Holder(gated.root / "a.wav", "<")
+        door.open()
+        running.uploader.view.retry(None)
+        running.await_recording("a.wav", is_in_use)
+        running.await_scan(running.uploader.intake.scans + 1)
+        (gated.root / "a.wav.done").unlink()
+        (gated.root / "a.wav.done").touch()
+        running.await_states({"a.wav": "reported"})  # it is removed once it is closed
+        reader.close()
+        clock.advance(400)
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
+
+
+def test_who_had_it_open_before_its_marker_holds_nothing_up(gated: SpoolFolder, door: Gate) -> None:
+    """Not after an outage, either: what the uploader itself opened and closed meanwhile changes nothing."""
+    door.refuse()
+    with gated.running(marker_only=True) as running:
+        assert running.uploader.intake.scanned.wait(10)
+        gated.put("a.wav")
+        reader = Holder(gated.root / "a.wav", "<")
+        (gated.root / "a.wav.done").touch()
+        running.await_states({"a.wav": "waiting"})
+        door.open()
+        running.uploader.view.retry(None)
+        one = running.await_recording("a.wav", lambda one: one.stored is not None)
+        assert one.state in {"stored", "reported"}
+        reader.close()
