@@ -59,6 +59,8 @@ class Reason(StrEnum):
     """The last error lasted for the whole retry window."""
 
 
+REMOVED = "somebody removed the file before it was stored"
+"""What `FileMissing` says."""
 WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN, Reason.NO_SETTINGS})
 """Of what is not pinned yet."""
 MENDABLE = WAITS_FOR_PLAN | frozenset(

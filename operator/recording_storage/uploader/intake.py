@@ -226,6 +226,7 @@ class Intake:
             self._enter(batch)
             for path in gone:
                 self._growing.drop(path)
+            self.other_names.miss_awaited()
         except OSError as error:
             return self._stop(f"the spool can't be read: {error.strerror}")
         except JournalError as error:

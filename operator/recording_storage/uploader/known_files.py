@@ -94,6 +94,11 @@ class KnownFiles:
             known.others.discard(path)
             self._by_path[path] = known
 
+    def mendable(self) -> list[KnownFile]:
+        """Those that are looked at again."""
+        with self._lock:
+            return [known for path, known in self._by_path.items() if known.mendable and known.path == path]
+
     def forget(self, number: int, path: str) -> KnownFile | None:
         """The entry of that number, found by a name that it has or had, has ended; what it was."""
         with self._lock:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState, require_move
 from recording_storage.uploader import bulk
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.entry import REMOVED, Reason
 from recording_storage.uploader.rows import (
     ATTEMPT_COLUMNS,
     OPEN_SQL,
@@ -17,7 +18,7 @@ from recording_storage.uploader.rows import (
     insert_numbered,
     select,
 )
-from recording_storage.uploader.stops import STOPS, note, stop_of
+from recording_storage.uploader.stops import RETURNING, STOPS, note, note_moved, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -171,6 +172,25 @@ def rename(connection: sqlite3.Connection, number: int, *, path: str, identity: 
         (now, number, Reason.FILE_MISSING.value),
     )
     return True
+
+
+def miss(connection: sqlite3.Connection, numbers: Collection[int], *, now: float) -> None:
+    """The files of recordings that are awaited anew are gone: that is told, and they are found again with them."""
+    require_move(_S.WAITING, _S.PARKED)
+    for group in bulk.groups(numbers):
+        cursor = connection.execute(
+            "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=?, error_code=?,"
+            f" error_message=? WHERE id IN ({bulk.marks(group)}) AND state='waiting' AND error_code=?{RETURNING}",
+            (
+                now,
+                FailureClass.FILE.value,
+                Reason.FILE_MISSING.value,
+                REMOVED,
+                *group,
+                Reason.CHANGED_WHILE_UPLOADING.value,
+            ),
+        )
+        note_moved(connection, _S.PARKED, cursor)
 
 
 def stay(connection: sqlite3.Connection, stuck: Iterable[Change], *, now: float) -> None:

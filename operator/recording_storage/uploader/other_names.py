@@ -77,6 +77,13 @@ class OtherNames:
         renamed()
         return not known.mendable  # its new name may be what it wanted: a folder that names its account, say
 
+    def miss_awaited(self) -> None:
+        """After a walk: what was to be taken anew once it is closed, and has been removed. Raises JournalError."""
+        gone = [known.id for known in self._known.mendable() if not any(map(self._walker.has, known.names))]
+        if gone:
+            now = self._clock.now()
+            self._journal.run(partial(moves.miss, numbers=gone, now=now))
+
 
 class VanishedFiles:
     """Stored files that were gone when they were to be removed, for a while: one may turn up under another name."""

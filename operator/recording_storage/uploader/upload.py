@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.entry import Reason, StoredFacts
+from recording_storage.uploader.entry import REMOVED, Reason, StoredFacts
 from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.walk import identity_of, open_media
@@ -52,7 +52,7 @@ class SourceFile:
         try:
             self.fd = open_media(surroundings.spool.root, task.recording.path)
         except FileNotFoundError:
-            raise FileProblemError(Reason.FILE_MISSING, "somebody removed the file before it was stored") from None
+            raise FileProblemError(Reason.FILE_MISSING, REMOVED) from None
         except OSError as error:
             raise FileProblemError(Reason.UNREADABLE, f"the file can't be read: {error.strerror}") from None
         try:

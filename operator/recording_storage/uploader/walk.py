@@ -158,6 +158,16 @@ class Walker:
         except OSError:
             return None
 
+    def has(self, path: str) -> bool:
+        """Whether anything has that name, as far as can be told."""
+        try:
+            os.lstat(f"{self._root}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
     def _again(self, folder: str, name: str) -> Iterator[FoundFile]:
         """What a release has left aside and is a file like any other again."""
         path = self._left_aside(folder, name)
