@@ -1,4 +1,4 @@
-"""What is uploaded: files that are made once, and linked anew for each run."""
+"""What is uploaded: files that are made once, and copied anew for each run."""
 
 import os
 import shutil
@@ -39,12 +39,15 @@ def make_template(folder: Path, workload: Workload) -> Path:
 
 @contextmanager
 def fresh_folder(template: Path) -> Iterator[Path]:
-    """Files that are hard links beside the template: the page cache is as warm for one client as for the other."""
+    """Copies, which the page cache holds for one client as for the other.
+
+    No links: a recorder's file has one name, and the uploader asks for the others of one that has several.
+    """
     work = Path(tempfile.mkdtemp(dir=template.parent))
     files = work / "files"
     files.mkdir()
     for path in template.iterdir():
-        os.link(path, files / path.name)
+        shutil.copyfile(path, files / path.name)
     os.sync()  # what earlier runs left to be written must not be paid for by this one
     yield files
     shutil.rmtree(work)

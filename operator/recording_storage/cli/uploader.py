@@ -159,6 +159,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     from recording_storage.uploader.pinning import STALE_PLAN_AFTER  # noqa: PLC0415
 
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # thousands of small values come and go with each group; few are in a cycle
     gc.enable()
     if bool(store_url) == (config is not None):
         raise click.UsageError("give either --store URL with --token-file FILE, or --config FILE")

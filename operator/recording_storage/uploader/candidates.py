@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 from enum import StrEnum
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
@@ -29,10 +30,12 @@ from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from recording_storage.domain.states import Product
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.plans import InForce, PlanBook
+    from recording_storage.uploader.pinning import Pin
+    from recording_storage.uploader.plans import PlanBook
     from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import FoundFile
@@ -95,10 +98,10 @@ class Candidates:
         def work(connection: sqlite3.Connection) -> dict[FoundFile, tuple[int, bool]]:
             entered: dict[FoundFile, tuple[int, bool]] = {}
             # Here and not before: plans that come meanwhile are taken by what runs after this in the journal's thread.
-            plans = self._plans.now
+            pin_of = cache(partial(pin, self._plans.now))
             forgotten: list[Stop] = []
-            pending = [(file, _pinned(entry, plans)) for file, entry in read]
-            renewed = [(number, file, _pinned(entry, plans)) for number, file, entry in read_again]
+            pending = [(file, _pinned(entry, pin_of)) for file, entry in read]
+            renewed = [(number, file, _pinned(entry, pin_of)) for number, file, entry in read_again]
             for number, file, entry in renewed:
                 if entry.error is None and _end_superseded(connection, number, entry, now=now):
                     pending.append((file, entry))
@@ -260,11 +263,11 @@ class Candidates:
         )
 
 
-def _pinned(entry: rows.NewRecording, plans: InForce) -> rows.NewRecording:
+def _pinned(entry: rows.NewRecording, pin_of: Callable[[str, Product], Pin]) -> rows.NewRecording:
     """The same with what the plans say of it, unless something is wrong with it."""
     if entry.error is not None:
         return entry
-    by = pin(plans, entry.account_sid, entry.product)
+    by = pin_of(entry.account_sid, entry.product)
     return rows.replaced(
         entry,
         account_sid=by.account_sid,

@@ -271,6 +271,9 @@ class Intake:
             self._growing.drop(file.path)
             return False
         known = self._known.get(file.path)
+        if file.marker and known is None:  # the recorder's own word of a new file: nothing else is asked
+            self._growing.drop(file.path)
+            return True
         now = self._clock.monotonic()
         growing = self._growing.get(file.path)
         if growing is None:
