@@ -66,7 +66,7 @@ class Worker:
         if store is None or location is None:
             raise StoppedError  # another plan came in between
         lesson = self._lesson(lane, task, store)
-        if not task.is_multipart and lesson.single is not None:
+        if not task.is_multipart and _goes_at_once(task, lesson):
             try:
                 return SingleUpload(
                     task,
@@ -176,6 +176,17 @@ class Worker:
             size=receipt.size,
             stored_at=self._around.clock.now(),
         )
+
+
+def _goes_at_once(task: Task, lesson: Lesson) -> bool:
+    """Whether a small file goes in a single request.
+
+    One that may be there already is not the one to try a false value with: whose the object is could be told no more.
+    """
+    if lesson.single is None:
+        return False
+    is_known = lesson.proof.voucher is None or task.recording.identity.size <= lesson.single_up_to
+    return is_known or not task.earlier
 
 
 def _ask_for(task: Task, store: ObjectStore) -> None:
