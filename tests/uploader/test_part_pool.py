@@ -1,7 +1,9 @@
 """All destinations send parts from one pool: what it holds is bounded, and none of them keeps another from sending."""
 
+import errno
 import threading
 from collections.abc import Callable
+from mmap import mmap
 
 import pytest
 from hypothesis import settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from recording_storage.s3.types import Part
-from recording_storage.uploader import part_pool
+from recording_storage.uploader import part_pool, resume
 from recording_storage.uploader.outcome import StoppedError
 from recording_storage.uploader.part_pool import MOST, PartPool, PartShare
 
@@ -17,7 +19,7 @@ NOW = threading.Event()
 """A stop that is set: who would have to wait gives up instead."""
 NOW.set()
 DESTINATIONS = 20
-COUNT = part_pool.SHARED // part_pool.PART_SIZE
+COUNT = part_pool.SHARED // resume.PART_SIZE
 PART_SIZE = 1024
 """Bytes, of the parts here."""
 SHARED = COUNT * PART_SIZE
@@ -29,7 +31,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part_pool, "SHARED", SHARED)
 
 
-def take_all(share: PartShare, size: int = PART_SIZE) -> list[bytearray]:
+def take_all(share: PartShare, size: int = PART_SIZE) -> list[mmap]:
     """As many buffers as it may have now."""
     held = []
     while True:
@@ -118,13 +120,13 @@ def test_parts_of_a_server_that_takes_few_of_them_count_by_their_bytes() -> None
 
 
 def test_memory_that_is_not_there_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(_size: int) -> bytearray:
-        raise MemoryError
+    def none(*_: object) -> mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     pool = PartPool()
     share = pool.share()
-    monkeypatch.setattr("recording_storage.uploader.part_pool.bytearray", none, raising=False)
-    with pytest.raises(MemoryError):
+    monkeypatch.setattr(part_pool.__name__ + ".mmap", none)
+    with pytest.raises(OSError, match="allocate"):
         share.take(PART_SIZE, stop=NOW)
     monkeypatch.undo()
     assert (pool.size, len(take_all(share))) == (0, MOST)
@@ -178,7 +180,7 @@ class Sending(RuleBasedStateMachine):
         super().__init__()
         self.pool = PartPool()
         self.shares = [self.pool.share() for _ in range(4)]
-        self.held: list[list[bytearray]] = [[] for _ in self.shares]
+        self.held: list[list[mmap]] = [[] for _ in self.shares]
 
     @rule(which=st.integers(0, 3), size=st.sampled_from([1, PART_SIZE, 2 * PART_SIZE, 13 * PART_SIZE]))
     def take(self, which: int, size: int) -> None:

@@ -23,6 +23,7 @@ from recording_storage.uploader.upload import SourceFile, facts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from mmap import mmap
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import Part
@@ -230,7 +231,7 @@ class MultipartUpload:
         finally:
             buffers.give_back(buffer)
 
-    def _send_part(self, upload_id: str, number: int, buffer: bytearray, length: int) -> Part:
+    def _send_part(self, upload_id: str, number: int, buffer: mmap, length: int) -> Part:
         try:
             part = self._send_body(upload_id, number, memoryview(buffer)[:length])
         finally:

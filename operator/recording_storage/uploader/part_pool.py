@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from mmap import mmap
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.outcome import StoppedError
@@ -34,7 +35,7 @@ class PartPool:
         """Guards all of it, the shares, too; notified when there is room."""
         self._lent = 0
         """Bytes."""
-        self._kept: list[bytearray] = []
+        self._kept: list[mmap] = []
         """Of PART_SIZE, to be used again: a fresh one costs 2,048 page faults."""
 
     @property
@@ -57,7 +58,7 @@ class PartPool:
     def has_room(self, length: int) -> bool:
         return self._lent + length <= SHARED
 
-    def lend(self, length: int) -> bytearray | None:
+    def lend(self, length: int) -> mmap | None:
         """Count one, and give it if there is one; None: it is to be made."""
         self._lent += length
         if length == PART_SIZE and self._kept:
@@ -66,7 +67,7 @@ class PartPool:
             self._kept.pop()
         return None
 
-    def take_back(self, length: int, buffer: bytearray | None) -> None:
+    def take_back(self, length: int, buffer: mmap | None) -> None:
         self._lent -= length
         if buffer is not None and length == PART_SIZE and self._lent + (len(self._kept) + 1) * PART_SIZE <= SHARED:
             self._kept.append(buffer)
@@ -80,7 +81,7 @@ class PartShare:
         self._pool = pool
         self._held = 0
 
-    def take(self, size: int, *, stop: threading.Event) -> bytearray:
+    def take(self, size: int, *, stop: threading.Event) -> mmap:
         """A buffer of at least `size` bytes; waits until there may be one. Raises StoppedError once `stop` is set."""
         length = max(size, PART_SIZE)
         with self._pool.changed:
@@ -93,12 +94,12 @@ class PartShare:
         if buffer is not None:
             return buffer
         try:
-            return bytearray(length)
-        except MemoryError:
+            return mmap(-1, length)  # of the system's, not of the heap: what is freed is the system's again
+        except OSError:
             self._return(length, None)
             raise
 
-    def give_back(self, buffer: bytearray) -> None:
+    def give_back(self, buffer: mmap) -> None:
         """Nobody may look at it any more."""
         self._return(len(buffer), buffer)
 
@@ -119,7 +120,7 @@ class PartShare:
             run()
         return future
 
-    def _return(self, length: int, buffer: bytearray | None) -> None:
+    def _return(self, length: int, buffer: mmap | None) -> None:
         with self._pool.changed:
             self._held -= 1
             self._pool.take_back(length, buffer)
