@@ -133,6 +133,16 @@ def test_killed_twice_at_the_same_point(fitting: SpoolFolder, point: str) -> Non
 
 
 @pytest.mark.slow
+def test_killed_after_it_was_sent_and_then_before_it_was_sent_again(checked: SpoolFolder) -> None:
+    fill(checked)
+    assert checked.once(fault="after-put").returncode == KILLED
+    assert checked.once(fault="claimed").returncode == KILLED
+    finished = checked.once()
+    assert finished.returncode == 0, finished.stderr
+    checked.check_all_stored()
+
+
+@pytest.mark.slow
 def test_killed_thirty_times_at_random(spool: SpoolFolder) -> None:
     seed = int(os.environ.get("CRASH_SEED", "20260131"))
     chance = random.Random(seed)

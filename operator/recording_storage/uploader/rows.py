@@ -54,6 +54,8 @@ class AttemptOutcome(StrEnum):
 
 TRUSTED = "trusted"
 """An attempt's `carried` where the server vouches for nothing, and somebody has said to trust it."""
+UNSENT = "unsent"
+"""One whose request was never begun: what it carries is journalled first."""
 FALSE = "false"
 """One that goes with a false value: a server that compares it refuses it, another may keep its bytes."""
 OURS = "ours"
@@ -70,7 +72,7 @@ class Attempt(NamedTuple):
     upload_id: str | None = None
     part_size: int | None = None
     carried: str | None = None
-    """What vouches for its bytes: a `Voucher`, or TRUSTED; None, FALSE and OURS: nothing."""
+    """What vouches for its bytes: a `Voucher`, or TRUSTED; None, UNSENT, FALSE and OURS: nothing."""
 
     @property
     def is_unknown(self) -> bool:
@@ -250,8 +252,8 @@ def attempts_of(connection: sqlite3.Connection, recording_id: int) -> list[Attem
     """Those that may have left something at the destination."""
     cursor = connection.execute(
         "SELECT id, key, inode, size, mtime_ns, outcome, upload_id, part_size, carried FROM attempts"
-        " WHERE recording_id = ? AND outcome IN ('open', 'uncertain', 'abandoned') ORDER BY id",
-        (recording_id,),
+        " WHERE recording_id = ? AND outcome IN ('open', 'uncertain', 'abandoned') AND carried IS NOT ? ORDER BY id",
+        (recording_id, UNSENT),
     )
     return [Attempt(r[0], r[1], Identity(r[2], r[3], r[4]), AttemptOutcome(r[5]), *r[6:]) for r in cursor]
 
