@@ -101,7 +101,6 @@ class Engine:
                 clock=parts.clock,
                 stop=self._no_time_left,
                 progressed=note_progress,
-                is_reopened=intake.examiner.is_reopened,
             ),
             media=parts.media,
         )
