@@ -74,6 +74,7 @@ class FakeServer:
 
     def __exit__(self, *_exception):
         self._end.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone leaves whoever accepts there for good
         self._listener.close()
 
     @property
