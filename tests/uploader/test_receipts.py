@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import json
+from pathlib import Path
 
+from tests.field.integrity import everything
+from tests.field.server import FieldServer
 from tests.uploader.spools import MIB, SpoolFolder
 
 
-def test_a_receipt_names_the_object_with_its_version_and_checksum(quick: SpoolFolder) -> None:
+def test_a_receipt_names_the_object_with_its_version(quick: SpoolFolder) -> None:
     """The bucket itself is asked: what it shows is what the receipt says."""
     quick.bucket.admin.put_bucket_versioning(Bucket=quick.bucket.name, VersioningConfiguration={"Status": "Enabled"})
     quick.put("small.wav", 1000)
@@ -15,16 +18,29 @@ def test_a_receipt_names_the_object_with_its_version_and_checksum(quick: SpoolFo
     assert quick.once().returncode == 0
     receipts = {one["file"]: one for one in quick.receipts}
     assert {one["v"] for one in receipts.values()} == {1}
-    for name, algorithm in (("small.wav", "SHA256"), ("large.wav", "CRC64NVME")):
+    for name in ("small.wav", "large.wav"):
         [item] = receipts[name]["objects"]
         head = quick.bucket.admin.head_object(Bucket=quick.bucket.name, Key=item["key"])
         assert item["version_id"] == head["VersionId"]
         assert item["etag"] == head["ETag"].strip('"')
         assert item["size"] == len(quick.contents[name]) == head["ContentLength"]
         assert item["url"] == receipts[name]["media_url"]
-        assert item["checksum"]["algorithm"] == algorithm
-    sha256 = base64.b64encode(hashlib.sha256(quick.contents["small.wav"]).digest()).decode()
-    assert receipts["small.wav"]["objects"][0]["checksum"]["value"] == sha256
+
+
+def test_a_receipt_names_the_checksum_that_the_server_has_compared(tmp_path: Path) -> None:
+    with FieldServer() as server:
+        server.vouching = everything()
+        spool = SpoolFolder(tmp_path / "spool", server.bucket())
+        spool.put("small.wav", 1000)
+        spool.put("large.wav", 9 * MIB)
+        assert spool.once().returncode == 0
+    found = {one["file"]: one["objects"][0]["checksum"] for one in spool.receipts}
+    assert {name: checksum["algorithm"] for name, checksum in found.items()} == {
+        "small.wav": "SHA256",
+        "large.wav": "CRC64NVME",
+    }
+    sha256 = base64.b64encode(hashlib.sha256(spool.contents["small.wav"]).digest()).decode()
+    assert found["small.wav"]["value"] == sha256
 
 
 def test_a_bucket_without_versions_gives_none(quick: SpoolFolder) -> None:

@@ -149,7 +149,7 @@ class S3Client:
                     raise
                 etag, told = taken(answer, Voucher.SHA256, "" if wrong else checksum, operation=operation)
                 by = voucher if summed or voucher is not Voucher.SHA256 else None
-                version = answer.headers.get("x-amz-version-id", "")
+                version = _version_id(answer)
                 return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
 
             if wrong:  # a refusal is what is asked for, and no reason to go without anything
@@ -290,7 +290,7 @@ class S3Client:
             if summed and theirs and not theirs.partition("-")[1] and theirs != whole:
                 raise errors.mismatch(operation=operation, ours=whole, theirs=theirs)
             checksum = Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None
-            return StoredObject(etag, checksum, answer.headers.get("x-amz-version-id", ""))
+            return StoredObject(etag, checksum, _version_id(answer))
 
         return self.capabilities.adapt(attempt, wanted=wanted)
 
@@ -355,3 +355,9 @@ class S3Client:
             payload=_EMPTY,
             repeatable=True,
         )
+
+
+def _version_id(answer: Answer) -> str:
+    """Empty where the bucket keeps no versions, for which some servers say null."""
+    named = answer.headers.get("x-amz-version-id", "")
+    return "" if named == "null" else named

@@ -79,9 +79,9 @@ class Check:
         for number, line in enumerate(lines, start=1):
             if self.incomplete:
                 self.broken = (name, number, "the line before has no end: it was cut off")
-            elif not line.endswith(b"\n"):
+            elif not line.endswith(b"\n") and line.startswith(b"{"):
                 self.incomplete = True
-            elif (why := self._follow(name, number, line[:-1])) is not None:
+            elif (why := self._follow(name, number, line.removesuffix(b"\n"))) is not None:
                 self.broken = (name, number, why)
             if self.broken:
                 return False
