@@ -49,7 +49,7 @@ def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
         running.await_states(dict.fromkeys(names, "held"))
         assert running.uploader.engine.idle.wait(20)
         asked = [one for one in server.seen(Operation.LIST_UPLOADS) if "-learn-" not in one.query["prefix"]]
-        assert len(asked) == 1, "once for all of them"
+        assert len(asked) <= 1, "not once for each; where the lesson was refused that says it all"
         server.mend()
         clock.advance(10)
         running.await_states(dict.fromkeys(names, "released"))
