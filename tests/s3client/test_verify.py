@@ -63,6 +63,19 @@ def test_a_failure_half_way_leaves_nothing(bucket, client, gate, pattern):
     assert bucket.uploads() == []
 
 
+@pytest.mark.parametrize("pattern", ["^PUT .*partNumber", "^POST .*uploadId"])
+def test_a_denial_of_what_was_just_granted_is_asked_again(bucket, client, gate, pattern):
+    denied = gate.answer(pattern, 403, code="AccessDenied")
+    result = run(client)
+    assert denied.done.is_set()
+    assert result.ok, result.message
+    assert False in result.granted, "it is evidence all the same"
+    gate.answer(pattern, 403, code="AccessDenied", times=100)
+    result = run(client)
+    assert (result.ok, result.fault) == (False, Fault.ACCESS)
+    assert bucket.uploads() == []
+
+
 def test_an_abort_that_fails_once_is_repeated(bucket, client, gate):
     gate.answer("^DELETE ", 503, code="ServiceUnavailable", times=2)
     assert run(client).ok

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from recording_storage.domain.backoff import MOST, full_jitter
+from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
 from recording_storage.domain.states import Product
@@ -50,8 +51,9 @@ def test_a_denial_holds_the_destination_when_it_is_confirmed() -> None:
 
 
 def test_what_is_denied_alone_is_tried_again_until_that_has_lasted() -> None:
-    alone = {"confirmation": Confirmation.PASSED, "policy": DELETE, "proven": True}
+    alone = {"confirmation": Confirmation.PASSED, "policy": DELETE, "proven": True, "failures": LEAST_DENIED}
     assert step(FailureClass.FATAL, failing_for=599.0, **alone) is NextStep.WAIT
+    assert step(FailureClass.FATAL, failing_for=600.0, **{**alone, "failures": LEAST_DENIED - 1}) is NextStep.WAIT
     assert step(FailureClass.FATAL, failing_for=600.0, **alone) is NextStep.PARK
     assert step(FailureClass.FATAL, failing_for=900.0, recovered_for=10.0, **alone) is NextStep.WAIT
     assert step(FailureClass.FATAL, failing_for=600.0, product=Product.VIDEO, **alone) is NextStep.WAIT

@@ -1,7 +1,6 @@
 """A bucket that denies access: held, probed, and nothing is ended before the denial has lasted."""
 
 import json
-import random
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -126,8 +125,7 @@ def test_one_denial_in_four_requests_ends_nothing(server: FieldServer, folder: S
     clock = FakeClock()
     with folder.running(clock=clock) as running:
         prove(running, folder)
-        chance = random.Random(4)  # not each fourth: a sequence of four would always meet it at the same step
-        server.on(TO_STORE, DENIED, when=lambda _exchange: chance.random() < 0.25)
+        server.on(TO_STORE, DENIED, every=4)
         names = put_many(folder)
         take(running)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from recording_storage.domain.backoff import full_jitter
+from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
 from recording_storage.domain.states import Product
@@ -135,10 +136,11 @@ def _denied(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[flo
         return Decision(step=NextStep.CONFIRM)
     if facts.confirmation is Confirmation.FAILED:
         return _HOLD
-    denied_for = facts.own_time
-    if denied_for >= grace:
+    left = grace - facts.own_time
+    if left <= 0 and (not grace or facts.failures >= LEAST_DENIED):  # that it was not tried for a while is no evidence
         return _PARK
-    return Decision(step=NextStep.WAIT, delay=min(full_jitter(facts.failures, uniform=uniform), grace - denied_for))
+    delay = full_jitter(facts.failures, uniform=uniform)
+    return Decision(step=NextStep.WAIT, delay=min(delay, left) if left > 0 else delay)
 
 
 def _wait(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:

@@ -252,9 +252,8 @@ class _Sequence:
         """Under the highest number that uploads may have; where that is refused, the highest of many servers."""
         self._step = Step.UPLOAD_PART
         for number in (MOST_PARTS, FEW_PARTS):
-            send = partial(self._upload_part, upload_id=self._begun[0], number=number, body=_PROBE)
             try:
-                part = self._to_store(send)
+                part = self._upload_part(upload_id=self._begun[0], number=number, body=_PROBE)
             except S3Failure as failure:
                 if number == FEW_PARTS or failure.kind not in (FailureClass.FILE, FailureClass.REFUSED):
                     raise
@@ -289,11 +288,18 @@ class _Sequence:
         wrong: bool = False,
     ) -> Part:
         """Asked again where an answer is missing or asks for patience: a busy server has none for several in a row."""
+        send = partial(
+            self._client.upload_part,
+            self._key,
+            upload_id=upload_id,
+            number=number,
+            body=body,
+            voucher=voucher,
+            wrong=wrong,
+        )
         for attempt in range(_ATTEMPTS):
             try:
-                return self._client.upload_part(
-                    self._key, upload_id=upload_id, number=number, body=body, voucher=voucher, wrong=wrong
-                )
+                return self._to_store(send)
             except S3Failure as failure:
                 pause = _PAUSE * 2**attempt
                 if attempt + 1 == _ATTEMPTS or not may_pass_soon(failure, within=pause):
@@ -304,14 +310,13 @@ class _Sequence:
     def _try_completion(self, upload_id: str) -> S3Failure | None:
         """Of an upload that is gone, with the headers that uploads have. Only what they would fail by counts."""
         try:
-            self._client.complete_multipart(
-                self._key, upload_id=upload_id, parts=self._parts, if_none_match=True, gone=True
+            self._to_store(
+                lambda: self._client.complete_multipart(
+                    self._key, upload_id=upload_id, parts=self._parts, if_none_match=True, gone=True
+                )
             )
         except S3Failure as failure:
-            if failure.kind is not FailureClass.FATAL:
-                return None
-            self._granted.append(False)
-            return failure
+            return failure if failure.kind is FailureClass.FATAL else None
         return None
 
     def _unverified(self, proof: Proof | None) -> S3Failure | None:
@@ -332,15 +337,24 @@ class _Sequence:
         return True
 
     def _to_store(self, call: Callable[[], _Result]) -> _Result:
-        """Note what it says of the right to store, which it needs."""
-        try:
-            result = call()
-        except S3Failure as failure:
-            if failure.kind is FailureClass.FATAL:
+        """Note what it says of the right to store, which it needs.
+
+        A denial where that right was granted just before contradicts it: it is asked again.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                result = call()
+            except S3Failure as failure:
+                if failure.kind is not FailureClass.FATAL:
+                    raise
                 self._granted.append(False)
-            raise
-        self._granted.append(True)
-        return result
+                if attempt + 1 == _ATTEMPTS or not any(self._granted):
+                    raise
+                self._pause(_PAUSE * 2**attempt)
+            else:
+                self._granted.append(True)
+                return result
+        raise AssertionError("the last round returns or raises")
 
     def _open_uploads(self) -> list[str]:
         return [
