@@ -57,10 +57,7 @@ class WatchGate:
     """Plain HTTP on loopback, with all rights behind it; `writes` are the methods and paths of all requests but GET."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._target = urlsplit(cluster.server).netloc
-        self._context = ssl.create_default_context(cafile=str(cluster.ca_file))
-        pki = cluster.ca_file.parent
-        self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+        self.lead_to(cluster)
         self.writes: list[str] = []
         self.calls: list[Call] = []
         self.rule: Rule = lambda _: None
@@ -94,6 +91,13 @@ class WatchGate:
         path = folder / "kubeconfig"
         path.write_text(yaml.safe_dump(content))
         return path
+
+    def lead_to(self, cluster: Cluster) -> None:
+        """Pass what comes from now on to this one."""
+        self._target = urlsplit(cluster.server).netloc
+        self._context = ssl.create_default_context(cafile=str(cluster.ca_file))
+        pki = cluster.ca_file.parent
+        self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
 
     def starve(self, plural: str) -> None:
         """From now on all watches of that collection, also new ones, bring nothing."""

@@ -60,6 +60,7 @@ class Accounts:
         internal: InternalStore | None,
         bundled_client: httpx.AsyncClient,
         remote_client: httpx.AsyncClient,
+        recent: RecentWrites,
         clock: Callable[[], float],
     ) -> None:
         self._kube = kube
@@ -69,7 +70,7 @@ class Accounts:
         self._bundled_client = bundled_client
         self._remote_client = remote_client
         self._clock = clock
-        self._recent = RecentWrites(clock)
+        self._recent = recent
         self._opened: dict[str, tuple[OpenedAccount, float]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 

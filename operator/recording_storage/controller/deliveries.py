@@ -3,11 +3,14 @@
 Every kind is treated alike. A change that the API server knows of, and that no watch has told of in a fair time, is
 missed: it is made up for, and the watch is begun anew. If that watch misses another one before it has delivered
 anything, it is dead, and liveness says so. Our own writes of a status are such changes, too.
+
+A list that can't follow on what is known means that the cluster was put back; see `rollback`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from recording_storage.controller import rollback
 from recording_storage.controller.keys import Key, Kind
 
 Place = tuple[Kind, str]
@@ -15,6 +18,7 @@ Place = tuple[Kind, str]
 
 _NEVER, _GONE = -1, -2  # instead of a version
 _DEAD = 2  # changes missed in a row
+_REMEMBERED = 10_000  # objects that are gone
 
 
 class Deliveries:
@@ -30,16 +34,59 @@ class Deliveries:
         self._told: dict[Key, int] = {}
         self._behind: dict[Key, int] = {}
         self._missed: defaultdict[Place, int] = defaultdict(int)
+        self._reached: defaultdict[Kind, int] = defaultdict(int)
+        self._seen: dict[Key, int] = {}
+        self._gone: dict[Key, None] = {}  # of those in `_seen`, the youngest last
 
-    def event(self, key: Key, version: str | None) -> None:
-        """Take an event (None: the object is gone): it proves that its watch delivers."""
+    def event(self, key: Key, version: str, *, gone: bool = False) -> None:
+        """Take an event: it proves that its watch delivers."""
         self._missed.pop(self._watch_of(key), None)
-        self._note(key, version)
+        self.seen(key, version, gone=gone)
+        self._note(key, None if gone else version)
 
     def known(self, key: Key, version: str) -> None:
         """Take an object of a list: it proves nothing about the watch."""
+        self.seen(key, version)
         if self._told.get(key, _NEVER) < number(version):
             self._note(key, version)
+
+    def seen(self, key: Key, version: str, *, gone: bool = False) -> None:
+        """Take that the object was changed, or was found to be gone, at this version; also by a write of ours."""
+        self.reach(key.kind, version)
+        self._seen[key] = max(self._seen.get(key, 0), number(version))
+        self._gone.pop(key, None)
+        if gone:
+            self._gone[key] = None
+            if len(self._gone) > _REMEMBERED:
+                oldest = next(iter(self._gone))
+                del self._gone[oldest], self._seen[oldest]
+
+    def reach(self, kind: Kind, version: str) -> None:
+        """Take that the API server has come as far as this with the kind."""
+        self._reached[kind] = max(self._reached[kind], number(version))
+
+    def reached(self, kind: Kind) -> int:
+        """How far the API server has come with the kind: a list that is asked for now is no older."""
+        return self._reached[kind]
+
+    def follow(self, place: Place, versions: Mapping[Key, str], *, version: str, reached: int) -> None:
+        """See that a list follows on what was known.
+
+        Args:
+            place: what is listed, all of it.
+            versions: of the objects.
+            version: of the list.
+            reached: what `reached` gave before it was asked for.
+
+        Raises:
+            RolledBack: it doesn't: the cluster has been put back to an earlier state.
+        """
+        listed = {key: number(each) for key, each in versions.items()}
+        rollback.check(listed, version=number(version), reached=reached, seen=self._seen)
+        self.reach(place[0], version)
+        for key in self._told:
+            if _within(key, {place}) and key not in versions and self._seen.get(key, 0) < number(version):
+                self.seen(key, version, gone=True)
 
     def listed(self, place: Place, versions: Mapping[Key, str]) -> list[Key]:
         """Take the list with which a watch begins, and give what has changed."""
@@ -48,7 +95,7 @@ class Deliveries:
         for key in gone:
             self._note(key, None)
         for key in changed:
-            self._note(key, versions[key])
+            self.known(key, versions[key])
         return gone + changed
 
     def compare(self, present: Mapping[Key, str], *, places: Iterable[Place]) -> list[Key]:

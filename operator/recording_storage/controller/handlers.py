@@ -77,7 +77,7 @@ class KopfWatches:
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        identity, sink = self._identity, self._sink
+        identity = self._identity
 
         async def login(**_: Any) -> kopf.AiohttpSession:
             return connection(identity, self._pauses)
@@ -88,10 +88,14 @@ class KopfWatches:
             async def told(event: kopf.RawEvent, kind: Kind = kind, **_: Any) -> None:
                 if event["type"] is not None:
                     self._forgive(kind, event["object"]["metadata"]["namespace"])
-                loop.call_soon_threadsafe(sink, kind, event["type"], dict(event["object"]))
+                loop.call_soon_threadsafe(self._deliver, kind, event["type"], dict(event["object"]))
 
             kopf.on.event(GROUP, VERSION, model.names.plural, id=f"watch-{kind}", registry=registry)(told)
         return registry
+
+    def _deliver(self, kind: Kind, type_: str | None, item: dict[str, Any]) -> None:
+        if not self._stop.is_set():  # the thread may outlive `stop`, and what it knows is of before
+            self._sink(kind, type_, item)
 
     def _forgive(self, kind: Kind, namespace: str) -> None:
         self._pauses[collection(kind, namespace if self._namespaces else "")].event()

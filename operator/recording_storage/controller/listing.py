@@ -3,38 +3,63 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recording_storage.controller.deliveries import Place
+from recording_storage.controller.deliveries import Deliveries, Place
 from recording_storage.controller.index import MODELS
 from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.kube import METADATA_LIST, Document, Kube, config_map_path, resource_path, secret_path
+from recording_storage.controller.kube import (
+    JSON,
+    METADATA_LIST,
+    Document,
+    Kube,
+    config_map_path,
+    resource_path,
+    secret_path,
+)
 from recording_storage.resources.common import API_VERSION
 
 
-async def list_all(kube: Kube, namespaces: Sequence[str]) -> list[tuple[Kind, Document]]:
-    """All objects of the four kinds, whole, in the namespaces (none: in all).
+class Lists:
+    """Gives no list that doesn't follow on what is known already: each may raise `RolledBack`, or KubeError."""
 
-    Raises:
-        KubeError: 404 when the CRDs are not installed.
-    """
-    found = []
-    for kind in MODELS:
-        for scope in namespaces or [""]:
-            answer = await kube.get(collection(kind, scope))
-            found += [(kind, item) for item in answer["items"]]
-    return found
+    def __init__(self, kube: Kube, *, namespaces: Sequence[str], deliveries: Deliveries) -> None:
+        """Take the API server, where our kinds are looked for (in no namespaces: in all), and what is known."""
+        self._kube = kube
+        self._namespaces = namespaces
+        self._deliveries = deliveries
+
+    async def objects(self) -> dict[Key, Document]:
+        """All objects of the four kinds, whole. The KubeError is a 404 when the CRDs are not installed."""
+        found: dict[Key, Document] = {}
+        for kind in MODELS:
+            for namespace in self._namespaces or [""]:
+                answer = await self._list((kind, namespace), collection(kind, namespace), accept=JSON)
+                found |= {key_in(kind, item): item for item in answer["items"]}
+        return found
+
+    async def versions(self, places: Iterable[Place]) -> dict[Key, str]:
+        """Versions of the Secrets, ConfigMaps and namespaces there."""
+        found: dict[Key, str] = {}
+        for place in sorted(places):
+            versions, _ = await self.metadata(place)
+            found |= versions
+        return found
+
+    async def metadata(self, place: Place) -> tuple[dict[Key, str], str]:
+        """Versions of the Secrets, ConfigMaps or namespaces there, and the list's own, to watch from."""
+        answer = await self._list(place, path_of(*place), accept=METADATA_LIST)
+        return _versions(place[0], answer), answer["metadata"]["resourceVersion"]
+
+    async def _list(self, place: Place, path: str, *, accept: str) -> Document:
+        reached = self._deliveries.reached(place[0])
+        answer = await self._kube.get(path, accept=accept)
+        version = answer["metadata"]["resourceVersion"]
+        self._deliveries.follow(place, _versions(place[0], answer), version=version, reached=reached)
+        return answer
 
 
 def collection(kind: Kind, namespace: str) -> str:
     """Path of the objects of one of the four kinds; an empty namespace: of all."""
     return resource_path(API_VERSION, MODELS[kind].names.plural, namespace=namespace, name="")
-
-
-async def list_versions(kube: Kube, places: Iterable[Place]) -> dict[Key, str]:
-    """Versions of the Secrets, ConfigMaps and namespaces there. Raises KubeError."""
-    found: dict[Key, str] = {}
-    for kind, namespace in sorted(places):
-        found |= versions(kind, await kube.get(path_of(kind, namespace), accept=METADATA_LIST))
-    return found
 
 
 def path_of(kind: Kind, namespace: str) -> str:
@@ -53,7 +78,7 @@ def path_of(kind: Kind, namespace: str) -> str:
             return "/api/v1/namespaces"
 
 
-def versions(kind: Kind, listed: Document) -> dict[Key, str]:
+def _versions(kind: Kind, listed: Document) -> dict[Key, str]:
     """Of the objects of a list."""
     return {key_in(kind, item): item["metadata"]["resourceVersion"] for item in listed["items"] or ()}  # null: none
 

@@ -17,16 +17,19 @@ import httpx
 
 from recording_storage.controller import hash_key, metrics
 from recording_storage.controller.accounts import Accounts
+from recording_storage.controller.deliveries import Deliveries
 from recording_storage.controller.guarded import GuardedTransport
 from recording_storage.controller.identity import ClusterNotConfigured, Identity
 from recording_storage.controller.index import Index
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.kube import Kube, KubeError
 from recording_storage.controller.lease import Lease, LeaseTimes
-from recording_storage.controller.listing import list_all
+from recording_storage.controller.listing import Lists
 from recording_storage.controller.pauses import Pauses
 from recording_storage.controller.probes import Probes
+from recording_storage.controller.recent_writes import RecentWrites
 from recording_storage.controller.reconcile import Fence
+from recording_storage.controller.rollback import RolledBack
 from recording_storage.controller.runtime import Operator, Pace, clock
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
@@ -174,26 +177,41 @@ class Process:
         self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient, *, fence: Fence | None = None
     ) -> None:
         options = self._options
-        index = Index()
+        recent = RecentWrites(clock)  # of stores, which are where they were
         internal = None
         if options.internal_url:
             internal = InternalStore(bundled, url=options.internal_url, token_file=options.token_file)
-        accounts = Accounts(
-            kube=kube,
-            index=index,
-            store_url=options.store_url,
-            internal=internal,
-            bundled_client=bundled,
-            remote_client=remote,
-            clock=clock,
-        )
+
+        def accounts(index: Index) -> Accounts:
+            return Accounts(
+                kube=kube,
+                index=index,
+                store_url=options.store_url,
+                internal=internal,
+                bundled_client=bundled,
+                remote_client=remote,
+                recent=recent,
+                clock=clock,
+            )
+
+        while True:
+            try:
+                await self._follow(kube, accounts, fence=fence)
+            except RolledBack as error:
+                metrics.ROLLBACKS.inc()
+                logger.warning("the cluster has been put back to an earlier state (%s): beginning anew", error)
+                await _check(kube, options)
+
+    async def _follow(self, kube: Kube, accounts: Callable[[Index], Accounts], *, fence: Fence | None) -> None:
+        """Work by one history of the cluster. Raises `RolledBack` at its end."""
+        options, index = self._options, Index()
         try:
             key = await hash_key.load(kube, namespace=self._namespace())
             self._operator = Operator(
                 kube=kube,
                 namespaces=options.namespaces,
                 index=index,
-                accounts=accounts,
+                accounts=accounts(index),
                 hash_key=key,
                 pace=self._pace,
                 fence=fence,
@@ -238,7 +256,9 @@ async def _first_list(kube: Kube, options: Options) -> None:
     pauses = Pauses(longest=5.0)
     while True:
         try:
-            await list_all(kube, options.namespaces)
+            await Lists(
+                kube, namespaces=options.namespaces, deliveries=Deliveries(namespaced=bool(options.namespaces))
+            ).objects()
         except KubeError as error:
             # An API server that has just started, or a CRD that has just come, answers so for a moment.
             if error.status not in _BUSY_STATUS or clock() > deadline:

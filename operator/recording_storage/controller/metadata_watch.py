@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from recording_storage.controller.deliveries import Deliveries, Place
 from recording_storage.controller.keys import Key
-from recording_storage.controller.kube import METADATA_LIST, Kube, KubeError
-from recording_storage.controller.listing import key_in, path_of, versions
+from recording_storage.controller.kube import Kube, KubeError
+from recording_storage.controller.listing import Lists, key_in, path_of
 from recording_storage.controller.pauses import Pauses
 
 logger = logging.getLogger(__name__)
@@ -22,8 +22,9 @@ class MetadataWatch:
     What has changed while no watch was open is told of, too.
     """
 
-    def __init__(self, kube: Kube, place: Place, *, deliveries: Deliveries, changed: Told) -> None:
+    def __init__(self, kube: Kube, place: Place, *, lists: Lists, deliveries: Deliveries, changed: Told) -> None:
         self._kube = kube
+        self._lists = lists
         self._place = place
         self._deliveries = deliveries
         self._changed = changed
@@ -33,7 +34,7 @@ class MetadataWatch:
         self._open: asyncio.Timeout | None = None
 
     async def run(self) -> None:
-        """Never returns."""
+        """Never returns; raises `RolledBack`."""
         asked = 0.0  # seconds that the API server wants to be left alone
         while True:
             pause = max(self._pauses.next(), asked)
@@ -61,14 +62,16 @@ class MetadataWatch:
         kind, namespace = self._place
         path = path_of(kind, namespace)
         if not self._version:
-            listed = await self._kube.get(path, accept=METADATA_LIST)
-            for key in self._deliveries.listed(self._place, versions(kind, listed)):
+            versions, version = await self._lists.metadata(self._place)
+            for key in self._deliveries.listed(self._place, versions):
                 self._changed(key)
-            self._version = listed["metadata"]["resourceVersion"]
+            self._version = version
         async for event in self._kube.watch_metadata(path, version=self._version):
             self._pauses.event()
             self._version = event["object"]["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                key = key_in(kind, event["object"])
-                self._deliveries.event(key, None if event["type"] == "DELETED" else self._version)
-                self._changed(key)
+            if event["type"] == "BOOKMARK":
+                self._deliveries.reach(kind, self._version)
+                continue
+            key = key_in(kind, event["object"])
+            self._deliveries.event(key, self._version, gone=event["type"] == "DELETED")
+            self._changed(key)

@@ -18,6 +18,9 @@ QUEUE = Gauge("recording_storage_operator_queue_length", "Objects that are due f
 OBJECTS = Gauge("recording_storage_operator_objects", "Objects by their Ready condition", ["kind", "ready"])
 STORE_REQUESTS = Counter("recording_storage_operator_store_requests", "Calls to settings stores", ["port", "outcome"])
 LEADING = Gauge("recording_storage_operator_leading", "1 while this replica is the active one")
+ROLLBACKS = Counter(
+    "recording_storage_operator_rollbacks", "Times that the cluster was found put back to an earlier state"
+)
 MISSED = Counter(
     "recording_storage_operator_missed_changes", "Changes that came by comparing, not through their watch", ["kind"]
 )

@@ -23,10 +23,11 @@ from recording_storage.controller.hash_key import HashKey
 from recording_storage.controller.index import MODELS, Change, Index, account_key, key_of, read_object
 from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.controller.kube import Document, Kube, KubeError
-from recording_storage.controller.listing import key_in, list_all, list_versions
+from recording_storage.controller.listing import Lists, key_in
 from recording_storage.controller.metadata_watch import MetadataWatch
 from recording_storage.controller.pauses import Pauses
 from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
+from recording_storage.controller.rollback import RolledBack
 from recording_storage.controller.verdicts import Streak, Transient, jitter, pause
 from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
@@ -51,7 +52,7 @@ class Pace:
 
 
 class Operator:
-    """One active replica; `run` works until it is cancelled."""
+    """One active replica, `run` once: whatever it knows of the cluster is in it, so another one begins anew."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Operator:
         self._events = Events(kube, now=now)
         self._ready_of: dict[Key, str] = {}
         self._deliveries = Deliveries(namespaced=bool(self._namespaces))
+        self._lists = Lists(kube, namespaces=self._namespaces, deliveries=self._deliveries)
         self._metadata_watches = {place: self._metadata_watch(place) for place in self._metadata_places()}
         self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces
@@ -91,16 +93,25 @@ class Operator:
 
         Raises:
             KubeError: the first lists failed.
+            RolledBack: the cluster was put back to an earlier state: what was seen, and what is on its way, are of no
+                use any more.
         """
-        for kind, item in await list_all(self._kube, self._namespaces):
-            self._delivered(kind, None, item)
+        metrics.OBJECTS.clear()
+        for key, item in (await self._lists.objects()).items():
+            self._delivered(key.kind, None, item)
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
         tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf()]
         tasks += [each.run() for each in self._metadata_watches.values()]
-        async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(task)
-            ready()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in tasks:
+                    group.create_task(task)
+                ready()
+        except BaseExceptionGroup as ended:
+            rollback = ended.subgroup(RolledBack)
+            if rollback is None:
+                raise
+            raise rollback.exceptions[0] from None
 
     @property
     def dead_watches(self) -> list[str]:
@@ -138,7 +149,7 @@ class Operator:
 
     async def _list_again(self) -> None:
         """What has changed while nothing was watched; kopf's own first list tells nothing of what is gone."""
-        items = {key_in(kind, item): item for kind, item in await list_all(self._kube, self._namespaces)}
+        items = await self._lists.objects()
         for kind in MODELS:
             present = {key: item["metadata"]["resourceVersion"] for key, item in items.items() if key.kind is kind}
             for key in self._deliveries.listed((kind, ""), present):
@@ -157,14 +168,16 @@ class Operator:
         return [(kind, name) for kind in (Kind.SECRET, Kind.CONFIG_MAP) for name in self._namespaces]
 
     def _metadata_watch(self, place: Place) -> MetadataWatch:
-        return MetadataWatch(self._kube, place, deliveries=self._deliveries, changed=self._ref_changed)
+        return MetadataWatch(
+            self._kube, place, lists=self._lists, deliveries=self._deliveries, changed=self._ref_changed
+        )
 
     def _delivered(self, kind: Kind, type_: str | None, item: Document) -> None:
         key, version = key_in(kind, item), item["metadata"]["resourceVersion"]
         if type_ is None:
             self._deliveries.known(key, version)
         else:
-            self._deliveries.event(key, None if type_ == "DELETED" else version)
+            self._deliveries.event(key, version, gone=type_ == "DELETED")
         self.told(kind, type_, item)
 
     def told(self, kind: Kind, type_: str | None, item: Document) -> None:
@@ -180,6 +193,7 @@ class Operator:
         self._fan_out(resource, change)
 
     def _written(self, resource: Resource, change: Change) -> None:
+        self._deliveries.seen(key_of(resource), resource.metadata.resource_version)
         self._count(resource)
         if change.itself:  # somebody has changed the spec since we read it
             self._queue.add(key_of(resource))
@@ -264,9 +278,9 @@ class Operator:
         """Only what is referred to is listed of Secrets, ConfigMaps and namespaces, and of that the metadata."""
         watched = {kind for kind, _ in self._metadata_watches}
         places = self._index.places(watched)
-        items = {key_in(kind, item): item for kind, item in await list_all(self._kube, self._namespaces)}
+        items = await self._lists.objects()
         present = {key: item["metadata"]["resourceVersion"] for key, item in items.items()}
-        present |= await list_versions(self._kube, places)
+        present |= await self._lists.versions(places)
         for key in self._deliveries.compare(present, places=[*places, *((kind, "") for kind in MODELS)]):
             logger.error("%s: a change did not come through the watch, which is begun anew", key)
             metrics.MISSED.labels(kind=key.kind).inc()
