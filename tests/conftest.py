@@ -1,5 +1,7 @@
 """Fixtures of all tests; each starts its server only when a test asks for it."""
 
+import signal
+
 import pytest
 
 pytest_plugins = [
@@ -9,6 +11,10 @@ pytest_plugins = [
     "tests.postgres.fixtures",
     "tests.media.fixtures",
 ]
+
+# Uploaders run inside the test process, and whoever opens a file while one asks for a lease of it would end that with
+# SIGIO. A handler, unlike SIG_IGN, is not passed on: processes of their own must see to it themselves.
+signal.signal(signal.SIGIO, lambda _number, _frame: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -205,6 +205,19 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
     quick.check_all_stored()
 
 
+@pytest.mark.slow
+def test_a_recorder_that_breaks_a_lease_does_not_end_it(quick: SpoolFolder) -> None:
+    quick.put("large.mkv", 64 * MIB)
+    with quick.process() as child:
+        deadline = time.monotonic() + 20
+        while not quick.bucket.uploads():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        child.send_signal(signal.SIGIO)  # as the kernel does
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=30) == 0
+
+
 def lose_journal(spool: SpoolFolder) -> None:
     for part in (spool.root / ".recording-storage").glob("journal.db*"):
         part.unlink()
