@@ -223,7 +223,8 @@ class TestRules:
     def test_connections_beyond_its_limit_are_cut(self) -> None:
         with FieldServer(connection_limit=1) as server:
             where = "127.0.0.1", urlsplit(server.endpoint).port
-            with socket.create_connection(where), socket.create_connection(where, timeout=20) as second:
-                with suppress(ConnectionResetError):
+            with socket.create_connection(where):
+                # it may be cut before it is known to be there
+                with suppress(ConnectionResetError), socket.create_connection(where, timeout=20) as second:
                     assert second.recv(1) == b""
                 assert server.connections == 1
