@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 LOOK_EVERY = 0.05
 """Seconds between two looks."""
-SOON = 30.0
+SOON = 60.0
 """Seconds; far more than any step takes on a busy machine, far less than a test's own limit."""
 
 

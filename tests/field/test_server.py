@@ -195,7 +195,7 @@ class TestRules:
         rule = field.on(Operation.PUT, stall(go))
         sender = threading.Thread(target=client.put_object, args=("k", b"x"))
         sender.start()
-        assert rule.met.wait(30)
+        assert rule.met.wait(60)
         assert field_bucket.keys() == []
         go.set()
         sender.join(30)

@@ -28,7 +28,7 @@ def main(root: str, config: str, settle: str) -> None:
     spool.prepare()
     uploader = Uploader(Options(spool=spool.root, config=Path(config), grace=5.0, settle=float(settle)), spool=spool)
     uploader.start()
-    uploader.intake.scanned.wait(20)
+    uploader.intake.scanned.wait(60)
     print("ready", flush=True)
     for _ in sys.stdin:
         scans = uploader.intake.scans

@@ -82,4 +82,4 @@ def test_an_answer_of_the_gate_replaces_the_servers(bucket: Bucket, gate: Gate) 
 def test_bandwidth_is_limited(bucket: Bucket, slow_gate: Gate) -> None:
     started = time.monotonic()
     bucket.client(endpoint=slow_gate.endpoint).put_object(Bucket=bucket.name, Key="calls/x", Body=b"x" * 1_000_000)
-    assert 0.9 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.9

@@ -67,7 +67,7 @@ class FakeServer:
         if self.certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(*self.certificate)
-        self.connections = 0
+        self.connections = self.closed = 0
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -127,6 +127,7 @@ class FakeServer:
         finally:
             self._open.discard(plain)
             sock.close()
+            self.closed += 1
 
     def _exchange(self, sock, request, *, length, rest):
         """What came after the request, and the reply to it."""

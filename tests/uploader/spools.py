@@ -23,6 +23,7 @@ from recording_storage.uploader.receipt_chain import Check
 from recording_storage.uploader.receipt_file import FILE_NAME
 from recording_storage.uploader.spool import Spool, SpoolLock
 from tests.s3.fixtures import Bucket
+from tests.waiting import SOON
 
 MIB = 1 << 20
 
@@ -217,7 +218,7 @@ class Running:
         """By path."""
         return {one.path: one for one in self.uploader.view.recordings(**wanted)}
 
-    def await_states(self, wanted: dict[str, RecordingState | str], *, timeout: float = 20.0) -> dict[str, Recording]:
+    def await_states(self, wanted: dict[str, RecordingState | str], *, timeout: float = SOON) -> dict[str, Recording]:
         """Wait until every file is in its state."""
         deadline = time.monotonic() + timeout
         while True:
@@ -230,7 +231,7 @@ class Running:
                 raise AssertionError({path: (wanted[path], states.get(path), found.get(path)) for path in late})
             time.sleep(0.02)
 
-    def await_recording(self, path: str, wanted: Callable[[Recording], bool], *, timeout: float = 20.0) -> Recording:
+    def await_recording(self, path: str, wanted: Callable[[Recording], bool], *, timeout: float = SOON) -> Recording:
         """Wait until the latest recording of that name is as wanted."""
         deadline = time.monotonic() + timeout
         while True:
@@ -240,21 +241,21 @@ class Running:
             assert time.monotonic() < deadline, one
             time.sleep(0.005)
 
-    def await_empty(self, spool: SpoolFolder, *, timeout: float = 20.0) -> None:
+    def await_empty(self, spool: SpoolFolder, *, timeout: float = SOON) -> None:
         """Wait until no file is left, and nothing is still to be released."""
         deadline = time.monotonic() + timeout
         while spool.media() or any(one.state != "released" for one in self.recordings().values()):
             assert time.monotonic() < deadline, (spool.media(), self.recordings())
             time.sleep(0.01)
 
-    def await_none(self, *, timeout: float = 20.0) -> None:
+    def await_none(self, *, timeout: float = SOON) -> None:
         """Wait until the journal has forgotten all."""
         deadline = time.monotonic() + timeout
         while left := self.recordings():
             assert time.monotonic() < deadline, left
             time.sleep(0.005)
 
-    def await_scan(self, number: int, *, timeout: float = 20.0) -> None:
+    def await_scan(self, number: int, *, timeout: float = SOON) -> None:
         """Wait until there were so many walks over the spool."""
         deadline = time.monotonic() + timeout
         while self.uploader.intake.scans < number:
@@ -262,7 +263,7 @@ class Running:
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def await_attempt(self, path: str, *, after: int, timeout: float = 20.0) -> Recording:
+    def await_attempt(self, path: str, *, after: int, timeout: float = SOON) -> Recording:
         """Wait until an attempt later than the `after`th has ended."""
         deadline = time.monotonic() + timeout
         while True:

@@ -72,7 +72,7 @@ def pass_time(running: Running, clock: FakeClock, seconds: float) -> None:
     while (left := end - clock.monotonic()) > 0:
         clock.advance(min(PAUSE, left))
         await_that(lambda: is_probed(running, clock))
-        assert running.uploader.engine.idle.wait(20)
+        assert running.uploader.engine.idle.wait(60)
 
 
 def is_probed(running: Running, clock: FakeClock) -> bool:
@@ -141,7 +141,7 @@ def test_a_denied_list_or_abort_says_nothing_of_the_right_to_store(server: Field
     names = put_many(folder)
     clock = FakeClock()
     with folder.running(clock=clock) as running:
-        assert one.met.wait(20)
+        assert one.met.wait(60)
         await_all_released(running, clock, names)
         assert counters(running) == NOTHING_ENDED
 
@@ -338,7 +338,7 @@ class Histories(RuleBasedStateMachine):
     def settle(self) -> None:
         self.running.uploader.intake.rescan()
         await_that(lambda: len(self.running.recordings()) == len(self.folder.contents))
-        assert self.running.uploader.engine.idle.wait(20)
+        assert self.running.uploader.engine.idle.wait(60)
 
     @rule(count=st.integers(1, 12))
     def record(self, count: int) -> None:

@@ -259,7 +259,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         )
 
     def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
-        assert answer.wait(20)
+        assert answer.wait(60)
         return verify(connections, terms)
 
     monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together

@@ -7,9 +7,17 @@ import pytest
 
 from recording_storage.uploader.inotify import CLOSE_WRITE, Event
 from recording_storage.uploader.lease import Writers
-from tests.uploader.spools import SpoolFolder
+from tests.uploader.spools import Running, SpoolFolder
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
+
+
+def look_often(running: Running) -> None:
+    """Long enough to take what can be taken: nothing has to settle here."""
+    before = running.uploader.intake.scans
+    running.await_scan(before + 5)
+    assert running.uploader.engine.idle.wait(60)
 
 
 def contents_of(spool: SpoolFolder) -> list[bytes]:
@@ -31,14 +39,13 @@ def test_a_stray_marker_does_not_finish_the_next_file(
         with (quick.root / "call.wav").open("wb") as call:
             call.write(b"before the hold")
             call.flush()
-            running.uploader.intake.rescan()
-            time.sleep(1.5)
+            look_often(running)
             assert (quick.root / "call.wav").exists()
             assert quick.bucket.keys() == []
             call.write(b", after the hold")
         marker.unlink()
         marker.touch()
-        running.await_states({"call.wav": "released"}, timeout=8)
+        running.await_states({"call.wav": "released"})
         [key] = quick.bucket.keys()
         assert quick.bucket.read(key) == b"before the hold, after the hold"
 
@@ -59,15 +66,11 @@ def test_evidence_of_an_earlier_file_says_nothing_of_the_next(
         with (quick.root / "call.wav").open("wb") as call:
             call.write(b"before the hold")
             call.flush()
-            running.uploader.intake.rescan()
-            time.sleep(1.5)
+            look_often(running)
             assert (quick.root / "call.wav").exists()
             call.write(b", after the hold")
         running.uploader.intake.rescan()
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline and len(quick.bucket.keys()) < 2:
-            time.sleep(0.1)
-        assert b"before the hold, after the hold" in contents_of(quick)
+        eventually(lambda: b"before the hold, after the hold" in contents_of(quick), what="the whole call is stored")
 
 
 def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
@@ -77,13 +80,13 @@ def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
     monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
-        running.uploader.intake.scanned.wait(5)
+        running.uploader.intake.scanned.wait(60)
         with (quick.root / "call.wav").open("wb") as call:
             for _ in range(5):
                 call.write(b"speech")
                 call.flush()
-                time.sleep(0.1)
+                look_often(running)
             assert (quick.root / "call.wav").exists()
         quick.contents["call.wav"] = b"speech" * 5
-        running.await_states({"call.wav": "released"}, timeout=8)
+        running.await_states({"call.wav": "released"})
     quick.check_all_stored()

@@ -32,7 +32,7 @@ def test_a_name_that_comes_back_just_while_its_release_is_forgotten_is_entered_o
             return real_look(file)
 
         monkeypatch.setattr(intake, "forget", forget)
-        assert released.wait(10)
+        assert released.wait(60)
         monkeypatch.setattr(intake._candidates, "is_mended", look)
         quick.put("a.wav", seed=2)
         running.await_recording("a.wav", lambda one: one.sid != held[0].sid and one.state == "released")

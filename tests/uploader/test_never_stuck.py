@@ -73,7 +73,7 @@ def test_a_clock_that_is_set_back_delays_no_retry(gated: SpoolFolder, door: Gate
     journal.close()
     door.open()
     with gated.running() as running:
-        running.await_states({"a.wav": "released"}, timeout=8)
+        running.await_states({"a.wav": "released"})
 
 
 def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
@@ -94,7 +94,7 @@ def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
         scans = running.uploader.intake.scans
         eventually(lambda: running.uploader.intake.scans >= scans + 2, what="one scan that began after the change")
         door.clear()
-        running.await_states({"a.wav": "released"}, timeout=10)
+        running.await_states({"a.wav": "released"})
     gated.check_all_stored()
 
 

@@ -50,10 +50,10 @@ def test_an_odd_file_stops_no_other(quick: SpoolFolder, what: str) -> None:
     with quick.running() as running:
         quick.put("good.wav")
         running.uploader.intake.rescan()
-        running.await_states({"good.wav": "released"}, timeout=6)
+        running.await_states({"good.wav": "released"})
         quick.put("better.wav")
         running.uploader.intake.rescan()
-        running.await_states({"better.wav": "released"}, timeout=6)
+        running.await_states({"better.wav": "released"})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_odd_file_stops_no_other(quick: SpoolFolder, what: str) -> None:
 def test_an_odd_file_is_stored_and_released(quick: SpoolFolder, what: str) -> None:
     ODD[what](quick)
     with quick.running() as running:
-        running.await_states(dict.fromkeys(quick.contents, "released"), timeout=6)
+        running.await_states(dict.fromkeys(quick.contents, "released"))
     quick.check_all_stored()
 
 
@@ -86,4 +86,4 @@ def test_a_thread_that_dies_ends_the_process(quick: SpoolFolder, monkeypatch: py
         monkeypatch.setattr(running.uploader.intake, "_look_at_due", burst)
         monkeypatch.setattr(running.uploader.intake, "scan", burst)
         running.uploader.intake.rescan()
-        assert running.uploader.ended.wait(5)
+        assert running.uploader.ended.wait(60)

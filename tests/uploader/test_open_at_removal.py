@@ -45,7 +45,7 @@ def opened_at(
     monkeypatch.setattr(release, "fault_point", passed)
     monkeypatch.setattr(removal, "fault_point", passed)
     with spool.running(clock=clock) as running:
-        assert running.uploader.intake.scanned.wait(10)
+        assert running.uploader.intake.scanned.wait(60)
         (spool.root / "a.wav.done").touch()
         spool.put("a.wav")
         one = running.await_recording("a.wav", is_in_use)

@@ -85,7 +85,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
 
     def perform(_lane: Lane, task: Task) -> Outcome:
         if task.is_multipart:
-            assert go_on.wait(20)
+            assert go_on.wait(60)
         return Outcome(task, stored=STORED)
 
     lane = Lane(

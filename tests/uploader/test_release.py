@@ -272,10 +272,10 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
                 seen.set()
 
         intake._watch._watch._take = take
-        assert intake.scanned.wait(5)
+        assert intake.scanned.wait(60)
         rename_over(path, FIRST, moment=1.6e9)
-        assert put_back.wait(10)
-        assert seen.wait(10)
+        assert put_back.wait(60)
+        assert seen.wait(60)
         scans = intake.scans
         while intake.scans < scans + 2:
             intake.rescan()
@@ -336,7 +336,7 @@ def test_what_could_not_be_put_back_at_once_comes_back_with_the_next_scan(
         write(aside, SECOND, moment=1.7e9)
 
     with at(monkeypatch, moved_aside=change), quick.running() as running:
-        assert refused.wait(10)
+        assert refused.wait(60)
         deadline = time.monotonic() + 10
         while not path.exists():
             assert time.monotonic() < deadline

@@ -61,7 +61,7 @@ def test_nothing_is_lost_whoever_is_faster(tmp_path: Path) -> None:
     stored: set[bytes] = set()
     recorder = Recorder(tmp_path, stored=stored)
     recorder.start()
-    assert recorder.begun.wait(20)
+    assert recorder.begun.wait(60)
     released = 0
     try:
         for number in range(ROUNDS):

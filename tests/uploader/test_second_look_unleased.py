@@ -27,7 +27,7 @@ def is_in_use(one: Recording) -> bool:
 
 def found_in_an_outage(running: Running, spool: SpoolFolder, size: int, *, marked: bool) -> None:
     """A finished file that waits for its destination."""
-    assert running.uploader.intake.scanned.wait(10)
+    assert running.uploader.intake.scanned.wait(60)
     spool.put("a.wav", size)
     if marked:
         (spool.root / "a.wav.done").touch()
@@ -100,7 +100,7 @@ def test_who_had_it_open_before_its_marker_holds_nothing_up(gated: SpoolFolder, 
     """Not after an outage, either: what the uploader itself opened and closed meanwhile changes nothing."""
     door.refuse()
     with gated.running(marker_only=True) as running:
-        assert running.uploader.intake.scanned.wait(10)
+        assert running.uploader.intake.scanned.wait(60)
         gated.put("a.wav")
         reader = Holder(gated.root / "a.wav", "<")
         (gated.root / "a.wav.done").touch()

@@ -10,7 +10,7 @@ from recording_storage.uploader.signals import stop_event
 stop = stop_event(signal.SIGTERM, signal.SIGINT)
 with stop._cond:  # as inside Event.wait, which holds it while it begins and ends to wait
     os.kill(os.getpid(), signal.{name})
-assert stop.wait(20)
+assert stop.wait(60)
 print("ended")
 """
 

@@ -276,7 +276,7 @@ def settle(running: Running, folder: SpoolFolder) -> None:
     running.uploader.intake.rescan()
     names = set(folder.contents)
     await_that(lambda: names <= set(running.recordings(limit=10**6)))
-    assert running.uploader.engine.idle.wait(30)
+    assert running.uploader.engine.idle.wait(60)
 
 
 def agree(running: Running, witness: Witness, before: Counter[str]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,10 +54,7 @@ def test_a_name_that_comes_back_before_the_release_is_a_new_recording(
     (quick.root / "a.wav").write_bytes(first)
     os.utime(quick.root / "a.wav", (1.6e9, 1.6e9))
     with before_release(monkeypatch, replace), quick.running() as running:
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline and quick.media():
-            running.uploader.intake.rescan()
-            time.sleep(0.2)
+        running.await_empty(quick)
         contents = contents_of(quick)
         assert contents == sorted([first, b"second" * 100]), running.recordings()
         assert quick.media() == []
@@ -79,11 +75,10 @@ def test_a_retry_never_overwrites_what_is_stored(
     (gated.root / "a.wav").write_bytes(first)
     os.utime(gated.root / "a.wav", (1.6e9, 1.6e9))
     with before_release(monkeypatch, replace), gated.running() as running:
-        deadline = time.monotonic() + 6
-        while time.monotonic() < deadline:
+        for _ in range(10):
             running.uploader.view.retry(None)
-            running.uploader.intake.rescan()
-            time.sleep(0.3)
+            running.await_scan(running.uploader.intake.scans + 1)
+            assert running.uploader.engine.idle.wait(60)
         contents = contents_of(gated)
         assert first in contents, running.recordings()
 
@@ -93,7 +88,7 @@ def test_a_412_after_an_uncertain_completion_is_ours(gated: SpoolFolder, door: G
     door.answer(r"^POST .*uploadId", 412, code="PreconditionFailed", times=1)
     gated.put("a.mkv", 12 * MIB)
     with gated.running() as running:
-        running.await_states({"a.mkv": "released"}, timeout=8)
+        running.await_states({"a.mkv": "released"})
     gated.check_all_stored()
 
 
@@ -126,5 +121,5 @@ def test_an_upload_whose_part_was_spoilt_is_not_left_open(gated: SpoolFolder, do
     door.answer(r"^PUT .*partNumber=2", 400, code="BadDigest", times=1)
     gated.put("a.mkv", 20 * MIB)
     with gated.running() as running:
-        running.await_states({"a.mkv": "released"}, timeout=10)
+        running.await_states({"a.mkv": "released"})
     gated.check_all_stored()

@@ -48,7 +48,7 @@ class RealStore:
         if self._process is None:
             return
         self._process.send_signal(number)
-        self._process.wait(20)
+        self._process.wait(60)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None

@@ -41,7 +41,7 @@ class Uploader:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def ask(self, command: str, *arguments: str) -> list[dict[str, Any]]:

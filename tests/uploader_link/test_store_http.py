@@ -153,7 +153,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
 
     def hold(handler: Handler) -> None:
         asked.set()
-        done.wait(30)
+        done.wait(60)
         handler.close_connection = True
 
     def wait() -> None:
@@ -165,7 +165,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
     server.reply = hold
     thread = threading.Thread(target=wait)
     thread.start()
-    assert asked.wait(5)
+    assert asked.wait(60)
     store.abort()
     thread.join(5)
     done.set()
