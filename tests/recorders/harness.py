@@ -58,6 +58,7 @@ class Recorder:
     """A recorder at work."""
 
     talker: Talker
+    program: str
     folder: str
     """Relative to the spool."""
     files: dict[str, str] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Site:
         """Start one of the programs; it is silent, or has ended, only once `go_on` says so."""
         command = [sys.executable, str(HERE / "programs.py"), program, str(self.spool.root / folder), stem]
         user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
-        recorder = Recorder(Talker([*self.namespace, *user, *command]), folder)
+        recorder = Recorder(Talker([*self.namespace, *user, *command]), program, folder)
         self.recorders.append(recorder)
         return recorder
 

@@ -101,6 +101,7 @@ class Engine:
                 clock=parts.clock,
                 stop=self._no_time_left,
                 progressed=note_progress,
+                is_reopened=intake.examiner.is_reopened,
             ),
             media=parts.media,
         )
