@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,8 @@ def test_least_rights_of_the_stores_own_identity(
                 assert "tokenreviews" in caplog.text
                 assert refused.headers["Retry-After"]
                 kube.apply(_rights(role, namespace))
+                # the API server's authorizer hears of new rights a little later
+                eventually(lambda: sync(http).status_code == HTTPStatus.OK, what="the store has the rights")
                 assert plans(sync(http)) == [account.account_sid]
     finally:
         for kind in ("ClusterRoleBinding", "ClusterRole"):
