@@ -2,6 +2,8 @@
 
 import os
 import select
+import subprocess
+import sys
 import threading
 import time
 
@@ -65,6 +67,46 @@ def test_what_a_call_raises_comes_out_of_the_resumption(bell):
     one.resume()
     with pytest.raises(KeyError):
         one.resume(ready=False)
+
+
+AMID_A_COLLECTION = """
+import gc, threading, time
+from recording_storage.s3.interleaving import Interleaved
+
+made, ended = threading.Event(), threading.Event()
+
+class Slow:
+    def __init__(self):
+        self.cycle = self
+
+    def __del__(self):
+        ended.set()
+        thread.join()
+        time.sleep(0.2)  # what is left of the thread is freed a little later, between two instructions of this one
+
+def live():
+    one = Interleaved(lambda: None)
+    if {resumed}:
+        one.resume()
+    slow = Slow()
+    slow.one = one
+    del one, slow
+    made.set()
+    ended.wait()
+
+gc.disable()
+thread = threading.Thread(target=live)
+thread.start()
+made.wait()
+gc.collect()
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_thread_that_ends_while_its_calls_are_collected_crashes_nothing(resumed):
+    overwriting = {**os.environ, "PYTHONMALLOC": "debug"}  # what is freed is no longer what it was
+    subprocess.run([sys.executable, "-c", AMID_A_COLLECTION.format(resumed=resumed)], check=True, env=overwriting)
 
 
 def test_one_whose_time_is_up_goes_on_without_what_it_waited_for(bell):

@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import enable_optional_cleanup, getcurrent, greenlet  # type: ignore[attr-defined]  # not in its stubs
 
 T = TypeVar("T")
+
+# When a thread ends, greenlet frees its main one if a look through the collector finds nobody who has it. While another
+# collection is under way that look misses those who are garbage themselves, and that collection then crashes.
+enable_optional_cleanup(False)
 
 
 class Wait(NamedTuple):
