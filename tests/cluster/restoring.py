@@ -12,7 +12,7 @@ from tests.tools.processes import mentioning
 
 
 class RestorableCluster:
-    """Of one test alone; `cluster` and `kube` are other ones after `restore`: its port is another one."""
+    """Of one module's tests alone; `cluster` and `kube` are other ones after `restore`: its port is another one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "cluster"
@@ -30,7 +30,11 @@ class RestorableCluster:
         self._stop()
 
     def back_up(self) -> None:
-        """All that the API server has answered for, and nothing later: etcd stands still meanwhile."""
+        """All that the API server has answered for, and nothing later: etcd stands still meanwhile.
+
+        It takes the place of an earlier one.
+        """
+        shutil.rmtree(self._backup, ignore_errors=True)
         (etcd,) = mentioning(f"--data-dir={self._data}")
         os.kill(etcd, signal.SIGSTOP)
         try:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from recording_storage.controller.account import (
+    REPLACE_ANNOTATION,
     Bind,
     CloseAccount,
     KeySecret,
@@ -17,6 +18,7 @@ from recording_storage.controller.account import (
     changes,
     decide,
     decide_deletion,
+    known_sid,
 )
 from recording_storage.controller.public_store import ApiKey
 from recording_storage.controller.verdicts import Stalled, Transient, Waiting
@@ -182,3 +184,21 @@ def test_deletion_does_what_the_policy_says(policy: str, actions: tuple[Any, ...
 def test_an_account_that_is_not_ours_any_more_is_not_closed() -> None:
     closing = account(deletionPolicy="Close", status={"accountSid": AC})
     assert decide_deletion(closing, opened(account_sid=None, proof=None)).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "annotation", "known"),
+    [
+        pytest.param({}, "", None, id="none was opened"),
+        pytest.param({"accountSid": AC, "externalId": "uid-1"}, "", AC, id="opened"),
+        pytest.param({"accountSid": AC, "externalId": "uid-1"}, AC, None, id="to be replaced"),
+        pytest.param({"accountSid": AC, "externalId": "uid-1"}, OTHER, AC, id="one before it was replaced"),
+        pytest.param({"accountSid": AC, "externalId": "uid-of-before"}, "", None, id="opened for another resource"),
+        pytest.param({"accountSid": AC}, "", None, id="taken by its key"),
+    ],
+)
+def test_the_account_that_is_known_stays_the_one(status: dict[str, Any], annotation: str, known: str | None) -> None:
+    tested = account(status=status)
+    if annotation:
+        tested.metadata.annotations[REPLACE_ANNOTATION] = annotation
+    assert known_sid(tested) == known

@@ -53,6 +53,22 @@ def test_the_same_account_and_key_each_time(live: Live) -> None:
     assert caller.account_sid == first.account_sid
 
 
+def test_the_account_that_is_known_is_given_and_none_is_opened_in_its_place(live: Live) -> None:
+    def ask(external_id: str, known_sid: str) -> httpx.Response:
+        wanted = OpenAccount(friendly_name="media/default", known_sid=known_sid)
+        return http.put(f"/accounts:by-external-id/{external_id}", content=body(wanted))
+
+    with live.client() as http:
+        first, lost = opened(http, "first"), new_sid(SidPrefix.ACCOUNT)
+        assert ask("first", first.account_sid).json()["account_sid"] == first.account_sid
+        for external_id, known_sid in (("first", lost), ("second", first.account_sid), ("second", lost)):
+            refused = ask(external_id, known_sid)
+            assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+            assert known_sid in refused.json()["message"]
+    with live.store.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Account)) == 1
+
+
 def test_callers_at_once_open_one_account(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(4, timeout=10)
     look = accounts._opened

@@ -11,6 +11,9 @@ from recording_storage.domain.conditions import Condition, ConditionType, Truth,
 from recording_storage.resources import RecordingAccount
 from recording_storage.resources.account import AccountDeletionPolicy, StoreType
 
+REPLACE_ANNOTATION = "recordingstorage.dev/replace-account"
+"""Its value is the account that the store has lost, and that somebody wants another one for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Namespace:
@@ -253,6 +256,26 @@ def _known_otherwise(account: RecordingAccount, secret: KeySecret) -> Verdict | 
         f"{name} with that account's API key does not exist: restore it, and the account is taken again. To have "
         "another one opened, delete this RecordingAccount and create it anew",
         cause=REFS,
+    )
+
+
+def known_sid(account: RecordingAccount) -> str | None:
+    """The account that was opened for this resource: no other is opened, unless somebody says so."""
+    status = account.status
+    if status.external_id != account.metadata.uid:
+        return None
+    return None if account.metadata.annotations.get(REPLACE_ANNOTATION) == status.account_sid else status.account_sid
+
+
+def missing(account: RecordingAccount) -> Verdict:
+    """The store was restored from an older backup, or is another one; which of both only a person knows."""
+    sid, meta = account.status.account_sid, account.metadata
+    return Stalled(
+        "AccountMissing",
+        f"the settings store does not have account {sid} any more, which was opened for RecordingAccount "
+        f"{meta.namespace}/{meta.name}: restore a backup of its database that has it, or connect the operator to the "
+        f"right store. To have another account opened, annotate that RecordingAccount with {REPLACE_ANNOTATION}={sid}",
+        cause=SYNCED,
     )
 
 

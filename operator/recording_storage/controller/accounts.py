@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from recording_storage.controller.account import refused_key
+from recording_storage.controller.account import known_sid, missing, refused_key
 from recording_storage.controller.index import Index, account_key
 from recording_storage.controller.internal_store import InternalStore
 from recording_storage.controller.kube import Kube
@@ -111,7 +111,7 @@ class Accounts:
             if opened.account_sid != sid:
                 raise Waiting(
                     "AccountNotReady",
-                    f"account {sid} is not at the settings store any more; it is opened anew",
+                    f"account {sid} is replaced by another one, as it was asked for",
                     cause=ConditionType.REFS_RESOLVED,
                     after=2.0,
                 )
@@ -157,7 +157,11 @@ class Accounts:
                 return known
             name = f"{account.metadata.namespace}/{account.metadata.name}"[:64]
             try:
-                opened = await internal.open_account(account.metadata.uid, friendly_name=name)
+                opened = await internal.open_account(
+                    account.metadata.uid, friendly_name=name, known_sid=known_sid(account)
+                )
+            except StoreNotFound as error:
+                raise missing(account) from error
             except StoreRefused as error:
                 if error.status == _CONFLICT:
                     raise Stalled(

@@ -52,12 +52,24 @@ class InternalStore:
     def url(self) -> str:
         return self._url
 
-    async def open_account(self, external_id: str, *, friendly_name: str) -> OpenedAccount:
-        """The same answer each time; StoreRefused when the account was closed.
+    async def open_account(
+        self, external_id: str, *, friendly_name: str, known_sid: str | None = None
+    ) -> OpenedAccount:
+        """The same answer each time.
 
         What the account's recordings have no settings for keeps out of the store's own storage.
+
+        Args:
+            external_id: of whom it is for.
+            friendly_name: of an account that is opened now.
+            known_sid: the account that was opened before, if any: no other is opened now.
+
+        Raises:
+            StoreRefused: the account was closed.
+            StoreNotFound: the known one is not there any more.
+            StoreFailure: the store could not be asked.
         """
-        wanted = OpenAccount(friendly_name=friendly_name, own_storage=OwnStorage.WITHHELD)
+        wanted = OpenAccount(friendly_name=friendly_name, own_storage=OwnStorage.WITHHELD, known_sid=known_sid)
         path = f"/accounts:by-external-id/{quote(external_id, safe='')}"
         return await self._ask("PUT", path, OpenedAccount, body=wanted)
 

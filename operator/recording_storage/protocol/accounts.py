@@ -16,6 +16,9 @@ class OpenAccount(Message):
     friendly_name: str
     own_storage: OwnStorage = OwnStorage.WITHHELD
     """Of products that nothing else is said of; where the account is there already, it stays as it is."""
+    known_sid: Sid | None = None
+    """The account that was opened for it before: a store that has it no more, as one that was restored from a backup,
+    opens none instead."""
 
 
 class OpenedAccount(Message):

@@ -71,7 +71,7 @@ class AccountKind:
         try:
             facts = await self._account(resource, secret)
             if facts.get("account_sid") and resource.spec.store.type is StoreType.BUNDLED:
-                facts["bound"] = await self._bound(facts["account_sid"])
+                facts["bound"] = await self._bound(resource, facts["account_sid"])
         except Verdict as verdict:
             facts = {"failure": verdict}
         namespaces = await self._namespaces(resource) if resource.metadata.deletion_timestamp is None else ()
@@ -158,11 +158,13 @@ class AccountKind:
             raise public_verdict(error, access) from error
         return {"account_sid": answer.account_sid, "key": key, "proof": Proof.API_KEY}
 
-    async def _bound(self, account_sid: str) -> tuple[Namespace, ...]:
+    async def _bound(self, resource: RecordingAccount, account_sid: str) -> tuple[Namespace, ...]:
         internal = self._accounts.bundled()
         try:
             bindings = await internal.bindings(account_sid)
         except StoreFailure as error:
+            if isinstance(error, StoreNotFound):  # what was opened lately is not there any more
+                self._accounts.forget(resource)
             raise internal_verdict(error, internal) from error
         return tuple(Namespace(name=each.namespace, uid=each.namespace_uid) for each in bindings)
 

@@ -45,6 +45,7 @@ U  POST   /internal/v1/accounts/{AC}/recordings/{sid}/media:complete      MediaC
 O  PUT    /internal/v1/accounts:by-external-id/{external_id}              OpenAccount → 200 OpenedAccount
           `external_id`: 1 to 255 characters, URL-quoted, `/` allowed. The same answer each time, also to two callers at
           once; `created` is true for one of them. A later friendly_name changes nothing. 409 conflict: it was closed.
+          404 not_found: `known_sid` was opened for it, and is not here any more; none is opened.
 O  GET    /internal/v1/accounts/{AC}                                      → 200 AccountInfo
 O  DELETE /internal/v1/accounts/{AC}                                      → 204, closes it; again: 204
 O  GET    /internal/v1/accounts/{AC}/bindings                             → 200 Bindings

@@ -34,8 +34,14 @@ class _Outrun(Exception):  # noqa: N818 - no error: somebody else has opened it 
 
 
 def open_account(store: Store, *, external_id: str, wanted: OpenAccount) -> OpenedAccount:
-    """Open the account of a resource, or give the same answer again. Raises ProblemError (409: it was closed)."""
+    """Open the account of a resource, or give the same answer again.
+
+    Raises:
+        ProblemError: 409: it was closed. 404: it is not the one that was opened before, or that one is gone.
+    """
     opened = _opened(store, external_id)
+    if wanted.known_sid is not None and (opened is None or opened.account_sid != wanted.known_sid):
+        raise not_found(f"account {wanted.known_sid}, which was opened for this resource, is not here")
     if opened is None:
         try:
             return _open(store, external_id=external_id, wanted=wanted)
