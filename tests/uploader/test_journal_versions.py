@@ -64,6 +64,17 @@ def test_the_first_version_s_journal_is_read_and_its_checksums_get_their_names(t
     assert read(tmp_path, "SELECT value FROM meta WHERE key='oldest_schema'") == [(str(schema.OLDEST),)]
 
 
+def test_what_the_first_version_wrote_after_a_rollback_gets_its_name_too(tmp_path: Path) -> None:
+    first_journal(tmp_path, checksums=["rosUhgp5mIg="])
+    for _ in range(2):
+        journal = Journal.open(tmp_path, known_spool=True)
+        [one] = all_of(journal)
+        journal.close()
+        assert one.stored is not None
+        assert one.stored.checksum == Checksum("CRC64NVME", "rosUhgp5mIg=")
+        write(tmp_path, "UPDATE objects SET checksum_algorithm=NULL;")  # as it writes them: it knows no such column
+
+
 @pytest.fixture
 def as_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int], None]:
     """The next version opens the journal and goes away again; it names the oldest schema that may follow it."""

@@ -80,12 +80,15 @@ CREATE TABLE destinations (
 CREATE TABLE commands (id TEXT PRIMARY KEY, done_at REAL NOT NULL) WITHOUT ROWID;
 """
 
-_V2 = """
+_NAME_CHECKSUMS = """
+-- The first version told them by their length: 32 bytes of a SHA-256, or 8 of a CRC64NVME.
+UPDATE objects SET checksum_algorithm = CASE length(checksum) WHEN 44 THEN 'SHA256' WHEN 12 THEN 'CRC64NVME' END,
+    checksum = nullif(checksum, '') WHERE checksum IS NOT NULL AND checksum_algorithm IS NULL;
+"""
+_V2 = f"""
 ALTER TABLE objects ADD COLUMN checksum_algorithm TEXT;
 ALTER TABLE objects ADD COLUMN version_id TEXT;
--- Until now it was told by the length: 32 bytes of a SHA-256, or 8 of a CRC64NVME.
-UPDATE objects SET checksum_algorithm = CASE length(checksum) WHEN 44 THEN 'SHA256' WHEN 12 THEN 'CRC64NVME' END,
-    checksum = nullif(checksum, '');
+{_NAME_CHECKSUMS}
 """
 
 _V3 = """
@@ -122,6 +125,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     for number in range(version, len(MIGRATIONS)):
         oldest = f"INSERT OR REPLACE INTO meta VALUES ('oldest_schema', '{OLDEST}');"  # noqa: S608 - our own number
         connection.executescript(f"BEGIN;{MIGRATIONS[number]}{oldest}PRAGMA user_version={number + 1};COMMIT;")
+    connection.execute(_NAME_CHECKSUMS)  # the first version may have come back for a while
 
 
 def _require_readable(connection: sqlite3.Connection, version: int) -> None:
