@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(bool(operations_page.missing_tools()), reason="the page's commands need kubectl, jq, sqlite3"),
 ]
 
-RESOURCES, STORE = "restore resources", "restore store"
+RESOURCES, WITH_STATUS, STORE = (f"restore {what}" for what in ("resources", "resources with status", "store"))
 OBJECTS = (("RecordingAccount", "default"), ("AwsCredential", "main"), ("RecordingSettings", "default"))
 LONG = 90.0
 
@@ -108,7 +108,10 @@ def place(
         pytest.param(each, id=" and ".join(block.removeprefix("restore ") for block in each))
         for each in (
             (RESOURCES,),
+            (WITH_STATUS,),
+            (STORE,),
             (STORE, RESOURCES),
+            (STORE, WITH_STATUS),
         )
     ],
 )
@@ -118,7 +121,8 @@ def test_what_was_restored_has_the_account_of_before(place: Place, blocks: tuple
     account, opened, before = world.account_sid(), world.store.count_accounts(), world.credentials()
     place.follow("back up")
     place.rename("changed since")
-    place.lose_resources()
+    if blocks != (STORE,):
+        place.lose_resources()
 
     place.restore(*blocks)
     place.all_ready()
@@ -126,7 +130,8 @@ def test_what_was_restored_has_the_account_of_before(place: Place, blocks: tuple
     assert world.account_sid() == account
     assert world.store.count_accounts() == opened
     assert world.credentials() == before
-    assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == "production"
+    wanted = "changed since" if blocks == (STORE,) else "production"
+    assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == wanted
     place.rename("changed after")
     assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == "changed after"
 
@@ -177,11 +182,32 @@ def test_the_account_that_a_restored_store_lacks_comes_back_with_a_newer_backup(
     assert len(world.credentials()) == 1
 
 
+def test_what_is_there_before_the_store_is_told_with_its_account(place: Place) -> None:
+    world, backup = place.world, place.world.store.folder / "store.db.backup"
+    older = backup_without_the_account(place)
+    world.all_ready()
+    account = world.account_sid()
+    place.follow("back up")
+    newer = backup.read_bytes()
+    backup.write_bytes(older)
+    place.follow(STORE)
+    place.lose_resources()
+    place.follow(RESOURCES)
+    found = world.until("RecordingAccount", "default", is_("Stalled", "True", "ApiKeyRefused"), timeout=LONG)
+    assert account in condition(found, "Ready")["message"]
+    assert world.store.count_accounts() == 0
+    backup.write_bytes(newer)
+    place.restore(STORE)
+    place.all_ready()
+    assert world.account_sid() == account
+
+
 def test_every_block_of_the_page_is_followed_here() -> None:
     assert set(operations_page.BLOCKS) == {
         "back up",
         "look now",
         RESOURCES,
+        WITH_STATUS,
         STORE,
         "replace the account",
     }
