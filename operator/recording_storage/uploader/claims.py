@@ -77,6 +77,7 @@ class Claims:
 
         def work(connection: sqlite3.Connection) -> list[tuple[LaneKey, EntryError | None]]:
             connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
+            group_moves.await_no_plan(connection, now=now)
             group_moves.mend_retry_times(connection, now=now)
             for account, number, body in connection.execute("SELECT account_sid, id, body FROM destinations"):
                 del number

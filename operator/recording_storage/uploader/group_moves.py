@@ -87,6 +87,19 @@ def resume(connection: sqlite3.Connection, lane: LaneKey, *, now: float) -> int:
     ).rowcount
 
 
+def await_no_plan(connection: sqlite3.Connection, *, now: float) -> int:
+    """After a start: what has waited for its destination's plan is found again, since that may be there already.
+
+    How many. Where the plan isn't there, they wait for it again; nothing else would wake them.
+    """
+    require_move(RecordingState.WAITING, RecordingState.FOUND)
+    return connection.execute(
+        "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, error_kind=NULL, error_code=NULL,"
+        f" error_message=NULL WHERE {OPEN_SQL} AND state='waiting' AND pinned=1 AND error_code=?",
+        (now, Reason.NO_PLAN.value),
+    ).rowcount
+
+
 def park_expired(
     connection: sqlite3.Connection,
     lane: LaneKey,
