@@ -127,4 +127,4 @@ class AccountSpool:
             mine = {name: content for name, content in self.contents.items() if name.startswith(f"{account}{os.sep}")}
             stored = {told[name].media_url.partition(f"/{bucket.name}/")[2]: content for name, content in mine.items()}
             assert {key: bucket.read(key) for key in bucket.objects} == stored
-            assert bucket.uploads() == []
+            assert bucket.uploads() == [], [(one.key, list(one.parts)) for one in bucket.storage.uploads.values()]

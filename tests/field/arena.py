@@ -82,19 +82,27 @@ class Arena:
         return list(self.spool.contents)
 
     def fill(self, count: int) -> None:
-        for number in range(count):
-            self.spool.put(f"call-{number}.wav", self.size + number)
+        """The longest first: where single requests are compared for that, they are for the others."""
+        for number in range(len(self.names), len(self.names) + count):
+            self.spool.put(f"call-{number}.wav", self.size - number)
 
     def pass_until_all_are(
         self, state: RecordingState, *, running: Running, unless: Collection[RecordingState] = NEVER
     ) -> dict[str, Recording]:
         """Let the clock run until each is in that state; fails at once when one is in one of `unless`."""
+        return self.pass_until(dict.fromkeys(self.names, state), running=running, unless=unless)
+
+    def pass_until(
+        self, wanted: Mapping[str, RecordingState], *, running: Running, unless: Collection[RecordingState] = ()
+    ) -> dict[str, Recording]:
+        """The same of those in `wanted`, each with a state of its own."""
         deadline = time.monotonic() + PATIENCE
         while True:
             found = running.recordings()
-            if sorted(found) == sorted(self.names) and {one.state for one in found.values()} == {state}:
+            states = {name: found[name].state for name in wanted if name in found}
+            if states == wanted:
                 return found
-            late = [(one.path, one.state, one.error) for one in found.values() if one.state is not state]
+            late = [(name, state, found[name].error) for name, state in states.items() if state is not wanted[name]]
             assert time.monotonic() < deadline, late
             assert not [one for one in late if one[1] in unless], late
             self.clock.advance(STEP)

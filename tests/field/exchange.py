@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from recording_storage.s3.verify import PROBE_NAME
 from tests.s3client.fake_server import Request, answer
 
 
@@ -91,6 +92,12 @@ class Exchange:
     def status(self) -> int | None:
         """Of what was answered; None where nothing was said, or something that is no answer of S3's."""
         return self.answer.status if self.answer is not None else None
+
+
+def is_recording(exchange: Exchange) -> bool:
+    """Whether it is to store one: no probe, and no false value, which goes over an object that is there."""
+    tries_single = exchange.operation is Operation.PUT and "if-none-match" not in exchange.headers
+    return PROBE_NAME not in exchange.key and not tries_single
 
 
 Action = Callable[[Exchange], "Answer | bytes | None"]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.field.actions import refuse
-from tests.field.exchange import Action, Operation
-from tests.field.server import FieldServer
+from recording_storage.s3.verify import PROBE_NAME
+from tests.field.actions import lose, refuse
+from tests.field.exchange import Action, Exchange, Moment, Operation
+from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, SpoolFolder
 
 
@@ -21,6 +22,28 @@ def test_all_is_stored_where_uploads_can_t_be_listed(
     field_spool.put("b.wav", 3_000)
     finished = field_spool.once()
     assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+
+
+def test_what_a_small_file_has_begun_is_aborted_though_others_go_in_one_request_by_then(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    """The answer to its CreateMultipartUpload is lost; then the others find out that single requests are compared."""
+    first: list[str] = []
+
+    def is_the_first_s(exchange: Exchange) -> bool:
+        if PROBE_NAME in exchange.key:
+            return False
+        first[:] = first or [exchange.key]
+        return exchange.key == first[0]
+
+    lost = field.on(Operation.BEGIN, lose, at=Moment.ANSWER, times=1, when=is_the_first_s)
+    for number in range(5):
+        field_spool.put(f"{number}.wav", 3_000)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    assert lost.acted == 1
+    assert field_bucket.objects[first[0]].parts == 1
     field_spool.check_all_stored()
 
 

@@ -12,8 +12,9 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.s3.verify import PROBE_NAME
 from tests.field.actions import corrupt, lose, refuse, strip_answer, strip_request
 from tests.field.arena import Arena
-from tests.field.exchange import BODIES, Action, Exchange, Moment, Operation
+from tests.field.exchange import BODIES, Action, Exchange, Moment, Operation, is_recording
 from tests.field.integrity import Check, Vouching, everything
+from tests.field.killing import killed_at
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, FakeClock, SpoolFolder
 
@@ -75,7 +76,7 @@ def test_what_was_turned_is_never_stored(
 
 
 @pytest.mark.parametrize("vouching", [NOTHING, everything(Check.ECHO), put_only])
-def test_a_server_that_vouches_for_nothing_is_sent_nothing(
+def test_a_server_that_vouches_for_nothing_is_sent_nothing_until_it_does(
     field: FieldServer,
     field_bucket: FieldBucket,
     field_spool: SpoolFolder,
@@ -84,13 +85,17 @@ def test_a_server_that_vouches_for_nothing_is_sent_nothing(
     field.vouching = vouching
     field_bucket.storage.etag_of = any_etag
     fill(field_spool)
-    with field_spool.running(clock=FakeClock()) as running:
+    arena = Arena(field_spool, field_bucket, 0, FakeClock())
+    with field_spool.running(clock=arena.clock) as running:
         found = running.await_states(dict.fromkeys(SIZES, RecordingState.HELD))
-    error = found["a.wav"].error
-    assert error is not None
-    assert error.code == "Unverified"
-    assert "trustUnverified: true" in error.message
-    assert (field_bucket.keys(), field_bucket.uploads()) == ([], [])
+        error = found["a.wav"].error
+        assert error is not None
+        assert error.code == "Unverified"
+        assert "trustUnverified: true" in error.message
+        assert (field_bucket.keys(), field_bucket.uploads()) == ([], [])
+        field.vouching = CHECKED
+        arena.pass_until_all_are(RecordingState.RELEASED, running=running)
+    field_spool.check_all_stored()
 
 
 @pytest.mark.parametrize(
@@ -122,10 +127,10 @@ def test_small_files_cost_one_request_each_where_the_server_checks(
         field_spool.put(f"{number}.wav", 3_000)
     assert field_spool.once().returncode == 0
     sent = [one for one in field.exchanges if PROBE_NAME not in one.key and one.key]
-    assert {one.operation for one in sent} == {Operation.PUT}
-    refused = [one for one in sent if one.status != 200]
-    assert len(refused) == 1, "the first one's false value"
-    assert len(sent) == 21
+    first, others = [one for one in sent if one.key == sent[0].key], [one for one in sent if one.key != sent[0].key]
+    assert [one.operation for one in first] == [Operation.BEGIN, Operation.PART, Operation.COMPLETE, Operation.PUT]
+    assert first[-1].status == 400, "its false value"
+    assert [(one.operation, one.status) for one in others] == [(Operation.PUT, 200)] * 19
     assert field_bucket.storage.overwritten == []
 
 
@@ -140,7 +145,26 @@ def test_a_server_that_checks_parts_only_is_sent_parts(
     assert finished.returncode == 0, finished.stderr
     field_spool.check_all_stored()
     assert len(field.seen(Operation.PUT)) == 1
-    assert len(field_bucket.storage.overwritten) == 1, "by its own recording's parts"
+    assert len(field_bucket.storage.overwritten) == 2, "by its own false value, and that by its own parts"
+
+
+def test_where_nothing_may_be_sent_over_an_object_small_files_go_in_parts(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    """A bucket's policy may ask for If-None-Match with every object: it can't be tried whether single ones vouch."""
+    denied = field.on(
+        {Operation.PUT, Operation.COMPLETE},
+        refuse(403, "AccessDenied", "Access Denied"),
+        when=lambda exchange: "if-none-match" not in exchange.headers,
+    )
+    for number in range(5):
+        field_spool.put(f"{number}.wav", 3_000)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+    assert denied.acted == 1
+    assert len(field.seen(Operation.PUT)) == 1
+    assert field_bucket.storage.overwritten == []
 
 
 def test_a_checksum_that_is_missing_from_an_answer_is_a_contradiction(
@@ -167,26 +191,28 @@ def test_a_checksum_that_is_missing_from_an_answer_is_a_contradiction(
 
 class TestLostAnswers:
     def test_a_checked_one_is_proof(self, field: FieldServer, field_spool: SpoolFolder) -> None:
-        field.on(Operation.PUT, lose, at=Moment.ANSWER, skip=1, times=1)
+        lost = field.on(Operation.PUT, lose, at=Moment.ANSWER, times=1, when=is_recording)
+        with field_spool.running() as running:
+            for name in ("first.wav", "a.wav"):
+                field_spool.put(name, 3_000)
+                running.uploader.intake.rescan()
+                running.await_states({name: RecordingState.RELEASED})
+        assert lost.acted == 1
+        field_spool.check_all_stored()
+
+    def test_a_false_value_s_is_none(
+        self, field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+    ) -> None:
+        """This server takes it, over the recording's own object, and keeps other bytes of it."""
+        field.vouching = checks_parts_only
+        field.on(Operation.PUT, corrupt)
+        field.on(Operation.PUT, lose, at=Moment.ANSWER)
         field_spool.put("a.wav", 3_000)
         finished = field_spool.once()
         assert finished.returncode == 0, finished.stderr
         field_spool.check_all_stored()
-
-    def test_one_that_nothing_vouches_for_is_parked(
-        self, field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
-    ) -> None:
-        """The first body goes with a false value, which this server takes; its answer is lost."""
-        field.vouching = lambda exchange: NOTHING if exchange.operation is Operation.PUT else CHECKED
-        field.on(Operation.PUT, lose, at=Moment.ANSWER, times=1)
-        field_spool.put("a.wav", 3_000)
-        with field_spool.running() as running:
-            found = running.await_states({"a.wav": RecordingState.PARKED})
-        error = found["a.wav"].error
-        assert error is not None
-        assert error.code == "Unproven"
-        assert "compare it with the file" in error.message
-        assert field_bucket.storage.overwritten == []
+        (one,) = field_bucket.objects.values()
+        assert one.parts == 1, "what the false value has left was replaced by what is proved"
 
     def test_a_completion_of_checked_parts_is_proof(self, field: FieldServer, field_spool: SpoolFolder) -> None:
         field.on(Operation.COMPLETE, lose, at=Moment.ANSWER, times=1)
@@ -210,11 +236,10 @@ class TestLostJournals:
 
     @pytest.fixture
     def unproved(self, field: FieldServer, field_spool: SpoolFolder) -> SpoolFolder:
-        """Its one file went with a false value, which was taken; then the answer was lost, and the journal."""
+        """Its one file went with a false value, which was taken; then the uploader was killed, and the journal lost."""
         field.vouching = checks_parts_only
-        field.on(Operation.PUT, lose, at=Moment.ANSWER, times=1)
         field_spool.put("a.wav", 3_000)
-        assert field_spool.once().returncode == 3
+        killed_at(field_spool, field, Operation.PUT, at=Moment.ANSWER)
         lose_journal(field_spool)
         return field_spool
 
@@ -222,7 +247,7 @@ class TestLostJournals:
         finished = unproved.once()
         assert finished.returncode == 0, finished.stderr
         unproved.check_all_stored()
-        assert len(field_bucket.storage.overwritten) == 1
+        assert all(one.parts for one in field_bucket.objects.values())
 
     def test_also_where_it_is_known_by_then_that_small_files_go_in_parts(
         self, field_bucket: FieldBucket, unproved: SpoolFolder
@@ -236,7 +261,7 @@ class TestLostJournals:
             running.uploader.intake.rescan()
             running.await_states({"a.wav": RecordingState.RELEASED})
         unproved.check_all_stored()
-        assert len(field_bucket.storage.overwritten) == 2, "each file's own unproved object"
+        assert all(one.parts for one in field_bucket.objects.values())
 
     @pytest.mark.parametrize("name", ["a.wav", "a.mkv"])
     def test_what_was_completed_in_proved_parts_is_stored(

@@ -34,8 +34,8 @@ def fitting(request: pytest.FixtureRequest, point: str) -> SpoolFolder:
 
 
 def fill(spool: SpoolFolder) -> None:
-    for number in range(4):
-        spool.put(f"call-{number}.wav", 20_000 + number)
+    for number in range(8):
+        spool.put(f"call-{number}.wav", 20_000 - number)
     spool.put("room/track.mkv", 20 * MIB)
     (spool.root / "call-1.wav.done").touch()
     (spool.root / "call-2.wav.recording.json").write_text('{"call_sid": "CA1"}')

@@ -322,9 +322,17 @@ def _end_superseded(connection: sqlite3.Connection, number: int, entry: rows.New
         " error_message=? WHERE id=? AND state IN ('parked', 'rejected', 'waiting', 'held', 'found')"
         " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.recording_id=recordings.id AND o.stored_at IS NOT NULL)"
         " AND EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
-        " AND (a.outcome='uncertain' OR a.outcome='open' AND a.upload_id IS NULL)"
+        " AND (a.outcome='uncertain' OR a.outcome='open' AND a.upload_id IS NULL AND a.carried IS NOT ?)"
         f" AND (a.inode<>? OR a.size<>? OR a.mtime_ns<>?)){RETURNING}",
-        (now, FailureClass.FILE.value, Reason.CHANGED_WHILE_UPLOADING.value, message, number, *entry.identity),
+        (
+            now,
+            FailureClass.FILE.value,
+            Reason.CHANGED_WHILE_UPLOADING.value,
+            message,
+            number,
+            rows.IN_PARTS,
+            *entry.identity,
+        ),
     )
     return note_moved(connection, RecordingState.DELETED, cursor) == 1
 

@@ -143,7 +143,7 @@ class Claims:
             begun = moves.begin(
                 connection,
                 claimed,
-                single_up_to=-1 if in_parts else SINGLE_UP_TO,
+                single_up_to=SINGLE_UP_TO,
                 now=now,
                 carried=lane.carried_by_single,
             )
@@ -156,7 +156,7 @@ class Claims:
                         object_key=key,
                     ),
                     key,
-                    attempt_id,
+                    None if in_parts else attempt_id,
                     earlier,
                     object_metadata(recording, lane.terms),
                     carries=lane.carried_by_single(recording.identity.size),
@@ -277,7 +277,7 @@ class Claims:
                 " ('found', 'waiting', 'held', 'parked', 'rejected') AND NOT EXISTS (SELECT 1 FROM destinations d"
                 " WHERE d.account_sid=recordings.account_sid AND d.id=recordings.destination_id AND d.proven=1)"
                 " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
-                " AND a.outcome IN ('open', 'uncertain', 'stored'))"
+                f" AND a.outcome IN ('open', 'uncertain', 'stored') AND a.carried IS NOT '{rows.IN_PARTS}')"
             )
             connection.execute(
                 f"DELETE FROM objects WHERE stored_at IS NULL AND recording_id IN"

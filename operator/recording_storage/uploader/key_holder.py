@@ -10,12 +10,16 @@ from recording_storage.domain.proof import Voucher
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.outcome import SINGLE_UP_TO
-from recording_storage.uploader.rows import FALSE, OURS
+from recording_storage.uploader.rows import IN_PARTS, OURS, TRUSTED
 
 if TYPE_CHECKING:
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.proving import Lesson
     from recording_storage.uploader.upload import Surroundings
+
+
+_PROVING = frozenset({*Voucher, TRUSTED})
+"""What an attempt may carry that vouches for its bytes."""
 
 
 class Holder(StrEnum):
@@ -36,13 +40,12 @@ def holder(task: Task, *, lesson: Lesson, surroundings: Surroundings) -> Holder:
     nobody else comes to it; see `_after_loss`.
     """
     recording = task.recording
-    mine = [a for a in task.earlier if a.identity == recording.identity and a.key == task.key and a.is_unknown]
+    same = [a for a in task.earlier if a.identity == recording.identity and a.key == task.key and a.is_unknown]
+    mine = [attempt for attempt in same if attempt.carried != IN_PARTS]
     if any(attempt.carried == OURS for attempt in mine):
         return Holder.OURS
-    if lesson.single_up_to >= recording.identity.size:  # false values are refused there, so they have made nothing
-        mine = [attempt for attempt in mine if attempt.carried != FALSE]
     if mine:
-        return Holder.PROVED if all(attempt.carried not in (None, FALSE) for attempt in mine) else Holder.DOUBTFUL
+        return Holder.PROVED if all(attempt.carried in _PROVING for attempt in mine) else Holder.DOUBTFUL
     if surroundings.journal.rebuilt and recording.sid == _derived(task, spool_id=surroundings.spool.id):
         return _after_loss(recording.identity.size, lesson=lesson)
     return Holder.ANOTHER

@@ -10,7 +10,7 @@ from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
-from recording_storage.uploader.rows import TRUSTED, UNSENT
+from recording_storage.uploader.rows import IN_PARTS, TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -146,11 +146,12 @@ class Lane:
         return self.destination_id is not None and self.proving.lesson is None
 
     def carried_by_single(self, size: int) -> str:
-        """What a single request of that many bytes carries, for the journal; UNSENT: that shows when it is sent."""
+        """What a single request of that many bytes carries, for the journal; or IN_PARTS."""
         lesson = self.proving.lesson
-        if lesson is not None and lesson.proof.voucher is None:
+        trusted = self.terms is not None and self.terms.trust_unverified
+        if trusted and lesson is not None and lesson.proof.voucher is None:
             return TRUSTED
-        return self.proving.voucher_for_single(size) or UNSENT
+        return self.proving.voucher_for_single(size) or IN_PARTS
 
     def become(self, state: LaneState, *, error: EntryError | None = None) -> None:
         """Move it. Raises IllegalLaneMoveError."""

@@ -39,7 +39,7 @@ class Task:
     """In state `uploading`."""
     key: str
     attempt_id: int | None
-    """Of the attempt under way; a multipart upload enters its own once it has an upload id."""
+    """Of the attempt under way; an upload in parts enters its own once it has an upload id."""
     earlier: Sequence[Attempt] = ()
     """Earlier attempts that may have left something at the destination."""
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Voucher
 from recording_storage.uploader import rows
-from recording_storage.uploader.rows import Attempt, AttemptOutcome
+from recording_storage.uploader.rows import OURS, Attempt, AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,8 +59,8 @@ class Resume:
         known = {a.upload_id for a in self._task.earlier if a.upload_id}
         chosen: OpenMultipart | None = None
         for attempt in reversed(self._task.earlier):
-            if attempt.upload_id is None:
-                continue
+            if attempt.upload_id is None or attempt.carried == OURS:
+                continue  # in one request, or completed
             same = attempt.identity == self._task.recording.identity and attempt.key == self._task.key
             usable = same and attempt.outcome is not AttemptOutcome.ABANDONED and self._is_fitting(attempt)
             there = self._look(attempt) if usable and attempt.part_size else None

@@ -54,12 +54,11 @@ class AttemptOutcome(StrEnum):
 
 TRUSTED = "trusted"
 """An attempt's `carried` where the server vouches for nothing, and somebody has said to trust it."""
-UNSENT = "unsent"
-"""One whose request was never begun: what it carries is journalled first."""
-FALSE = "false"
-"""One that goes with a false value: a server that compares it refuses it, another may keep its bytes."""
+IN_PARTS = "in parts"
+"""One of a small file that goes so: it sends nothing itself, and may have begun an upload whose id nobody knows."""
 OURS = "ours"
-"""One whose object was acknowledged without proof: it is ours, and is replaced by one that is proved."""
+"""One whose object was acknowledged, and is not proved or may have been sent over: it is ours, and is replaced by one
+that is proved."""
 
 
 class Attempt(NamedTuple):
@@ -72,7 +71,7 @@ class Attempt(NamedTuple):
     upload_id: str | None = None
     part_size: int | None = None
     carried: str | None = None
-    """What vouches for its bytes: a `Voucher`, or TRUSTED; None, UNSENT, FALSE and OURS: nothing."""
+    """What vouches for its bytes: a `Voucher`, or TRUSTED; whatever else it is, nothing does."""
 
     @property
     def is_unknown(self) -> bool:
@@ -252,14 +251,18 @@ def attempts_of(connection: sqlite3.Connection, recording_id: int) -> list[Attem
     """Those that may have left something at the destination."""
     cursor = connection.execute(
         "SELECT id, key, inode, size, mtime_ns, outcome, upload_id, part_size, carried FROM attempts"
-        " WHERE recording_id = ? AND outcome IN ('open', 'uncertain', 'abandoned') AND carried IS NOT ? ORDER BY id",
-        (recording_id, UNSENT),
+        " WHERE recording_id = ? AND outcome IN ('open', 'uncertain', 'abandoned') ORDER BY id",
+        (recording_id,),
     )
     return [Attempt(r[0], r[1], Identity(r[2], r[3], r[4]), AttemptOutcome(r[5]), *r[6:]) for r in cursor]
 
 
 def set_carried(connection: sqlite3.Connection, attempt_id: int, carried: str | None) -> None:
     connection.execute("UPDATE attempts SET carried = ? WHERE id = ?", (carried, attempt_id))
+
+
+def set_ours(connection: sqlite3.Connection, attempt_id: int) -> None:
+    connection.execute("UPDATE attempts SET carried = ?, outcome = 'uncertain' WHERE id = ?", (OURS, attempt_id))
 
 
 def set_attempt(

@@ -1,9 +1,4 @@
-"""Uploading a small file in one request, once that is known to prove anything.
-
-That a server compares what goes with a part says nothing of single requests. So the first one of a size goes with a
-false value first, under its own key: refused for that, the true one follows; taken, the bytes are there all the same,
-without proof, and are replaced by an upload in parts.
-"""
+"""Uploading a small file in one request, once that is known to prove anything (see `single_trial`)."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.domain.proof import Voucher, is_digest_refusal
 from recording_storage.domain.upload_decision import MAX_REREADS
 from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
@@ -20,28 +14,22 @@ from recording_storage.uploader import rows
 from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.key_holder import Holder, holder, key_taken
 from recording_storage.uploader.outcome import StoppedError
-from recording_storage.uploader.rows import FALSE, OURS, TRUSTED
+from recording_storage.uploader.rows import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.upload import SourceFile, facts
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.domain.proof import Voucher
     from recording_storage.uploader.entry import StoredFacts
+    from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
 
 
-_ABOUT_THE_VALUE = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED})
-"""How a server may refuse a false value without having compared it."""
-
-
 class UnprovedError(Exception):
-    """A single request proves nothing there; `taken`: its object is there all the same."""
-
-    def __init__(self, *, taken: bool) -> None:
-        super().__init__()
-        self.taken = taken
+    """A single request proves nothing there any more; an object is there, ours, as `note_ours` says."""
 
 
 class SingleUpload:
@@ -104,48 +92,37 @@ class SingleUpload:
             source.close()
 
     def _send(self, body: memoryview, *, sha256: str) -> StoredObject:
-        if not self._trusted and self._proving.voucher_for_single(len(body)) is not self._voucher:
-            self._try_false(body, sha256=sha256)
         self._note(TRUSTED if self._trusted else self._voucher)
-        stored = self._put(body, sha256=sha256)
+        stored = self._store.put_object(
+            self._task.key,
+            body,
+            metadata=self._task.metadata,
+            content_type=self._task.recording.content_type,
+            if_none_match=True,
+            sha256=sha256,
+            voucher=self._voucher,
+        )
         if self._trusted:
             return stored
         if stored.voucher is not self._voucher or not self._proving.single_answer(self._lesson, told=stored.told):
-            self._note(OURS)
+            note_ours(self._task, journal=self._around.journal)
             self._proving.contradicted(
                 self._lesson, url=self._location.url, why="an answer no longer names the checksum"
             )
-            raise UnprovedError(taken=True)
+            raise UnprovedError
         return stored
-
-    def _try_false(self, body: memoryview, *, sha256: str) -> None:
-        self._note(FALSE)
-        try:
-            self._put(body, sha256=sha256, wrong=True)
-        except S3Failure as failure:
-            if is_digest_refusal(failure):
-                self._proving.single_vouches(self._lesson, size=len(body))
-                return
-            signature = failure.kind is FailureClass.CREDENTIAL and self._voucher is Voucher.SIGNED_PAYLOAD
-            if not signature and failure.kind not in _ABOUT_THE_VALUE:
-                raise
-            self._proving.single_vouches_not(self._lesson)
-            raise UnprovedError(taken=False) from failure
-        self._note(OURS)
-        self._proving.single_vouches_not(self._lesson)
-        raise UnprovedError(taken=True)
 
     def _there(self, failure: S3Failure, *, sha256: str) -> StoredObject:
         """An object has the key."""
         who = holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
         if who is Holder.OURS:
-            self._note(OURS)
-            raise UnprovedError(taken=True) from failure
+            note_ours(self._task, journal=self._around.journal)
+            raise UnprovedError from failure
         if who is not Holder.PROVED:
             raise key_taken(self._task, who) from failure
         return StoredObject("", Checksum(ChecksumAlgorithm.SHA256, checksums.encoded_sha256(sha256)))
 
-    def _note(self, carried: str) -> None:
+    def _note(self, carried: Voucher | str) -> None:
         """What the attempt carries, journalled before it is sent; nearly always it was when it was claimed."""
         task = self._task
         if task.carries == carried or task.attempt_id is None:
@@ -154,14 +131,11 @@ class SingleUpload:
         self._around.journal.run(lambda connection: rows.set_carried(connection, number, str(carried)))
         task.carries = carried
 
-    def _put(self, body: memoryview, *, sha256: str, wrong: bool = False) -> StoredObject:
-        return self._store.put_object(
-            self._task.key,
-            body,
-            metadata=self._task.metadata,
-            content_type=self._task.recording.content_type,
-            if_none_match=True,
-            sha256=sha256,
-            voucher=self._voucher,
-            wrong=wrong,
-        )
+
+def note_ours(task: Task, *, journal: Journal) -> None:
+    """Journal, for the attempt under way, that the object under the key is ours, and is not proved, or won't be."""
+    number = task.attempt_id
+    assert number is not None
+    journal.run(lambda connection: rows.set_ours(connection, number))
+    ours = Attempt(number, task.key, task.recording.identity, AttemptOutcome.UNCERTAIN, carried=OURS)
+    task.earlier = [*(attempt for attempt in task.earlier if attempt.id != number), ours]

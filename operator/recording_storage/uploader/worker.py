@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.uploader import rows
+from recording_storage.uploader import rows, single_trial
 from recording_storage.uploader.entry import Reason, StoredFacts
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.lane_state import LaneState
@@ -15,12 +15,14 @@ from recording_storage.uploader.lanes import DEFECT
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
 from recording_storage.uploader.resume import part_size_for
-from recording_storage.uploader.rows import OURS, Attempt, AttemptOutcome
+from recording_storage.uploader.rows import IN_PARTS, OURS
 from recording_storage.uploader.single import SingleUpload, UnprovedError
+from recording_storage.uploader.single_trial import SingleTrial
 from recording_storage.uploader.upload import SourceFile
 from recording_storage.uploader.walk import is_another
 
 if TYPE_CHECKING:
+    from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.ports import MediaStore, ObjectStore
@@ -76,11 +78,26 @@ class Worker:
                     proving=lane.proving,
                     lesson=lesson,
                 ).run()
-            except UnprovedError as error:
-                self._end_single(task, taken=error.taken)
+            except UnprovedError:
+                task.in_parts, task.attempt_id = True, None
         elif not task.is_multipart:
-            self._end_single(task, taken=False)
-        lesson = self._lesson(lane, task, store)  # of bodies of that size, if it isn't known yet
+            self._leave_single(task)
+        stored = self._in_parts(lane, task, store, location)
+        known = lane.proving.lesson
+        if known is not None and single_trial.is_due(task, known):
+            trial = SingleTrial(task, store=store, surroundings=self._around, proving=lane.proving, lesson=known)
+            if not trial.run():
+                task.attempt_id = None
+                return self._in_parts(lane, task, store, location)
+        return stored
+
+    def _leave_single(self, task: Task) -> None:
+        """It goes in parts, which have an attempt of their own; this one stays open: what is begun is searched for."""
+        number, task.attempt_id, task.in_parts = task.attempt_id, None, True
+        if number is not None and task.carries != IN_PARTS:  # when it was claimed, something vouched for single ones
+            self._around.journal.run(lambda connection: rows.set_carried(connection, number, IN_PARTS))
+
+    def _in_parts(self, lane: Lane, task: Task, store: ObjectStore, location: BucketLocation) -> StoredFacts:
         return MultipartUpload(
             task,
             store=store,
@@ -88,7 +105,7 @@ class Worker:
             surroundings=self._around,
             share=lane.share,
             proving=lane.proving,
-            lesson=lesson,
+            lesson=self._lesson(lane, task, store),  # of bodies of that size, if it isn't known yet
         ).run()
 
     def _lesson(self, lane: Lane, task: Task, store: ObjectStore) -> Lesson:
@@ -108,18 +125,6 @@ class Worker:
         if not task.is_multipart:
             return lesson
         return require(min(size, part_size_for(size, most_parts=lesson.proof.most_parts)))
-
-    def _end_single(self, task: Task, *, taken: bool) -> None:
-        """It goes on in parts, which have an attempt of their own; `taken`: an unproved object of it is there."""
-        task.in_parts = True
-        number, task.attempt_id = task.attempt_id, None
-        if number is None:
-            return
-        outcome = AttemptOutcome.UNCERTAIN if taken else AttemptOutcome.FAILED
-        self._around.journal.run(lambda connection: rows.set_attempt(connection, number, outcome=outcome))
-        if taken:
-            one = Attempt(number, task.key, task.recording.identity, outcome, carried=OURS)
-            task.earlier = [*task.earlier, one]
 
     def _stored_before(self, task: Task, stored: StoredFacts) -> StoredFacts:
         """It was parked after it had been stored; a retry finds out whether the file still has just those bytes."""
@@ -179,14 +184,10 @@ class Worker:
 
 
 def _goes_at_once(task: Task, lesson: Lesson) -> bool:
-    """Whether a small file goes in a single request.
-
-    One that may be there already is not the one to try a false value with: whose the object is could be told no more.
-    """
-    if lesson.single is None:
-        return False
-    is_known = lesson.proof.voucher is None or task.recording.identity.size <= lesson.single_up_to
-    return is_known or not task.earlier
+    """Whether a small file goes in a single request: where that is known to prove it, or nothing does."""
+    if lesson.single is None or any(attempt.carried in (IN_PARTS, OURS) for attempt in task.earlier):
+        return False  # it goes on with what it has left, or replaces it
+    return lesson.proof.voucher is None or task.recording.identity.size <= lesson.single_up_to
 
 
 def _ask_for(task: Task, store: ObjectStore) -> None:
