@@ -110,6 +110,7 @@ class Proving:
                 error.kind = _OF_A_PROBE.get(error.kind, error.kind)
                 raise
         if lesson.proof.voucher is None and not trusted:
+            self._due_at = 0.0  # it may be mended by the next time
             failure = unverified(Step.UPLOAD_PART)
             failure.message = explain(Step.UPLOAD_PART, failure, where=url)[1]
             raise failure
