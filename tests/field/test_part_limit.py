@@ -7,20 +7,34 @@ import pytest
 from recording_storage.s3.verify import PROBE_NAME
 from recording_storage.uploader import multipart, resume
 from tests.field.actions import refuse
-from tests.field.exchange import Operation
+from tests.field.exchange import Action, Operation
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, SpoolFolder
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refuse(400, "InvalidArgument", "too many pieces"),
+        refuse(400, "TooManyParts"),
+        refuse(400, "XVendorPartLimit"),
+        refuse(400),
+        refuse(422, body=b"no more of them\n"),
+    ],
+)
 def test_larger_parts_go_on_and_nothing_is_parked(
-    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+    field: FieldServer,
+    field_bucket: FieldBucket,
+    field_spool: SpoolFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: Action,
 ) -> None:
     monkeypatch.setattr(resume, "PART_SIZE", MIB)
     monkeypatch.setattr(multipart, "_SURELY_TAKEN", 2)
     field_bucket.storage.min_part = 0
     field.on(
         Operation.PART,
-        refuse(400, "InvalidArgument", "too many pieces"),
+        refusal,
         when=lambda exchange: PROBE_NAME not in exchange.key and exchange.part_number > 5,
     )
     field_spool.put("a.mkv", 9 * MIB)

@@ -9,15 +9,27 @@ import pytest
 from recording_storage.domain.states import RecordingState
 from recording_storage.s3.verify import PROBE_NAME
 from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
-from tests.field.exchange import Operation
+from tests.field.exchange import Operation, Rule
 from tests.field.server import FieldServer
-from tests.field.table import arrived, blanks, denial, early, lists, network, refusals, understood
+from tests.field.table import (
+    arrived,
+    blamed,
+    blanks,
+    denial,
+    early,
+    headers,
+    lists,
+    network,
+    parts,
+    refusals,
+    understood,
+)
 from tests.field.table.row import Holds, Row, Way
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader_link.fake_store import FakeStore
 
 S = RecordingState
-KINDS = (arrived, blanks, denial, early, lists, network, refusals, understood)
+KINDS = (arrived, blamed, blanks, denial, early, headers, lists, network, parts, refusals, understood)
 TABLE = tuple(row for kind in KINDS for row in kind.ROWS)
 COUNT = {Way.SINGLE: 3, Way.MULTIPART: 1}
 PARTS = 3
@@ -29,7 +41,6 @@ IN_TROUBLE = 3000.0
 @pytest.fixture(params=["alone", pytest.param("with a store", marks=pytest.mark.slow)])
 def arena(request: pytest.FixtureRequest, field: FieldServer, tmp_path: Path, row: Row, way: Way) -> Iterator[Arena]:
     bucket = field.bucket()
-    row.odd(field, bucket.storage)
     store = FakeStore() if request.param == "with a store" else None
     spool: SpoolFolder
     if store is None:
@@ -38,9 +49,7 @@ def arena(request: pytest.FixtureRequest, field: FieldServer, tmp_path: Path, ro
     else:
         spool = LinkedSpool(tmp_path / "spool", bucket, store=store)
         spool.apply(**row.policy)
-    made = Arena(spool, bucket, row.size or (SMALL if way is Way.SINGLE else LARGE), FakeClock())
-    made.fill(COUNT[way])
-    yield made
+    yield Arena(spool, bucket, row.size or (SMALL if way is Way.SINGLE else LARGE), FakeClock())
     if store is not None:
         store.close()
 
@@ -54,6 +63,8 @@ def cases(holds: Holds) -> pytest.MarkDecorator:
 def test_nothing_is_given_up_and_all_is_stored_when_the_server_is_mended(
     arena: Arena, field: FieldServer, row: Row, way: Way
 ) -> None:
+    row.odd(field, arena.bucket.storage)
+    arena.fill(COUNT[way])
     with arena.spool.running(clock=arena.clock) as running:
         found = arena.let_pass(IN_TROUBLE, running=running)
         assert {one.state for one in found.values()} <= UNDER_WAY, found
@@ -65,11 +76,40 @@ def test_nothing_is_given_up_and_all_is_stored_when_the_server_is_mended(
 
 
 @cases(Holds.STORED)
-def test_all_is_stored_whole_and_once_and_nobody_is_needed(arena: Arena, row: Row, way: Way) -> None:
+def test_all_is_stored_whole_and_once_and_nobody_is_needed(
+    arena: Arena, field: FieldServer, row: Row, way: Way
+) -> None:
+    """The first one alone: by then it is known whether small ones may go in a single request."""
+    rule = row.odd(field, arena.bucket.storage)
     with arena.spool.running(clock=arena.clock) as running:
-        arena.check_nothing_lost(arena.pass_until_all_are(S.RELEASED, running=running))
+        for count in (1, COUNT[way] - 1):
+            arena.fill(count)
+            running.uploader.intake.rescan()
+            arena.check_nothing_lost(arena.pass_until_all_are(S.RELEASED, running=running))
     arena.spool.check_all_stored()
+    if isinstance(rule, Rule):
+        assert rule.acted
     if row.sent_once:
-        seen = arena.bucket.server.seen(Operation.PUT, Operation.PART, status=200)
+        seen = field.seen(Operation.PUT, Operation.PART, status=200)
         sent = [one for one in seen if PROBE_NAME not in one.key]
         assert len(sent) == COUNT[way] * (1 if way is Way.SINGLE else PARTS)
+
+
+@cases(Holds.PARKED)
+def test_what_is_refused_alone_is_parked_and_stored_once_somebody_has_mended_it(
+    arena: Arena, field: FieldServer, row: Row, way: Way
+) -> None:
+    arena.fill(1)
+    with arena.spool.running(clock=arena.clock) as running:
+        before = list(arena.pass_until_all_are(S.RELEASED, running=running))
+        rule = row.odd(field, arena.bucket.storage)
+        arena.fill(COUNT[way])
+        running.uploader.intake.rescan()
+        parked = [name for name in arena.names if name not in before]
+        found = arena.pass_until(dict.fromkeys(parked, S.PARKED), running=running)
+        assert {found[name].error.code for name in parked} == {row.code}
+        arena.check_nothing_lost(found)
+        field.mend(rule)
+        running.uploader.view.retry(None)
+        arena.pass_until_all_are(S.RELEASED, running=running)
+    arena.spool.check_all_stored()

@@ -10,6 +10,7 @@ from recording_storage.domain.failures import Capability, FailureClass, S3Failur
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
+_NONE: frozenset[Capability] = frozenset()
 GUESSES = (
     Capability.OBJECT_SIZE,
     Capability.IF_NONE_MATCH,
@@ -28,8 +29,8 @@ class Capabilities:
         """Start with all of them, but those that are known to be missing."""
         self._lock = threading.Lock()
         self._missing = frozenset(without)
-        self._known: frozenset[Capability] = frozenset()
-        """Those with which something has succeeded: a refusal has other grounds."""
+        self._known: dict[str, frozenset[Capability]] = {}
+        """By operation, those with which it has succeeded: a refusal has other grounds."""
 
     @property
     def missing(self) -> frozenset[Capability]:
@@ -47,16 +48,24 @@ class Capabilities:
             self._missing |= {capability}
         _log.warning("the S3 server does not know %s: going on without", capability.value)
 
-    def adapt(self, attempt: Callable[[frozenset[Capability]], _Result], *, wanted: Collection[Capability]) -> _Result:
+    def adapt(
+        self,
+        attempt: Callable[[frozenset[Capability]], _Result],
+        *,
+        wanted: Collection[Capability],
+        operation: str,
+    ) -> _Result:
         """Make an attempt, again without each capability that the server turns out to lack.
 
         What was left out is remembered when the attempt without it succeeds, and not before: a refusal that has other
         grounds must not cost the destination its checksums. Of what was only guessed, the last one is remembered.
-        A refusal that names nothing (`is_bare_refusal`) makes one guess only at what has never succeeded there.
+        A refusal that names nothing (`is_bare_refusal`) makes one guess only at what that operation has never succeeded
+        with: one capability may have a header of its own in each.
 
         Args:
             attempt: makes the request with the capabilities that it is given.
             wanted: what the request would like to use.
+            operation: its name.
 
         Raises:
             S3Failure: from `attempt`. `UNSUPPORTED` never comes out: what can't be left out is a hold, and a refusal of
@@ -69,7 +78,7 @@ class Capabilities:
             try:
                 result = attempt(active)
             except S3Failure as failure:
-                culprit = self._culprit(failure, active)
+                culprit = self._culprit(failure, active, known=self._known.get(operation, _NONE))
                 if culprit is None:
                     if failure.kind is FailureClass.UNSUPPORTED:
                         failure.kind = FailureClass.REFUSED if failure.capability else FailureClass.HOLD
@@ -78,22 +87,24 @@ class Capabilities:
             else:
                 for capability in (*named, *guessed[-1:]):
                     self.drop(capability)
-                if not active <= self._known:
-                    self._note(active)
+                if not active <= self._known.get(operation, _NONE):
+                    self._note(operation, active)
                 return result
 
-    def _note(self, active: frozenset[Capability]) -> None:
+    def _note(self, operation: str, active: frozenset[Capability]) -> None:
         with self._lock:
-            self._known |= active
+            self._known[operation] = self._known.get(operation, _NONE) | active
 
-    def _culprit(self, failure: S3Failure, active: frozenset[Capability]) -> Capability | None:
+    def _culprit(
+        self, failure: S3Failure, active: frozenset[Capability], *, known: frozenset[Capability]
+    ) -> Capability | None:
         """What to leave out after a failure; None: it is about something else."""
         if failure.kind is FailureClass.UNSUPPORTED:
             if failure.capability is not None:
                 return failure.capability if failure.capability in active else None
             suspects = active
         elif is_bare_refusal(failure):
-            suspects = active - self._known
+            suspects = active - known
         else:
             return None
         return next((capability for capability in GUESSES if capability in suspects), None)

@@ -154,7 +154,7 @@ class S3Client:
 
             if wrong:  # a refusal is what is asked for, and no reason to go without anything
                 return attempt(frozenset(one for one in wanted if one in self.capabilities))
-            return self.capabilities.adapt(attempt, wanted=wanted)
+            return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def create_multipart(
         self,
@@ -178,7 +178,8 @@ class S3Client:
             )
             return documents.upload_id(answer, operation=operation)
 
-        return self.capabilities.adapt(attempt, wanted={*capabilities_for(voucher), *self._headers.capabilities})
+        wanted = {*capabilities_for(voucher), *self._headers.capabilities}
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def upload_part(
         self,
@@ -237,7 +238,7 @@ class S3Client:
             wanted = capabilities_for(voucher)
             if wrong:  # a refusal is what is asked for, and no reason to go without anything
                 return attempt(frozenset(one for one in wanted if one in self.capabilities))
-            return self.capabilities.adapt(attempt, wanted=wanted)
+            return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def complete_multipart(
         self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = False, gone: bool = False
@@ -292,7 +293,7 @@ class S3Client:
             checksum = Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None
             return StoredObject(etag, checksum, _version_id(answer))
 
-        return self.capabilities.adapt(attempt, wanted=wanted)
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def abort_multipart(self, key: str, *, upload_id: str) -> None:
         """Give a multipart upload up; that it is gone already is success."""

@@ -33,6 +33,8 @@ PROBE_NAME = ".recording-storage-verify-"
 _PROBE = b"recording-storage: is this destination usable?\n"
 _NO_LISTING = frozenset({400, 404, 405, 501})
 """How servers answer ListMultipartUploads that don't know it."""
+_ABOUT_THE_NUMBER = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.MULTIPART_LOST})
+"""How servers may refuse a part whose number is too high for them."""
 _ATTEMPTS = 3
 _PAUSE = 0.2
 
@@ -255,7 +257,7 @@ class _Sequence:
             try:
                 part = self._upload_part(upload_id=self._begun[0], number=number, body=_PROBE)
             except S3Failure as failure:
-                if number == FEW_PARTS or failure.kind not in (FailureClass.FILE, FailureClass.REFUSED):
+                if number == FEW_PARTS or failure.kind not in _ABOUT_THE_NUMBER:
                     raise
             else:
                 self._parts = [part]

@@ -1,15 +1,17 @@
 """Answers that are no proof: a body that arrived otherwise, a checksum that is only echoed."""
 
 from tests.field.actions import corrupt, strip_request
-from tests.field.exchange import BODIES
+from tests.field.exchange import BODIES, is_recording
 from tests.field.integrity import Check, Vouching, everything
 from tests.field.table.row import BOTH, Holds, Row
 
 
-def _corrupting(vouching: Vouching, *, times: int = 1):
+def _corrupting(vouching: Vouching):
+    """Each recording's first body: it is sent again then."""
+
     def odd(server, _storage):
         server.vouching = vouching
-        server.on(BODIES, corrupt, times=times, when=lambda exchange: len(exchange.body) > 1000)
+        return server.on(BODIES, corrupt, times=3, every=2, when=is_recording)
 
     return odd
 
@@ -17,7 +19,7 @@ def _corrupting(vouching: Vouching, *, times: int = 1):
 def _stripping(server, _storage):
     """Something on the way takes the checksums off, and turns a bit: the payload's hash in the signature is left."""
     server.on(BODIES, strip_request("x-amz-checksum-crc64nvme", "x-amz-checksum-sha256", "content-md5"))
-    _corrupting(everything())(server, _storage)
+    return _corrupting(everything())(server, _storage)
 
 
 ROWS = (

@@ -1,7 +1,7 @@
 """Connections that break, and troubles that a server has for a while."""
 
 from tests.field.actions import lose, refuse, reset
-from tests.field.exchange import Action, Moment, Operation
+from tests.field.exchange import Action, Moment, Operation, is_recording
 from tests.field.table.row import ONLY_MULTIPART, ONLY_SINGLE, Holds, Row
 
 _OPERATIONS = (Operation.PUT, Operation.BEGIN, Operation.PART, Operation.COMPLETE)
@@ -12,7 +12,7 @@ def _ways(operation: Operation):
 
 
 def _once(operation: Operation, moment: Moment, action: Action, *, times: int = 1):
-    return lambda server, _: server.on(operation, action, at=moment, times=times)
+    return lambda server, _: server.on(operation, action, at=moment, times=times, when=is_recording)
 
 
 _BROKEN = tuple(

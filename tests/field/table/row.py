@@ -14,6 +14,8 @@ class Holds(StrEnum):
     """Each is stored whole and once, and nobody is needed."""
     COMES_BACK = "comes back"
     """Nothing is stored, parked or given up; when the server is mended all is stored by itself."""
+    PARKED = "parked"
+    """Each is parked with the row's code, where one was stored before; when the server is mended, `retry` is enough."""
 
 
 class Way(StrEnum):
@@ -32,13 +34,15 @@ ONLY_MULTIPART = (Way.MULTIPART,)
 class Row:
     name: str
     odd: Callable[[FieldServer, Storage], object]
-    """Makes the server so."""
+    """Makes the server so; may give the rule that has to have acted then."""
     holds: Holds
     ways: tuple[Way, ...] = BOTH
     sent_once: bool = False
     """Each byte goes to the server once: nothing is sent again."""
     size: int = 0
     """Bytes of each file; 0: as is usual for the way."""
+    code: str = ""
+    """Of the error that parked ones have."""
     policy: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a product's plan."""
 
