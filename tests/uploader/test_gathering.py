@@ -8,16 +8,17 @@ from contextlib import suppress
 import pytest
 
 from recording_storage.s3.interleaving import is_ready
+from recording_storage.uploader.crew import MAX_CONCURRENCY
+from recording_storage.uploader.engine import LOW
 from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
-from recording_storage.uploader.pace import FEWEST
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.uploader.test_outage import await_that, the_lane
+from tests.uploader.test_outage import await_that, put_many, the_lane
 
-MANY = 40
+MANY = LOW + MAX_CONCURRENCY + 1
 ENDLESS = 100
 
 
@@ -77,17 +78,20 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> Permits:
     return allowed
 
 
-@pytest.mark.skip(
-    reason="NOT DONE: its uploads must be made to gather again now that the first of a destination goes alone"
-)
-def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(quick: SpoolFolder, allowed: Permits) -> None:
-    names = [f"{number:03}.wav" for number in range(MANY)]
-    for name in names:
-        quick.put(name)
+def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
+    field_spool: SpoolFolder, allowed: Permits
+) -> None:
+    """The first upload of a destination goes alone, to find out what it vouches by: the others gather after it."""
+    field_spool.put("first.wav")
     clock = SteppingClock()
-    with quick.running(clock=clock) as running:
+    with field_spool.running(clock=clock) as running:
         engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).queued == MANY - FEWEST)
+        allowed.release()
+        running.await_states({"first.wav": "released"})
+        names = put_many(field_spool, count=MANY)
+        running.uploader.intake.rescan()
+        # all of them are there, and however many are under way, enough are left for none to be asked for
+        await_that(lambda: the_lane(running).busy == MANY and the_lane(running).queued >= LOW)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         engine.post(settled.set)
@@ -99,7 +103,7 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(quick: 
         allowed.release(MANY)
         running.await_states(dict.fromkeys(names, "released"))
     assert clock.in_vain == 0
-    quick.check_all_stored()
+    field_spool.check_all_stored()
 
 
 def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(quick: SpoolFolder, allowed: Permits) -> None:
