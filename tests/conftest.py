@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.cluster.fixtures",
     "tests.s3.fixtures",
     "tests.postgres.fixtures",
+    "tests.field.fixtures",
     "tests.media.fixtures",
 ]
 

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW
 from recording_storage.uploader.doctor import MOST_PROBE
 from recording_storage.uploader.lane_state import LaneState
 from tests.field.actions import refuse
-from tests.field.exchange import Exchange, Operation
-from tests.field.integrity import everything
+from tests.field.exchange import Exchange, Operation, is_recording
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many, the_lane
@@ -32,18 +31,6 @@ DENIED = refuse(403, "AccessDenied", "Access Denied")
 PAUSE = GRACE / LEAST_DENIED
 
 
-@pytest.fixture
-def server() -> Iterator[FieldServer]:
-    with FieldServer() as started:
-        started.vouching = everything()
-        yield started
-
-
-@pytest.fixture
-def folder(tmp_path: Path, server: FieldServer) -> SpoolFolder:
-    return SpoolFolder(tmp_path / "spool", server.bucket())  # type: ignore[arg-type]
-
-
 def policy(**fields: Any) -> str:
     return json.dumps(fields)
 
@@ -52,8 +39,8 @@ def delete(**fields: Any) -> str:
     return policy(fatalErrorPolicy="Delete", **fields)
 
 
-def prove(running: Running, folder: SpoolFolder) -> None:
-    folder.put("proof.wav")
+def prove(running: Running, field_spool: SpoolFolder) -> None:
+    field_spool.put("proof.wav")
     running.uploader.intake.rescan()
     running.await_states({"proof.wav": "released"})
 
@@ -100,86 +87,88 @@ def take(running: Running) -> None:
 
 
 @pytest.mark.parametrize("document", [policy(), delete()])
-def test_a_denial_that_passes_ends_nothing(server: FieldServer, folder: SpoolFolder, document: str) -> None:
-    folder.write_config(policy=document)
+def test_a_denial_that_passes_ends_nothing(field: FieldServer, field_spool: SpoolFolder, document: str) -> None:
+    field_spool.write_config(policy=document)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        server.on(TO_STORE, DENIED)
-        names = put_many(folder)
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, DENIED)
+        names = put_many(field_spool)
         take(running)
         found = running.await_states(dict.fromkeys(names, "held"))
         assert {one.error.code for one in found.values() if one.error is not None} == {"AccessDenied"}
         pass_time(running, clock, GRACE - 60)
         running.await_states(dict.fromkeys(names, "held"))
-        server.mend()
+        field.mend()
         clock.advance(MOST_PROBE)
         running.await_states(dict.fromkeys(names, "released"))
         assert counters(running) == NOTHING_ENDED
-    folder.check_all_stored()
+    field_spool.check_all_stored()
 
 
 @pytest.mark.parametrize("document", [policy(), delete()])
-def test_one_denial_in_four_requests_ends_nothing(server: FieldServer, folder: SpoolFolder, document: str) -> None:
-    folder.write_config(policy=document)
+def test_one_denial_in_four_requests_ends_nothing(field: FieldServer, field_spool: SpoolFolder, document: str) -> None:
+    field_spool.write_config(policy=document)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        server.on(TO_STORE, DENIED, every=4)
-        names = put_many(folder)
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, DENIED, every=4)
+        names = put_many(field_spool)
         take(running)
 
         await_all_released(running, clock, names)
         assert counters(running) == NOTHING_ENDED
-    folder.check_all_stored()
+    field_spool.check_all_stored()
 
 
-def test_a_denied_list_or_abort_says_nothing_of_the_right_to_store(server: FieldServer, folder: SpoolFolder) -> None:
-    folder.write_config(policy=delete())
-    server.on({Operation.LIST_UPLOADS, Operation.LIST_PARTS, Operation.ABORT}, DENIED)
-    one = server.on(Operation.PUT, DENIED, times=1)
-    names = put_many(folder)
+def test_a_denied_list_or_abort_says_nothing_of_the_right_to_store(
+    field: FieldServer, field_spool: SpoolFolder
+) -> None:
+    field_spool.write_config(policy=delete())
+    field.on({Operation.LIST_UPLOADS, Operation.LIST_PARTS, Operation.ABORT}, DENIED)
+    one = field.on({Operation.PUT, Operation.BEGIN}, DENIED, times=1, when=is_recording)
+    names = put_many(field_spool)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
+    with field_spool.running(clock=clock) as running:
         assert one.met.wait(60)
         await_all_released(running, clock, names)
         assert counters(running) == NOTHING_ENDED
 
 
-def test_retained_ones_are_told_and_come_back_by_themselves(server: FieldServer, folder: SpoolFolder) -> None:
-    server.on(TO_STORE, DENIED)
-    names = put_many(folder)
+def test_retained_ones_are_told_and_come_back_by_themselves(field: FieldServer, field_spool: SpoolFolder) -> None:
+    field.on(TO_STORE, DENIED)
+    names = put_many(field_spool)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
+    with field_spool.running(clock=clock) as running:
         running.await_states(dict.fromkeys(names, "held"))
         pass_time(running, clock, GRACE + PAUSE)
         running.await_states(dict.fromkeys(names, "rejected"))
         assert counters(running) == {**NOTHING_ENDED, "rejected": len(names)}
-        folder.put("late.wav")
+        field_spool.put("late.wav")
         take(running)
         running.await_states({"late.wav": "rejected"})
         pass_time(running, clock, DEFAULT_RETRY_WINDOW)
         running.await_states(dict.fromkeys([*names, "late.wav"], "rejected"))
-        server.mend()
+        field.mend()
         clock.advance(MOST_PROBE)
         running.await_states(dict.fromkeys([*names, "late.wav"], "released"))
-    folder.check_all_stored()
+    field_spool.check_all_stored()
 
 
-def test_rejected_ones_come_back_after_a_restart(server: FieldServer, folder: SpoolFolder) -> None:
-    folder.write_config(policy=policy(denialGrace="0s"))
-    server.on(TO_STORE, DENIED)
-    folder.put("a.wav")
-    with folder.running(clock=FakeClock()) as running:
+def test_rejected_ones_come_back_after_a_restart(field: FieldServer, field_spool: SpoolFolder) -> None:
+    field_spool.write_config(policy=policy(denialGrace="0s"))
+    field.on(TO_STORE, DENIED)
+    field_spool.put("a.wav")
+    with field_spool.running(clock=FakeClock()) as running:
         running.await_states({"a.wav": "rejected"})
-    server.mend()
-    with folder.running(clock=FakeClock()) as running:
+    field.mend()
+    with field_spool.running(clock=FakeClock()) as running:
         running.await_states({"a.wav": "released"})
-    folder.check_all_stored()
+    field_spool.check_all_stored()
 
 
-def test_delete_takes_those_that_were_denied_themselves_alone(server: FieldServer, folder: SpoolFolder) -> None:
-    folder.write_config(policy=delete())
+def test_delete_takes_those_that_were_denied_themselves_alone(field: FieldServer, field_spool: SpoolFolder) -> None:
+    field_spool.write_config(policy=delete())
     clock = FakeClock()
     denied: set[str] = set()
 
@@ -187,13 +176,13 @@ def test_delete_takes_those_that_were_denied_themselves_alone(server: FieldServe
         denied.add(exchange.key)
         return DENIED(exchange)
 
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        server.on(TO_STORE, note)
-        names = put_many(folder)
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, note)
+        names = put_many(field_spool)
         take(running)
         running.await_states(dict.fromkeys(names, "held"))
-        folder.put("late.wav")
+        field_spool.put("late.wav")
         take(running)
         names.append("late.wav")
         running.await_states({"late.wav": "held"})
@@ -204,52 +193,52 @@ def test_delete_takes_those_that_were_denied_themselves_alone(server: FieldServe
         assert 0 < len(themselves) < len(names)
         wanted = {name: "deleted" if name in themselves else "rejected" for name in names}
         running.await_states(wanted)
-        await_that(lambda: folder.media() == sorted(set(names) - themselves))
-        server.mend()
+        await_that(lambda: field_spool.media() == sorted(set(names) - themselves))
+        field.mend()
         clock.advance(MOST_PROBE)
         running.await_states({name: "deleted" if name in themselves else "released" for name in names})
 
 
-def test_without_a_grace_each_is_deleted_when_it_is_denied(server: FieldServer, folder: SpoolFolder) -> None:
-    folder.write_config(policy=delete(denialGrace=0))
-    with folder.running(clock=FakeClock()) as running:
-        prove(running, folder)
-        server.on(TO_STORE, DENIED)
-        names = put_many(folder)
+def test_without_a_grace_each_is_deleted_when_it_is_denied(field: FieldServer, field_spool: SpoolFolder) -> None:
+    field_spool.write_config(policy=delete(denialGrace=0))
+    with field_spool.running(clock=FakeClock()) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, DENIED)
+        names = put_many(field_spool)
         take(running)
         running.await_states(dict.fromkeys(names, "deleted"))
-        await_that(lambda: folder.media() == [])
-        server.mend()
-        folder.put("after.wav")
+        await_that(lambda: field_spool.media() == [])
+        field.mend()
+        field_spool.put("after.wav")
         take(running)
         running.await_states({"after.wav": "released"})
 
 
 @pytest.mark.parametrize("document", [delete(), delete(denialGrace=0)])
 def test_nothing_is_deleted_where_nothing_was_ever_stored(
-    server: FieldServer, folder: SpoolFolder, document: str
+    field: FieldServer, field_spool: SpoolFolder, document: str
 ) -> None:
-    folder.write_config(policy=document)
-    server.on(TO_STORE, DENIED)
-    names = put_many(folder)
+    field_spool.write_config(policy=document)
+    field.on(TO_STORE, DENIED)
+    names = put_many(field_spool)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
+    with field_spool.running(clock=clock) as running:
         await_that(lambda: len(running.recordings()) == len(names))
         await_that(lambda: held(running))
         pass_time(running, clock, 2 * GRACE)
         running.await_states(dict.fromkeys(names, "rejected"))
-        assert folder.media() == names
+        assert field_spool.media() == names
 
 
 @pytest.mark.parametrize("document", [policy(), delete(), delete(denialGrace=0)])
-def test_videos_wait_for_the_whole_retry_window(server: FieldServer, folder: SpoolFolder, document: str) -> None:
-    folder.write_config(policy=document)
+def test_videos_wait_for_the_whole_retry_window(field: FieldServer, field_spool: SpoolFolder, document: str) -> None:
+    field_spool.write_config(policy=document)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        server.on(TO_STORE, DENIED)
-        (folder.root / "a.mkv.recording.json").write_text(json.dumps({"type": "video"}))
-        folder.put("a.mkv")
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, DENIED)
+        (field_spool.root / "a.mkv.recording.json").write_text(json.dumps({"type": "video"}))
+        field_spool.put("a.mkv")
         take(running)
         running.await_states({"a.mkv": "held"})
         pass_time(running, clock, DEFAULT_RETRY_WINDOW - PAUSE)
@@ -259,23 +248,23 @@ def test_videos_wait_for_the_whole_retry_window(server: FieldServer, folder: Spo
 
 
 def test_one_recording_that_is_denied_alone_is_tried_again_and_parked_in_the_end(
-    server: FieldServer, folder: SpoolFolder
+    field: FieldServer, field_spool: SpoolFolder
 ) -> None:
-    folder.write_config(policy=delete())
+    field_spool.write_config(policy=delete())
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        folder.put("b.wav")
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field_spool.put("b.wav")
         bad: list[str] = []
 
         def deny_the_first(exchange: Exchange) -> Any:
             bad[:] = bad or [exchange.key]
             return DENIED(exchange) if exchange.key == bad[0] else None
 
-        server.on(Operation.PUT, deny_the_first)
+        field.on(Operation.PUT, deny_the_first)
         take(running)
         one = running.await_states({"b.wav": "waiting"})["b.wav"]
-        folder.put("c.wav")
+        field_spool.put("c.wav")
         take(running)
         running.await_states({"c.wav": "released"})
         while one.state == "waiting":
@@ -289,17 +278,17 @@ def test_one_recording_that_is_denied_alone_is_tried_again_and_parked_in_the_end
         running.await_states({"c.wav": "released"})
 
 
-def test_another_key_pair_begins_the_evidence_anew(server: FieldServer, folder: SpoolFolder) -> None:
-    folder.write_config(policy=delete())
+def test_another_key_pair_begins_the_evidence_anew(field: FieldServer, field_spool: SpoolFolder) -> None:
+    field_spool.write_config(policy=delete())
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
-        prove(running, folder)
-        server.on(TO_STORE, DENIED)
-        folder.put("a.wav")
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        field.on(TO_STORE, DENIED)
+        field_spool.put("a.wav")
         take(running)
         running.await_states({"a.wav": "held"})
         pass_time(running, clock, GRACE - 60)
-        folder.write_config(secret_key="another-one", policy=delete())
+        field_spool.write_config(secret_key="another-one", policy=delete())
         pass_time(running, clock, GRACE - 60)
         running.await_states({"a.wav": "held"})
 

@@ -1,14 +1,11 @@
 """A refusal that may be meant for the destination is asked back before a recording is blamed for it."""
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.field.actions import refuse
 from tests.field.exchange import Action, Answer, Exchange, Operation
-from tests.field.integrity import everything
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many
@@ -26,41 +23,29 @@ REFUSALS = {
 }
 
 
-@pytest.fixture
-def server() -> Iterator[FieldServer]:
-    with FieldServer() as started:
-        started.vouching = everything()
-        yield started
-
-
-@pytest.fixture
-def folder(tmp_path: Path, server: FieldServer) -> SpoolFolder:
-    return SpoolFolder(tmp_path / "spool", server.bucket())  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
-    server: FieldServer, folder: SpoolFolder, name: str
+    field: FieldServer, field_spool: SpoolFolder, name: str
 ) -> None:
-    server.on(set(Operation), REFUSALS[name])
-    names = put_many(folder)
+    field.on(set(Operation), REFUSALS[name])
+    names = put_many(field_spool)
     clock = FakeClock()
-    with folder.running(clock=clock) as running:
+    with field_spool.running(clock=clock) as running:
         running.await_states(dict.fromkeys(names, "held"))
         assert running.uploader.engine.idle.wait(60)
-        asked = [one for one in server.seen(Operation.LIST_UPLOADS) if "-learn-" not in one.query["prefix"]]
-        lessons = {one.key for one in server.seen(Operation.BEGIN) if "-learn-" in one.key}
+        asked = [one for one in field.seen(Operation.LIST_UPLOADS) if "-learn-" not in one.query["prefix"]]
+        lessons = {one.key for one in field.seen(Operation.BEGIN) if "-learn-" in one.key}
         assert len(asked) + len(lessons) == 1, "once for all of them"
-        server.mend()
+        field.mend()
         clock.advance(10)
         running.await_states(dict.fromkeys(names, "released"))
         assert running.uploader.parts.counters.values()["parked"] == 0
-    folder.check_all_stored()
+    field_spool.check_all_stored()
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_is_refused_alone_is_parked_and_the_others_go_on(
-    server: FieldServer, folder: SpoolFolder, name: str
+    field: FieldServer, field_spool: SpoolFolder, name: str
 ) -> None:
     bad: list[str] = []
 
@@ -69,11 +54,11 @@ def test_what_is_refused_alone_is_parked_and_the_others_go_on(
         action: Action = REFUSALS[name]
         return action(exchange) if exchange.key == bad[0] else None
 
-    folder.put("good.wav")
-    with folder.running(clock=FakeClock()) as running:
+    field_spool.put("good.wav")
+    with field_spool.running(clock=FakeClock()) as running:
         running.await_states({"good.wav": "released"})
-        server.on(Operation.PUT, refuse_the_first)
-        names = put_many(folder)
+        field.on(Operation.PUT, refuse_the_first)
+        names = put_many(field_spool)
         running.uploader.intake.rescan()
         await_that(
             lambda: (
@@ -84,7 +69,7 @@ def test_what_is_refused_alone_is_parked_and_the_others_go_on(
         parked = [path for path, one in running.recordings().items() if one.object_key in bad]
         others = [path for path in names if path not in parked]
         assert len(others) == len(names) - 1
-        server.mend()
+        field.mend()
         running.uploader.view.retry(None)
         running.await_states(dict.fromkeys(names, "released"))
-    folder.check_all_stored()
+    field_spool.check_all_stored()

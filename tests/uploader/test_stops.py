@@ -6,7 +6,6 @@ import random
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from recording_storage.uploader.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.stops import STOPS, NotingConnection, Stop, StopTeller
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
-from tests.field.integrity import everything
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that
@@ -74,18 +72,6 @@ class Witness:
 @pytest.fixture
 def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
     return Witness(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[FieldServer]:
-    with FieldServer() as started:
-        started.vouching = everything()
-        yield started
-
-
-@pytest.fixture
-def folder(tmp_path: Path, server: FieldServer) -> SpoolFolder:
-    return SpoolFolder(tmp_path / "spool", server.bucket())  # type: ignore[arg-type]
 
 
 def told(stops: list[Stop], caplog: pytest.LogCaptureFixture) -> tuple[Counters, list[str]]:
@@ -140,12 +126,12 @@ def test_no_other_statement_of_the_uploader_writes_such_a_state() -> None:
 
 
 def test_a_key_that_is_too_long_is_told(
-    folder: SpoolFolder, witness: Witness, caplog: pytest.LogCaptureFixture
+    field_spool: SpoolFolder, witness: Witness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder.write_config(policy=json.dumps({"keyTemplate": "{source_name}" * 8 + "{recording_sid}"}))
-    folder.put("n" * 200 + ".wav")
-    with folder.running() as running:
-        (name,) = folder.contents
+    field_spool.write_config(policy=json.dumps({"keyTemplate": "{source_name}" * 8 + "{recording_sid}"}))
+    field_spool.put("n" * 200 + ".wav")
+    with field_spool.running() as running:
+        (name,) = field_spool.contents
         one = running.await_states({name: "parked"})[name]
         assert running.uploader.parts.counters.values()["parked"] == 1
     assert witness.told == {(one.sid, "parked"): 1}
@@ -153,11 +139,11 @@ def test_a_key_that_is_too_long_is_told(
 
 
 def test_metadata_that_can_t_be_used_is_told(
-    folder: SpoolFolder, witness: Witness, caplog: pytest.LogCaptureFixture
+    field_spool: SpoolFolder, witness: Witness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (folder.root / "a.wav.recording.json").write_text("{")
-    folder.put("a.wav")
-    with folder.running() as running:
+    (field_spool.root / "a.wav.recording.json").write_text("{")
+    field_spool.put("a.wav")
+    with field_spool.running() as running:
         one = running.await_states({"a.wav": "parked"})["a.wav"]
         assert running.uploader.parts.counters.values()["parked"] == 1
     assert witness.told == {(one.sid, "parked"): 1}
@@ -180,26 +166,32 @@ STEPS = 1000
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize(("seed", "with_store"), [(1, False), (2, True)])
 def test_all_that_tells_agrees_after_any_history(
-    server: FieldServer, folder: SpoolFolder, witness: Witness, fake_store: FakeStore, *, seed: int, with_store: bool
+    field: FieldServer,
+    field_spool: SpoolFolder,
+    witness: Witness,
+    fake_store: FakeStore,
+    *,
+    seed: int,
+    with_store: bool,
 ) -> None:
     chance, clock = random.Random(seed), FakeClock()
-    folder.write_config(policy=json.dumps({"denialGrace": "0s", "retryWindow": "10m"}))
+    field_spool.write_config(policy=json.dumps({"denialGrace": "0s", "retryWindow": "10m"}))
     options: dict[str, Any] = {}
     if with_store:
-        fake_store.set_plan(plan_for(folder))
-        token = folder.root.parent / "token"
+        fake_store.set_plan(plan_for(field_spool))
+        token = field_spool.root.parent / "token"
         token.write_text(fake_store.token)
         options = {"config": None, "store_url": fake_store.url, "token_file": token, "settle": 0.0}
     steps = counted = 0
     while steps < STEPS:
-        with folder.running(clock=clock, **options) as running:
+        with field_spool.running(clock=clock, **options) as running:
             before = Counter(state for _, state in witness.told.elements())
             while steps < STEPS:
                 steps += 1
                 if chance.random() < RESTART:
                     break
-                one_step(running, server, folder, clock, chance=chance)
-            settle(running, folder)
+                one_step(running, field, field_spool, clock, chance=chance)
+            settle(running, field_spool)
             agree(running, witness, before)
             if with_store:
                 await_that(lambda: told_to(fake_store) == told_by(running))
@@ -208,11 +200,11 @@ def test_all_that_tells_agrees_after_any_history(
     assert {state for _, state in witness.told} >= {"parked", "held", "rejected"}
 
 
-def plan_for(folder: SpoolFolder) -> AccountPlan:
+def plan_for(field_spool: SpoolFolder) -> AccountPlan:
     """Of the store, with the policy that the configuration has alone."""
-    plan = account_plan(bucket=folder.bucket.name)
+    plan = account_plan(bucket=field_spool.bucket.name)
     product = ProductPlan(destination_id=next(iter(plan.destinations)), denial_grace=0.0, retry_window=600.0)
-    where = {"endpoint": folder.bucket.server.endpoint}
+    where = {"endpoint": field_spool.bucket.server.endpoint}
     return plan.model_copy(
         update={
             "products": dict.fromkeys(Product, product),
@@ -232,33 +224,33 @@ def told_by(running: Running) -> dict[str, str]:
 
 
 def one_step(
-    running: Running, server: FieldServer, folder: SpoolFolder, clock: FakeClock, *, chance: random.Random
+    running: Running, field: FieldServer, field_spool: SpoolFolder, clock: FakeClock, *, chance: random.Random
 ) -> None:
     match chance.choice(
         ["put", "put", "put", "time", "time", "refuse", "refuse one", "mend", "retry", "change", "wrong"]
     ):
         case "put":
-            folder.put(f"{len(folder.contents):04}.wav", chance.choice([0, 10, 100]) + 1)
+            field_spool.put(f"{len(field_spool.contents):04}.wav", chance.choice([0, 10, 100]) + 1)
             running.uploader.intake.rescan()
         case "wrong":
-            name = f"{len(folder.contents):04}.wav"
-            (folder.root / f"{name}.recording.json").write_text(chance.choice(["{", '{"type": "video"}', "[]"]))
-            folder.put(name, 10)
+            name = f"{len(field_spool.contents):04}.wav"
+            (field_spool.root / f"{name}.recording.json").write_text(chance.choice(["{", '{"type": "video"}', "[]"]))
+            field_spool.put(name, 10)
             running.uploader.intake.rescan()
         case "time":
             clock.advance(chance.choice([1, 10, 60, 400]))
         case "refuse":
-            server.on(set(Operation) - {Operation.OTHER}, refuse(*chance.choice(REFUSALS), "no"), times=30)
+            field.on(set(Operation) - {Operation.OTHER}, refuse(*chance.choice(REFUSALS), "no"), times=30)
         case "refuse one":
-            server.on(Operation.PUT, refuse(*chance.choice(REFUSALS), "no"), times=1)
+            field.on(Operation.PUT, refuse(*chance.choice(REFUSALS), "no"), times=1)
         case "mend":
-            server.mend()
+            field.mend()
         case "retry":
             running.uploader.view.retry(None)
-        case "change" if left := folder.media():
-            path = folder.root / chance.choice(left)
+        case "change" if left := field_spool.media():
+            path = field_spool.root / chance.choice(left)
             if path.suffix == ".wav" and path.exists():
-                folder.put(path.name, 50, seed=chance.randrange(1000))
+                field_spool.put(path.name, 50, seed=chance.randrange(1000))
 
 
 def measured(running: Running) -> dict[str, float]:
@@ -272,9 +264,9 @@ def measured(running: Running) -> dict[str, float]:
     }
 
 
-def settle(running: Running, folder: SpoolFolder) -> None:
+def settle(running: Running, field_spool: SpoolFolder) -> None:
     running.uploader.intake.rescan()
-    names = set(folder.contents)
+    names = set(field_spool.contents)
     await_that(lambda: names <= set(running.recordings(limit=10**6)))
     assert running.uploader.engine.idle.wait(60)
 
