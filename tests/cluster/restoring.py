@@ -3,11 +3,15 @@
 import os
 import shutil
 import signal
+import time
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.cluster import cluster as clusters
+from tests.cluster.kube import Document, KubeError
+from tests.cluster.processes import READY_TIMEOUT
 from tests.tools.processes import mentioning
 
 
@@ -49,6 +53,22 @@ class RestorableCluster:
         shutil.copytree(self._backup, self._data)
         self.cluster = clusters.start(self._folder)
         self.kube = self.cluster.kube()
+        for crd in self.kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+            self._await_served(crd["spec"])
+
+    def _await_served(self, crd: Document) -> None:
+        """Readiness does not tell of it: until then the API server answers that its storage is being initialized."""
+        path = f"/apis/{crd['group']}/{crd['versions'][0]['name']}/{crd['names']['plural']}"
+        deadline = time.monotonic() + READY_TIMEOUT
+        while True:
+            try:
+                self.kube.request("GET", path)
+            except KubeError as error:
+                if error.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def _stop(self) -> None:
         self.kube.close()

@@ -23,7 +23,9 @@ pytestmark = [
     pytest.mark.skipif(bool(operations_page.missing_tools()), reason="the page's commands need kubectl, jq, sqlite3"),
 ]
 
-RESOURCES, WITH_STATUS, STORE = (f"restore {what}" for what in ("resources", "resources with status", "store"))
+RESOURCES, WITH_STATUS, ETCD, STORE = (
+    f"restore {what}" for what in ("resources", "resources with status", "etcd", "store")
+)
 OBJECTS = (("RecordingAccount", "default"), ("AwsCredential", "main"), ("RecordingSettings", "default"))
 LONG = 90.0
 
@@ -40,6 +42,7 @@ class Place:
 
     def follow(self, name: str) -> None:
         steps = {
+            "put etcd back": self._put_etcd_back,
             "stop the store": self.world.store.stop,
             "start the store": self.world.store.start,
         }
@@ -65,6 +68,11 @@ class Place:
         """By a look after the one that was asked for last."""
         for kind, name in OBJECTS:
             self.world.until(kind, name, _settled, timeout=LONG)
+
+    def _put_etcd_back(self) -> None:
+        self.cluster.restore()
+        self.world.cluster, self.world.kube = self.cluster.cluster, self.cluster.kube
+        self.gate.lead_to(self.cluster.cluster)
 
 
 def _settled(found: Document) -> bool:
@@ -110,6 +118,9 @@ def place(
             (RESOURCES,),
             (WITH_STATUS,),
             (STORE,),
+            (ETCD,),
+            (STORE, ETCD),
+            (ETCD, STORE),
             (STORE, RESOURCES),
             (STORE, WITH_STATUS),
         )
@@ -120,8 +131,9 @@ def test_what_was_restored_has_the_account_of_before(place: Place, blocks: tuple
     world.all_ready()
     account, opened, before = world.account_sid(), world.store.count_accounts(), world.credentials()
     place.follow("back up")
+    place.cluster.back_up()
     place.rename("changed since")
-    if blocks != (STORE,):
+    if {RESOURCES, WITH_STATUS} & set(blocks):
         place.lose_resources()
 
     place.restore(*blocks)
@@ -134,6 +146,17 @@ def test_what_was_restored_has_the_account_of_before(place: Place, blocks: tuple
     assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == wanted
     place.rename("changed after")
     assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == "changed after"
+
+
+def test_an_etcd_without_the_resources_gets_them_and_their_account_again(place: Place) -> None:
+    place.cluster.back_up()
+    place.world.all_ready()
+    account, opened = place.world.account_sid(), place.world.store.count_accounts()
+    place.follow("back up")
+    place.restore(ETCD, RESOURCES)
+    place.all_ready()
+    assert place.world.account_sid() == account
+    assert place.world.store.count_accounts() == opened
 
 
 def backup_without_the_account(place: Place) -> bytes:
@@ -208,6 +231,7 @@ def test_every_block_of_the_page_is_followed_here() -> None:
         "look now",
         RESOURCES,
         WITH_STATUS,
+        ETCD,
         STORE,
         "replace the account",
     }
