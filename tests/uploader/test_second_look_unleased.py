@@ -1,11 +1,18 @@
 """The second look where no lease can be had: whoever was seen to open a file again is waited for."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from recording_storage.s3.client import S3Client
+from recording_storage.s3.verify import PROBE_NAME
 from recording_storage.uploader.entry import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.open_elsewhere import Holder, give_no_leases
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
+from tests.uploader.test_outage import await_that
 
 pytestmark = pytest.mark.slow
 SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["small", "large"])
@@ -53,6 +60,41 @@ def test_no_half_is_stored_after_an_outage(gated: SpoolFolder, door: Gate, size:
             (gated.root / "a.wav.done").touch()
         running.await_states({"a.wav": "released"})
     gated.check_all_stored()
+
+
+def rename(folder: Path) -> Path:
+    return (folder / "a.wav").rename(folder / "b.wav")
+
+
+def mark_anew(folder: Path) -> Path:
+    (folder / "a.wav.done").touch()
+    return folder / "a.wav"
+
+
+@pytest.mark.parametrize("first", [rename, mark_anew])
+def test_nor_of_what_is_renamed_or_marked_anew_and_then_opened_while_it_is_sent(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, first: Callable[[Path], Path]
+) -> None:
+    recorders: list[Holder] = []
+    send_part = S3Client.upload_part
+
+    def with_the_first_part(self: S3Client, key: str, **named: Any) -> Any:
+        if PROBE_NAME not in key and named["number"] == 1 and not recorders:
+            recorders.append(Holder(first(quick.root), ">>"))
+        return send_part(self, key, **named)
+
+    monkeypatch.setattr(S3Client, "upload_part", with_the_first_part)
+    with quick.running() as running:
+        assert running.uploader.intake.scanned.wait(60)
+        whole = quick.put("a.wav", 12 * MIB).read_bytes() + MORE
+        await_that(lambda: any(map(is_in_use, running.uploader.view.recordings())))
+        assert quick.bucket.keys() == []
+        recorders[0].close(MORE)
+        if first is mark_anew:
+            mark_anew(quick.root)
+        await_that(lambda: all(one.state == "released" for one in running.uploader.view.recordings()))
+    assert list(map(quick.bucket.read, quick.bucket.keys())) == [whole]
+    assert quick.media() == []
 
 
 @MARKED

@@ -21,7 +21,8 @@ EVENTS = {
     "remove": lambda seen, path: seen.removed(path),
     "lost": lambda seen, _: seen.lost(),
     "write": lambda seen, path: seen.modified(path),
-    "mark": lambda seen, path: seen.marked(path),
+    "mark": lambda seen, path: seen.marked(path, lambda _: 0),
+    "mark-while-we-have-it-open": lambda seen, path: seen.marked(path, lambda _: 1),
     "create-and-lose": lambda seen, path: seen.created(path, lambda _: None),
 }
 
@@ -179,6 +180,12 @@ OPENS_SINCE_THE_MARKER = {
     "open mark read-close open": 1,
     "open mark lost open": 1,
     "open mark remove create open": 2,
+    "open mark-while-we-have-it-open": 1,
+    "open mark-while-we-have-it-open read-close": 0,
+    "open mark-while-we-have-it-open open": 2,
+    "open mark-while-we-have-it-open open read-close": 1,
+    "open open mark-while-we-have-it-open": 1,
+    "mark-while-we-have-it-open open": 1,
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from recording_storage.uploader.finish import Evidence, FinishRule
 from recording_storage.uploader.growing import UNPROVEN, Growing
 from recording_storage.uploader.lease import Writers, may_lease, writers
-from recording_storage.uploader.open_files import own_opens
+from recording_storage.uploader.open_files import name_of, own_opens
 from recording_storage.uploader.walk import FoundFile, identity_of, open_media
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Examiner:
             drain: brings the sightings up to this moment.
         """
         self._root = root
+        self._resolved = os.path.realpath(root)
         self._rule = rule
         self._clock = clock
         self._file_systems = file_systems
@@ -78,7 +79,7 @@ class Examiner:
             return evidence
         who = self._ask(file)
         if file.marker:  # and taken before: whoever was in the way then has to go, or the marker to come anew
-            growing.opened = who is Writers.UNKNOWN and self.is_reopened(file.path, ours=0)
+            growing.opened = who is Writers.UNKNOWN and self._is_opened(file.path, since_marker=True)
             return evidence._replace(writers=who, opened=growing.opened)
         if who is not Writers.UNKNOWN:
             growing.opened = False
@@ -104,16 +105,27 @@ class Examiner:
 
         Known only where no lease can be had, of what has been opened since the uploader came.
         """
-        self._drain()
-        return self._more_than_ours(path, self._sightings.opens(path), ours=0)
+        return self._is_opened(path, since_marker=False)
 
-    def is_reopened(self, path: str, *, ours: int = 1) -> bool:
-        """The same of what came after the file's marker, if it has one, for an upload that has it open itself."""
-        self._drain()
-        return self._more_than_ours(path, self._sightings.opens(path, since_marker=True), ours=ours)
+    def is_reopened(self, path: str, fd: int) -> bool:
+        """The same of what came after the file's marker, if it has one, for an upload that has it open itself.
 
-    def _more_than_ours(self, path: str, opens: int, *, ours: int) -> bool:
-        """Of so many opens; `ours` are surely our own, which saves looking for them."""
+        Args:
+            path: the name by which it was found; it may have been renamed since.
+            fd: the upload's own.
+        """
+        before = name_of(fd, root=self._resolved)
+        self._drain()
+        names = {before or path, name_of(fd, root=self._resolved) or path}  # of a rename just now, one was drained
+        return any(self._is_others(name, since_marker=True, ours=1) for name in names)
+
+    def _is_opened(self, path: str, *, since_marker: bool) -> bool:
+        self._drain()
+        return self._is_others(path, since_marker=since_marker, ours=0)
+
+    def _is_others(self, path: str, *, since_marker: bool, ours: int) -> bool:
+        """Whether any open of it is somebody else's; `ours` are surely our own, which saves looking for them."""
+        opens = self._sightings.opens(path, since_marker=since_marker)
         return opens > ours and opens > own_opens(f"{self._root}/{path}")
 
     def _ask(self, file: FoundFile) -> Writers:

@@ -39,6 +39,15 @@ class OpenFiles:
         return (device, inode) in self._written
 
 
+def name_of(fd: int, *, root: str) -> str | None:
+    """The name beneath a root, without links, that an open file has now; None: that can't be told, or it has none."""
+    try:
+        full = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - as the rest here
+    except OSError:
+        return None
+    return full.removeprefix(f"{root}/") if full.startswith(f"{root}/") else None
+
+
 def own_opens(full: str) -> int:
     """How many of our own descriptors are of this file: an upload has it open, too."""
     try:

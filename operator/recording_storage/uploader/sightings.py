@@ -162,12 +162,12 @@ class Sightings:
                 seen.maybe = []
             seen.opened += 1
 
-    def marked(self, path: str) -> None:
-        """Its marker was made, or made anew."""
+    def marked(self, path: str, own_opens: Callable[[str], int]) -> None:
+        """Its marker was made, or made anew; `own_opens` counts ours, for which nobody has to vouch."""
         with self._lock:
             seen = self._by_path.get(path)
             if seen is not None:
-                seen.vouched = seen.opened
+                seen.vouched = max(seen.opened - own_opens(path), 0) if seen.opened else 0
 
     def modified(self, path: str) -> None:
         """Somebody has written to it."""

@@ -23,6 +23,7 @@ from recording_storage.uploader.inotify import (
     Watch,
 )
 from recording_storage.uploader.lease import Writers, may_lease_all, writers
+from recording_storage.uploader.open_files import own_opens
 from recording_storage.uploader.spool import FOLDER, ID_FILE
 from recording_storage.uploader.walk import MARKER, identity_of, is_media_name, media_of, open_media
 
@@ -130,7 +131,7 @@ class SpoolWatch:
             self._take_file(event, name)
         media = media_of(name)
         if name.endswith(MARKER) and event.mask & _COMES:
-            self._sightings.marked(media_of(event.path))
+            self._sightings.marked(media_of(event.path), self._own_opens)
         if is_media_name(media) and (event.mask & _HINTS or media == name):
             self._hint(f"{folder}/{media}" if folder else media, event.mask)
 
@@ -206,6 +207,9 @@ class SpoolWatch:
         )
         self._sightings.lost()
         self._rescan()
+
+    def _own_opens(self, path: str) -> int:
+        return own_opens(f"{self._root}/{path}")
 
     def _look(self, path: str) -> Identity | None:
         try:

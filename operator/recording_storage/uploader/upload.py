@@ -37,8 +37,8 @@ class Surroundings:
     """Set when the uploader has no time left."""
     progressed: Callable[[str, int, int], None] = lambda _sid, _done, _size: None
     """Told sid, bytes that are done, and all bytes."""
-    is_reopened: Callable[[str], bool] = lambda _path: False
-    """Whether somebody else has opened again what has a path: asked where no lease can be had."""
+    is_reopened: Callable[[str, int], bool] = lambda _path, _fd: False
+    """Whether somebody else has opened again what was found by a path and is open here: asked without a lease."""
 
 
 class SourceFile:
@@ -72,7 +72,7 @@ class SourceFile:
         users = writers(self.fd)
         if users is Writers.SOME:
             raise _in_use("open for writing again")
-        if users is Writers.UNKNOWN and self._is_reopened(self._recording.path):
+        if users is Writers.UNKNOWN and self._is_reopened(self._recording.path, self.fd):
             raise _in_use("open again")
         self.require_same()
 
