@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
+from greenlet import getcurrent
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.s3.interleaving import Interleaved, Waiting, is_ready
+from recording_storage.s3.interleaving import Interleaved, Stacks, Waiting, is_ready
 from tests.s3client.fake_server import FakeServer
 from tests.s3client.replies import answer
 
@@ -25,7 +27,7 @@ def bell():
 
 def all_of(*calls):
     """Each call's result, in the order of their ends; they share this thread."""
-    results, waiting = [], Waiting()
+    results, waiting, stacks = [], Waiting(), Stacks()
 
     def go_on(one, *, ready=True):
         wait = one.resume(ready=ready)
@@ -35,7 +37,7 @@ def all_of(*calls):
             waiting.add(one, wait)
 
     for call in calls:
-        go_on(Interleaved(call))
+        go_on(Interleaved(call, stacks=stacks))
     while waiting:
         for one, ready in list(waiting.take()):
             go_on(one, ready=ready)
@@ -43,7 +45,7 @@ def all_of(*calls):
 
 
 def test_a_call_goes_on_where_it_gave_way(bell):
-    one = Interleaved(lambda: is_ready(bell, select.POLLIN, seconds=20))
+    one = Interleaved(lambda: is_ready(bell, select.POLLIN, seconds=20), stacks=Stacks())
     wait = one.resume()
     assert (wait.fd, wait.event) == (bell, select.POLLIN)
     assert wait.until == pytest.approx(time.monotonic() + 20, abs=5)
@@ -63,7 +65,7 @@ def test_what_a_call_raises_comes_out_of_the_resumption(bell):
         is_ready(bell, select.POLLIN, seconds=20)
         raise KeyError("k")
 
-    one = Interleaved(call)
+    one = Interleaved(call, stacks=Stacks())
     one.resume()
     with pytest.raises(KeyError):
         one.resume(ready=False)
@@ -71,7 +73,7 @@ def test_what_a_call_raises_comes_out_of_the_resumption(bell):
 
 AMID_A_COLLECTION = """
 import gc, threading, time
-from recording_storage.s3.interleaving import Interleaved
+from recording_storage.s3.interleaving import Stacks, _Running
 
 made, ended = threading.Event(), threading.Event()
 
@@ -85,9 +87,7 @@ class Slow:
         time.sleep(0.2)  # what is left of the thread is freed a little later, between two instructions of this one
 
 def live():
-    one = Interleaved(lambda: None)
-    if {resumed}:
-        one.resume()
+    one = {one}
     slow = Slow()
     slow.one = one
     del one, slow
@@ -103,10 +103,53 @@ gc.collect()
 """
 
 
-@pytest.mark.parametrize("resumed", [True, False])
-def test_a_thread_that_ends_while_its_calls_are_collected_crashes_nothing(resumed):
+@pytest.mark.parametrize("one", ["Stacks().take()", "_Running(print)"])  # one that waits, and one that never began
+def test_a_thread_that_ends_while_its_calls_are_collected_crashes_nothing(one):
     overwriting = {**os.environ, "PYTHONMALLOC": "debug"}  # what is freed is no longer what it was
-    subprocess.run([sys.executable, "-c", AMID_A_COLLECTION.format(resumed=resumed)], check=True, env=overwriting)
+    subprocess.run([sys.executable, "-c", AMID_A_COLLECTION.format(one=one)], check=True, env=overwriting)
+
+
+def test_calls_one_after_the_other_share_a_stack_and_one_that_raised_takes_its_own_along(bell):
+    stacks, used = Stacks(), []
+
+    def call():
+        used.append(getcurrent())
+        is_ready(bell, select.POLLIN, seconds=20)
+        if len(used) == 2:
+            raise KeyError("k")
+
+    def make():
+        one = Interleaved(call, stacks=stacks)
+        one.resume()
+        return one
+
+    assert make().resume() is None
+    with pytest.raises(KeyError):
+        make().resume()
+    assert make().resume() is None
+    assert used[0] is used[1] is not used[2]
+    both = [make(), make()]
+    assert used[2] in used[3:], "it was free"
+    assert used[3] is not used[4], "both are under way"
+    assert [one.resume() for one in both] == [None, None]
+
+
+def test_a_stack_keeps_nothing_of_its_last_call_and_goes_with_the_others(bell):
+    stacks, used = Stacks(), []
+
+    def call():
+        used.append(weakref.ref(getcurrent()))
+        is_ready(bell, select.POLLIN, seconds=20)
+
+    one = Interleaved(call, stacks=stacks)
+    one.resume()
+    assert one.resume() is None
+    ended = weakref.ref(one)
+    del one
+    assert ended() is None
+    assert used[0]() is not None
+    del stacks
+    assert used[0]() is None, "or each thread that ends would leave some behind"
 
 
 def test_one_whose_time_is_up_goes_on_without_what_it_waited_for(bell):
@@ -163,7 +206,7 @@ def test_the_time_for_an_answer_begins_when_the_request_was_sent(make_client):
 
     with FakeServer(reply) as server:
         client = make_client(server.endpoint, read_timeout=5.0)
-        one = Interleaved(lambda: client.put_object("k", b"hello"))
+        one = Interleaved(lambda: client.put_object("k", b"hello"), stacks=Stacks())
         wait = one.resume()
         while wait.event != select.POLLIN:  # connecting
             wait = one.resume()

@@ -32,6 +32,20 @@ class _Running(greenlet):
     """Tells our calls from a thread's main one, and from those of others."""
 
 
+def _make_calls() -> None:
+    """Make one call after the other; each ends with a switch back that brings None. What raises ends the greenlet, too.
+
+    A greenlet for each call would cost it a stack: memory of the system's, and given back to it. Nothing of a call is
+    kept while the next is waited for, nor is the greenlet by itself: it goes with who has it.
+    """
+    parent = getcurrent().parent
+    assert parent is not None
+    while True:
+        call: Callable[[], None] = parent.switch(None)
+        call()
+        del call
+
+
 def is_ready(fd: int, event: int, *, seconds: float) -> bool:
     """Wait for a descriptor, at most so long; whether it is ready. An interleaved call gives way meanwhile."""
     if seconds <= 0:
@@ -45,12 +59,30 @@ def is_ready(fd: int, event: int, *, seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-class Interleaved(Generic[T]):
-    """A call that is begun, and gone on with, by `resume`; in one thread."""
+class Stacks:
+    """Of one thread: what its calls run on, used again once they have ended."""
 
-    def __init__(self, call: Callable[[], T]) -> None:
+    def __init__(self) -> None:
+        self._free: list[_Running] = []
+
+    def take(self) -> _Running:
+        if self._free:
+            return self._free.pop()
+        running = _Running(_make_calls)
+        running.switch()  # up to where it waits for its first call
+        return running
+
+    def give_back(self, running: _Running) -> None:
+        self._free.append(running)
+
+
+class Interleaved(Generic[T]):
+    """A call that is begun, and gone on with, by `resume`; in the thread whose `stacks` these are."""
+
+    def __init__(self, call: Callable[[], T], *, stacks: Stacks) -> None:
         self._call = call
-        self._running = _Running(self._run)
+        self._stacks = stacks
+        self._running: _Running | None = None
         self._results: list[T] = []
 
     def resume(self, *, ready: bool = True) -> Wait | None:
@@ -59,8 +91,15 @@ class Interleaved(Generic[T]):
         Args:
             ready: whether what it waited for has come; else its time is up.
         """
-        wait = self._running.switch(ready) if self._running else self._running.switch()
-        return None if self._running.dead else wait
+        wait: Wait | None
+        if self._running is None:
+            self._running = self._stacks.take()
+            wait = self._running.switch(self._run)
+        else:
+            wait = self._running.switch(ready)
+        if wait is None:
+            self._stacks.give_back(self._running)
+        return wait
 
     @property
     def result(self) -> T:

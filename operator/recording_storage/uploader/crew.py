@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage.s3 import buffers
-from recording_storage.s3.interleaving import Interleaved, Wait, Waiting
+from recording_storage.s3.interleaving import Interleaved, Stacks, Wait, Waiting
 from recording_storage.uploader.pace import Pace
 
 if TYPE_CHECKING:
@@ -98,10 +98,11 @@ class Crew:
     def _run(self) -> None:
         """One thread's life."""
         waiting: Waiting[_Upload] = Waiting()
+        stacks = Stacks()
         while True:
             task = self._beside() if waiting else self._first()
             if task is not None:
-                self._begin(task, waiting)
+                self._begin(task, waiting, stacks)
             elif waiting:
                 with self._being_away():
                     ready = list(waiting.take())
@@ -189,8 +190,8 @@ class Crew:
             with self._condition:
                 self._away -= 1
 
-    def _begin(self, task: Task, waiting: Waiting[_Upload]) -> None:
-        upload = _Upload(partial(self._perform, task), in_parts=task.is_multipart)
+    def _begin(self, task: Task, waiting: Waiting[_Upload], stacks: Stacks) -> None:
+        upload = _Upload(partial(self._perform, task), in_parts=task.is_multipart, stacks=stacks)
         if self._gives_way(task):
             self._go_on(upload, waiting)
             return
@@ -218,11 +219,11 @@ class Crew:
 class _Upload:
     """One upload in a thread, and where its time goes, in seconds."""
 
-    def __init__(self, perform: Callable[[], Outcome], *, in_parts: bool) -> None:
+    def __init__(self, perform: Callable[[], Outcome], *, in_parts: bool, stacks: Stacks) -> None:
         self._perform = perform
         self.in_parts = in_parts
         """As it was when it began."""
-        self._call = Interleaved(perform)
+        self._call = Interleaved(perform, stacks=stacks)
         self._began, self._thread_began = time.perf_counter(), time.thread_time()
         self.worked = 0.0
         """Of the processor's."""
