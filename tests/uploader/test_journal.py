@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.domain.states import IllegalMoveError, Product, RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.entry import EntryError, Identity, Recording
 from recording_storage.uploader.journal import Journal, JournalError
 
 
@@ -99,3 +99,37 @@ def test_a_lost_journal_is_known_as_lost(tmp_path: Path) -> None:
     second = Journal.open(tmp_path, known_spool=True)
     assert second.rebuilt
     second.close()
+
+
+def test_what_went_well_and_what_did_not_are_moved_together(journal: Journal) -> None:
+    """Each as it is said of it: nothing is left of an earlier failure, and no other's failure is noted."""
+
+    def found(*numbers: int) -> list[Recording]:
+        return journal.run(lambda c: rows.select(c, f"r.id IN ({','.join(map(str, numbers))})", tail="ORDER BY r.id"))
+
+    journal.run(lambda c: rows.add(c, [new(number) for number in range(1, 5)], now=1.0))
+    begun = [(one, f"key-{one.id}") for one in found(1, 2, 3, 4)]
+    journal.run(lambda c: moves.begin(c, begun, single_up_to=-1, now=2.0))
+    failed, parked = EntryError("transient", "Timeout", "no answer"), EntryError("file", "Unreadable", "no right")
+    first, second, third, fourth = found(1, 2, 3, 4)
+    waits = rows.Change(second, RecordingState.WAITING, failed, retry_at=9.0, failures=3, failing_since=0.0)
+    changes = [
+        rows.Change(first, RecordingState.FOUND),
+        waits,
+        rows.Change(third, RecordingState.PARKED, parked),
+        rows.Change(fourth, RecordingState.FOUND),
+    ]
+    assert journal.run(lambda c: moves.apply(c, changes, now=3.0)) == changes
+    assert [(one.state, one.error, one.retry_at, one.failures, one.failing_since) for one in found(1, 2, 3, 4)] == [
+        (RecordingState.FOUND, None, None, 0, None),
+        (RecordingState.WAITING, failed, 9.0, 3, 0.0),
+        (RecordingState.PARKED, parked, None, 0, None),
+        (RecordingState.FOUND, None, None, 0, None),
+    ]
+    again = [(found(2)[0], "key-2")]
+    journal.run(lambda c: moves.begin(c, again, single_up_to=-1, now=10.0))
+    back = rows.Change(found(2)[0], RecordingState.FOUND)
+    journal.run(lambda c: moves.apply(c, [back], now=11.0))
+    ended = found(2)[0]
+    assert (ended.error, ended.retry_at, ended.failures, ended.failing_since) == (None, None, 0, None)
+    assert (ended.seq, ended.changed_at) == (5, 11.0)

@@ -60,9 +60,10 @@ class JournalOutbox:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[Recording]:
-            done = [one for one in recordings if one.state is _S.STORED]
-            moves.set_told(connection, recordings)
-            return moves.report(connection, done, now=now)
+            done = moves.report(connection, [one for one in recordings if one.state is _S.STORED], now=now)
+            ids = {one.id for one in done}  # which notes that they are told, too
+            moves.set_told(connection, [one for one in recordings if one.id not in ids])
+            return done
 
         moved = self._journal.run(work)
         fault_point("after-reported")
