@@ -1,7 +1,5 @@
 """Each answer has one class, and the class is the decision."""
 
-import errno
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,6 @@ from recording_storage.domain.failures import (
     FailureClass,
     S3Failure,
     classify,
-    classify_os_error,
 )
 
 K = FailureClass
@@ -191,14 +188,6 @@ def test_the_server_s_date_is_read():
 )
 def test_a_server_s_fault_may_have_taken_effect(status, code, uncertain):
     assert classify(status=status, code=code, headers={}).uncertain is uncertain
-
-
-@pytest.mark.parametrize(
-    ("number", "kind"),
-    [(errno.ENOSPC, K.LOCAL_FULL), (errno.EDQUOT, K.LOCAL_FULL), (errno.EIO, K.FILE), (errno.EACCES, K.FILE)],
-)
-def test_a_full_volume_is_no_fault_of_one_file(number, kind):
-    assert classify_os_error(OSError(number, "x")) is kind
 
 
 def test_every_class_is_reached():

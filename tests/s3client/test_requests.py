@@ -1,13 +1,11 @@
 """What is sent, and what becomes of what a server does not know: headers, capabilities, regions, slices, pages."""
 
 import logging
-import os
-import tempfile
 
 import pytest
 
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
-from recording_storage.s3.types import Credential, FileSlice, Part
+from recording_storage.s3.types import Credential, Part
 from tests.s3client.fake_server import FakeServer, answer, error
 from tests.s3client.replies import OK, K, fails, replies
 
@@ -181,46 +179,6 @@ class TestRegions:
         with FakeServer(lambda _: self.WRONG) as server, fails(K.HOLD):
             make_client(server.endpoint).put_object("k", b"hello")
         assert len(server.requests) == 2
-
-
-class TestFiles:
-    def test_a_file_that_is_shorter_is_read_again(self, make_client):
-        with FakeServer(lambda _: OK) as server, tempfile.TemporaryFile() as file:
-            file.write(b"hello")
-            file.flush()
-            with fails(K.DIGEST, "FileChanged"):
-                make_client(server.endpoint).put_object("k", FileSlice(file.fileno(), 0, 6))
-        assert not server.requests
-
-    def test_a_file_that_can_t_be_read_is_the_file_s_fault(self, make_client, tmp_path):
-        fd = os.open(tmp_path, os.O_RDONLY)
-        try:
-            with fails(K.FILE, "FileUnreadable"):
-                make_client("http://127.0.0.1:1").put_object("k", FileSlice(fd, 0, 6))
-        finally:
-            os.close(fd)
-
-    def test_a_body_that_fails_half_way_leaves_no_connection_behind(self, make_client, monkeypatch):
-        monkeypatch.setattr("recording_storage.s3.payload.BUFFERED", 1000)
-        monkeypatch.setattr("recording_storage.s3.payload.PIECE", 64 << 10)
-        with FakeServer(lambda _: OK) as server, tempfile.TemporaryFile() as file:
-            file.write(os.urandom(1_000_000))
-            file.flush()
-            client = make_client(server.endpoint)
-            client.put_object("k", b"hello")
-            original = os.preadv
-            calls = []
-
-            def truncated(fd, buffers, offset):
-                calls.append(offset)
-                return 0 if len(calls) > 20 else original(fd, buffers, offset)
-
-            monkeypatch.setattr("os.preadv", truncated)
-            with fails(K.DIGEST, "FileChanged"):
-                client.put_object("k", FileSlice(file.fileno(), 0, 1_000_000))
-            monkeypatch.setattr("os.preadv", original)
-            client.put_object("k", b"hello")
-        assert [r.connection for r in server.requests if r.complete] == [1, 2]
 
 
 class TestLists:

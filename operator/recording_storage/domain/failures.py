@@ -5,7 +5,6 @@ documentation; `tests/domain/test_failures.py` walks over every row. Source: the
 versitygw, MinIO and moto were seen to answer.
 """
 
-import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -344,13 +343,6 @@ def classify(
 def is_bare_refusal(failure: S3Failure) -> bool:
     """Whether it may be a header that the server refuses to know without naming it."""
     return failure.status == 400 and failure.code in _BARE and failure.capability is None  # noqa: PLR2004 - HTTP's
-
-
-def classify_os_error(error: OSError) -> FailureClass:
-    """Tell which class a local file's error has: a full volume stops the intake, anything else is that file's own."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FailureClass.LOCAL_FULL
-    return FailureClass.FILE
 
 
 def _kind(*, status: int, code: str) -> FailureClass:

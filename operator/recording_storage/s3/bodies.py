@@ -1,14 +1,9 @@
-"""A request's body as the client's calls open it, and what the answer says of it."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""What vouches for a body needs of the server, and what the answer says of it."""
 
 from recording_storage.domain.failures import Capability
 from recording_storage.domain.proof import Voucher
 from recording_storage.s3 import documents, errors
 from recording_storage.s3.answer import Answer
-from recording_storage.s3.payload import BodyError, Payload, open_payload
-from recording_storage.s3.types import Body
 from recording_storage.s3.vouchers import ECHOED, HEADERS
 
 
@@ -29,12 +24,3 @@ def taken(answer: Answer, voucher: Voucher, checksum: str, *, operation: str) ->
     if theirs and checksum and theirs != checksum:
         raise errors.mismatch(operation=operation, ours=checksum, theirs=theirs)
     return etag, bool(theirs)
-
-
-@contextmanager
-def opened(body: Body, *, operation: str, signed: bool, summed: bool = True, sha256: str = "") -> Iterator[Payload]:
-    try:
-        with open_payload(body, signed=signed, summed=summed, sha256=sha256) as payload:
-            yield payload
-    except BodyError as error:
-        raise errors.from_body(error, operation=operation) from error

@@ -2,8 +2,6 @@
 
 import threading
 
-HEAD_ROOM = 8192
-"""Bytes before a body in its buffer: the request's head and the body then go out in one piece."""
 _SMALLEST = 64 << 10
 _KEPT = 8
 """Of each size."""
@@ -13,8 +11,8 @@ _free: dict[int, list[bytearray]] = {}
 
 
 def take(length: int) -> bytearray:
-    """One for at least so many bytes behind HEAD_ROOM; the one used last comes first: it is still in the cache."""
-    size = HEAD_ROOM + max(_SMALLEST, 1 << max(length - 1, 0).bit_length())
+    """One for at least so many bytes; the one used last comes first: it is still in the cache."""
+    size = max(_SMALLEST, 1 << max(length - 1, 0).bit_length())
     with _lock:
         free = _free.get(size)
         if free:

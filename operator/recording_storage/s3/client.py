@@ -14,7 +14,7 @@ from recording_storage.domain.proof import Voucher
 from recording_storage.s3 import checksums, documents, errors
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer
-from recording_storage.s3.bodies import capabilities_for, opened, taken
+from recording_storage.s3.bodies import capabilities_for, taken
 from recording_storage.s3.capabilities import Capabilities
 from recording_storage.s3.connection import Timeouts
 from recording_storage.s3.headers import DestinationHeaders, check_content_type, metadata_headers
@@ -119,42 +119,41 @@ class S3Client:
         if if_none_match:
             wanted.add(Capability.IF_NONE_MATCH)
         signed = self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD
+        payload = InMemory(body, summed=False, sha256=sha256)
+        checksum = checksums.encoded_sha256(payload.sha256())
+        sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
+        carrying = carried(voucher, payload, wrong=wrong) if wrong or voucher is not Voucher.SHA256 else {}
 
-        with opened(body, operation=operation, signed=True, summed=False, sha256=sha256) as payload:
-            checksum = checksums.encoded_sha256(payload.sha256())
-            sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
-            carrying = carried(voucher, payload, wrong=wrong) if wrong or voucher is not Voucher.SHA256 else {}
+        def attempt(active: frozenset[Capability]) -> StoredObject:
+            headers = {**common, **self._headers.for_object(active)}
+            summed = Capability.SHA256 in active
+            if summed:
+                headers[HEADERS[Voucher.SHA256]] = checksum
+            headers.update(carrying)
+            if Capability.IF_NONE_MATCH in active:
+                headers["if-none-match"] = "*"
+            try:
+                answer = self._requests.send(
+                    operation,
+                    "PUT",
+                    key=key,
+                    headers=headers,
+                    payload=sent,
+                    signed=signed,
+                    repeatable=Capability.IF_NONE_MATCH not in active,
+                )
+            except S3Failure as failure:
+                if failure.capability is Capability.CHECKSUM:
+                    failure.capability = Capability.SHA256  # what a server says of checksums is about this one
+                raise
+            etag, told = taken(answer, Voucher.SHA256, "" if wrong else checksum, operation=operation)
+            by = voucher if summed or voucher is not Voucher.SHA256 else None
+            version = _version_id(answer)
+            return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
 
-            def attempt(active: frozenset[Capability]) -> StoredObject:
-                headers = {**common, **self._headers.for_object(active)}
-                summed = Capability.SHA256 in active
-                if summed:
-                    headers[HEADERS[Voucher.SHA256]] = checksum
-                headers.update(carrying)
-                if Capability.IF_NONE_MATCH in active:
-                    headers["if-none-match"] = "*"
-                try:
-                    answer = self._requests.send(
-                        operation,
-                        "PUT",
-                        key=key,
-                        headers=headers,
-                        payload=sent,
-                        signed=signed,
-                        repeatable=Capability.IF_NONE_MATCH not in active,
-                    )
-                except S3Failure as failure:
-                    if failure.capability is Capability.CHECKSUM:
-                        failure.capability = Capability.SHA256  # what a server says of checksums is about this one
-                    raise
-                etag, told = taken(answer, Voucher.SHA256, "" if wrong else checksum, operation=operation)
-                by = voucher if summed or voucher is not Voucher.SHA256 else None
-                version = _version_id(answer)
-                return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
-
-            if wrong:  # a refusal is what is asked for, and no reason to go without anything
-                return attempt(frozenset(one for one in wanted if one in self.capabilities))
-            return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
+        if wrong:  # a refusal is what is asked for, and no reason to go without anything
+            return attempt(frozenset(one for one in wanted if one in self.capabilities))
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def create_multipart(
         self,
@@ -205,40 +204,38 @@ class S3Client:
         query = {"partNumber": str(number), "uploadId": upload_id}
 
         by_crc = voucher is Voucher.CRC64NVME
-        signed = self._sign_payload or voucher in (Voucher.SHA256, Voucher.SIGNED_PAYLOAD)
+        payload = InMemory(body, summed=by_crc)
+        sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
+        carrying = carried(voucher, payload, wrong=wrong)
 
-        with opened(body, operation=operation, signed=signed, summed=by_crc) as payload:
-            sent = Misstated(payload) if wrong and voucher is Voucher.SIGNED_PAYLOAD else payload
-            carrying = carried(voucher, payload, wrong=wrong)
+        def attempt(active: frozenset[Capability]) -> Part:
+            summed = Capability.CHECKSUM in active
+            headers = dict(self._headers.for_request)
+            if summed or not by_crc:
+                headers.update(carrying)
+            answer = self._requests.send(
+                operation,
+                "PUT",
+                key=key,
+                query=query,
+                headers=headers,
+                payload=sent,
+                signed=self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD,
+                repeatable=True,
+            )
+            mine = "" if wrong else carrying.get(HEADERS.get(voucher, ""), "")
+            etag, told = taken(answer, voucher, mine, operation=operation)
+            by: Voucher | None = voucher
+            if (by_crc and not summed) or (
+                voucher is Voucher.ETAG and (etag != payload.md5().hex() or names_encryption(answer.headers))
+            ):
+                by = None
+            return Part(number, payload.length, etag, payload.checksum if summed else "", by, told)
 
-            def attempt(active: frozenset[Capability]) -> Part:
-                summed = Capability.CHECKSUM in active
-                headers = dict(self._headers.for_request)
-                if summed or not by_crc:
-                    headers.update(carrying)
-                answer = self._requests.send(
-                    operation,
-                    "PUT",
-                    key=key,
-                    query=query,
-                    headers=headers,
-                    payload=sent,
-                    signed=self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD,
-                    repeatable=True,
-                )
-                mine = "" if wrong else carrying.get(HEADERS.get(voucher, ""), "")
-                etag, told = taken(answer, voucher, mine, operation=operation)
-                by: Voucher | None = voucher
-                if (by_crc and not summed) or (
-                    voucher is Voucher.ETAG and (etag != payload.md5().hex() or names_encryption(answer.headers))
-                ):
-                    by = None
-                return Part(number, payload.length, etag, payload.checksum if summed else "", by, told)
-
-            wanted = capabilities_for(voucher)
-            if wrong:  # a refusal is what is asked for, and no reason to go without anything
-                return attempt(frozenset(one for one in wanted if one in self.capabilities))
-            return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
+        wanted = capabilities_for(voucher)
+        if wrong:  # a refusal is what is asked for, and no reason to go without anything
+            return attempt(frozenset(one for one in wanted if one in self.capabilities))
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def complete_multipart(
         self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = False, gone: bool = False

@@ -3,11 +3,10 @@
 import socket
 import ssl
 
-from recording_storage.domain.failures import FailureClass, S3Failure, classify, classify_os_error
+from recording_storage.domain.failures import FailureClass, S3Failure, classify
 from recording_storage.s3 import xml
 from recording_storage.s3.address_guard import AddressRefusedError
 from recording_storage.s3.answer import Answer
-from recording_storage.s3.payload import BodyError
 from recording_storage.s3.transport import ExchangeError
 from recording_storage.s3.types import Credential
 
@@ -86,13 +85,6 @@ def from_exchange(error: ExchangeError, *, operation: str, host: str, changes: b
 def from_refusal(error: AddressRefusedError, *, operation: str) -> S3Failure:
     """The failure that an address is which the guard refuses."""
     return S3Failure(FailureClass.HOLD, code="AddressRefused", message=str(error), operation=operation)
-
-
-def from_body(error: BodyError, *, operation: str) -> S3Failure:
-    """The failure that a file is which can't be read, or changed under way."""
-    if error.cause is not None:
-        return S3Failure(classify_os_error(error.cause), code="FileUnreadable", message=str(error), operation=operation)
-    return S3Failure(FailureClass.DIGEST, code="FileChanged", message=str(error), operation=operation)
 
 
 def mismatch(*, operation: str, ours: str, theirs: str) -> S3Failure:

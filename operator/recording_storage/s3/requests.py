@@ -13,7 +13,7 @@ from recording_storage.s3.answer import Answer
 from recording_storage.s3.authorities import trust
 from recording_storage.s3.connection import Address, Timeouts
 from recording_storage.s3.headers import check_credential
-from recording_storage.s3.payload import BodyError, Buffer, Payload
+from recording_storage.s3.payload import Buffer, Payload
 from recording_storage.s3.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, Signer, encoded_path, encoded_query
 from recording_storage.s3.transport import ExchangeError, Transport
 from recording_storage.s3.types import Credential, Destination
@@ -181,8 +181,6 @@ class Requests:
             raise errors.from_refusal(error, operation=operation) from error
         except ExchangeError as error:
             raise errors.from_exchange(error, operation=operation, host=location.host, changes=changes) from error
-        except BodyError as error:
-            raise errors.from_body(error, operation=operation) from error
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's successes
             failure = errors.from_answer(answer, operation=operation, credential=self._credential)
             failure.uncertain = failure.uncertain and changes

@@ -58,7 +58,6 @@ class Transport:
 
         Raises:
             AddressRefusedError: the guard refuses where the host leads.
-            BodyError: from `pieces`.
             ExchangeError: no answer.
         """
         connection = self._take()
@@ -89,7 +88,7 @@ class Transport:
                     continue
                 raise ExchangeError(error, connected=True, sent=sent) from error
             except BaseException:
-                connection.close()  # a body that failed leaves half a request on the line
+                connection.close()  # half a request may be on the line
                 raise
             if answer.keep_alive:
                 self._keep(connection)

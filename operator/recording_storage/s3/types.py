@@ -39,15 +39,7 @@ class Destination:
     """A server that vouches for nothing is used all the same."""
 
 
-class FileSlice(NamedTuple):
-    """A run of bytes of an open file, read with `pread`; the file's own position doesn't matter."""
-
-    fd: int
-    offset: int
-    length: int
-
-
-Body = bytes | bytearray | memoryview | FileSlice
+Body = bytes | bytearray | memoryview
 
 
 class StoredObject(NamedTuple):
