@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
@@ -53,11 +54,11 @@ class BucketLocation:
     style: Addressing = Addressing.PATH
     allow_http: bool = False
 
-    @property
+    @cached_property
     def scheme(self) -> str:
         return self.endpoint.partition("://")[0]
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The host to connect to and to be named in `Host`, with the port where the URL needs one."""
         authority = self.endpoint.partition("://")[2]
@@ -76,7 +77,7 @@ class BucketLocation:
     def is_aws(self) -> bool:
         return self._aws_host() is not None
 
-    @property
+    @cached_property
     def path(self) -> str:
         """What stands before `/key` in a request's path: `""`, or `/bucket`."""
         return "" if self.style is Addressing.VIRTUAL else f"/{self.bucket}"
@@ -85,7 +86,7 @@ class BucketLocation:
         """The URL of an object; `key` is the full key, prefix included."""
         return f"{self.scheme}://{self.host}{self.path}/{quote(key, safe='/-._~')}"
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The location itself in one canonical form, which `parse_bucket_url` reads back to the same location."""
         return self.object_url(self.prefix)

@@ -13,7 +13,7 @@ MAX_HEAD = 64 << 10
 MAX_BODY = 8 << 20
 """A full page of a listing has less than 2 MiB."""
 _RECEIVE = 64 << 10
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?")
 _NO_BODY = frozenset({204, 304})
 
 
@@ -85,13 +85,13 @@ class AnswerReader:
             self._more()
             end = self._data.find(b"\r\n\r\n", searched)
         head, self._data = self._data[:end], self._data[end + 4 :]
-        first, *lines = head.split(b"\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
         found = _STATUS_LINE.fullmatch(first)
         if found is None:
             raise AnswerError("what answered is no HTTP server")
         headers: dict[str, str] = {}
         for line in lines:
-            name, colon, value = line.decode("latin-1").partition(":")
+            name, colon, value = line.partition(":")
             if not colon or name != name.strip() or not name:
                 raise AnswerError("an answer with a malformed header")
             key, text = name.lower(), value.strip()

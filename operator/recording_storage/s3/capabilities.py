@@ -74,7 +74,7 @@ class Capabilities:
         named: list[Capability] = []
         guessed: list[Capability] = []
         while True:
-            active = frozenset(c for c in wanted if c in self and c not in named and c not in guessed)
+            active = frozenset(wanted).difference(self._missing, named, guessed)
             try:
                 result = attempt(active)
             except S3Failure as failure:

@@ -54,7 +54,7 @@ class Signer:
         signed = {**headers, "x-amz-content-sha256": payload_hash, "x-amz-date": stamp}
         if self._credential.session_token:
             signed["x-amz-security-token"] = self._credential.session_token
-        names = sorted(name for name in signed if name not in _UNSIGNED_HEADERS)
+        names = sorted(signed.keys() - _UNSIGNED_HEADERS)
         signed_names = ";".join(names)
         canonical_headers = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         canonical = f"{method}\n{path}\n{query}\n{canonical_headers}\n{signed_names}\n{payload_hash}"
