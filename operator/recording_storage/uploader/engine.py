@@ -368,18 +368,20 @@ class Engine:
     def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[rows.Change]) -> None:
         now = self._clock.monotonic()
         counters = self._parts.counters
+        stored: list[int] = []
         for outcome in outcomes:
             if outcome.stored is not None:
                 lane.succeeded()
                 self._works_again()
-                counters.add("stored")
-                counters.add("stored_bytes", outcome.task.recording.identity.size)
+                stored.append(outcome.task.recording.identity.size)
             elif outcome.failure is not None:
                 lane.failed(outcome.failure)
                 counters.failed(outcome.failure.kind)
                 self._note_error(str(outcome.failure))
                 if outcome.failure.kind.value in ("throttled", "transient"):
                     lane.cut(now=now)
+        counters.add("stored", len(stored))
+        counters.add("stored_bytes", sum(stored))
         if any(change.after is _S.FOUND for change in made):
             lane.hungry = True
         self._claims.note_retries(lane, made)

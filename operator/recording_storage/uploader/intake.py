@@ -329,8 +329,10 @@ class Intake:
         if what & OPEN or (what & CLOSE_NOWRITE and (growing is None or not growing.opened)):
             return
         with self._lock:
+            is_first = not self._hinted
             self._hinted.add(path)
-        self._wake.set()
+        if is_first:  # the others are taken with it
+            self._wake.set()
 
     def _watch_folder(self, folder: str) -> None:
         if self._watch is not None:

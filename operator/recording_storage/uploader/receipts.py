@@ -87,10 +87,12 @@ class Receipts:
         if not self._file.is_open:
             self._open()
         # one that was told before has come back from `parked`: its receipt is there
-        self._write([one for one in group if not one.told_seq and _mark_of(one) not in self._written])
-        self._written.update(_mark_of(recording) for recording in group)
+        marks = [_mark_of(recording) for recording in group]
+        known = [mark in self._written for mark in marks]
+        self._write([one for one, is_known in zip(group, known, strict=True) if not (one.told_seq or is_known)])
+        self._written.update(marks)
         self._outbox.taken(group)
-        self._written.difference_update(_mark_of(recording) for recording in group)  # from here on the journal knows
+        self._written.difference_update(marks)  # from here on the journal knows
         return True
 
     def _open(self) -> None:

@@ -130,11 +130,7 @@ class Remover:
             ChangedError: it is neither certainly the recorded one nor certainly another.
         """
         status = media.status()
-        if status is None or is_another(status, recording.identity):
-            return None
-        if identity_of(status) != recording.identity:
-            raise ChangedError("the file was changed or replaced after it was stored")
-        return status
+        return status if status is not None and _is_recorded(status, recording) else None
 
     def _is_left(self, beside: Location, media: Location) -> bool:
         """Whether a crash has left the file aside; one that it has left both names gets rid of the second."""
@@ -202,10 +198,8 @@ class Remover:
         finally:
             os.close(fd)  # before it is asked who has the file open: we have not
         in_use = users is Writers.SOME or (users is Writers.UNKNOWN and self.is_opened(path))
-        if is_another(status, recording.identity):
+        if not _is_recorded(status, recording):
             return None  # ours was replaced: what has its name now is a recording of its own
-        if identity_of(status) != recording.identity:
-            raise ChangedError("the file was changed or replaced after it was stored")
         if in_use:
             raise InUseError(f"{recording.path} stays for now: somebody has it open; it is removed once it is closed")
         return status
@@ -233,6 +227,15 @@ def _move_aside(media: Location, beside: Location, elsewhere: Location) -> Locat
         media.rename(elsewhere)
         return elsewhere
     return beside
+
+
+def _is_recorded(status: os.stat_result, recording: Recording) -> bool:
+    """Whether it is the recording's file; False: another one. Raises ChangedError: it may be either."""
+    if identity_of(status) == recording.identity:
+        return True
+    if is_another(status, recording.identity):
+        return False
+    raise ChangedError("the file was changed or replaced after it was stored")
 
 
 def _is_as_before(location: Location, before: os.stat_result) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.stops import Stop
 
 _S = RecordingState
+_STATES = {state.value: state for state in RecordingState}
+_PRODUCTS = {product.value: product for product in Product}
 _COLUMNS = (
     "r.id, r.sid, r.account_sid, r.product, r.path, r.state, r.seq, r.inode, r.size, r.mtime_ns, r.content_type,"
     " r.found_at, r.changed_at, r.metadata, r.destination_id, r.pinned, r.attempts, r.retry_at, r.failures,"
@@ -137,9 +139,9 @@ def recording_of(row: Sequence[Any]) -> Recording:
         id=row[0],
         sid=row[1],
         account_sid=row[2],
-        product=Product(row[3]),
+        product=_PRODUCTS[row[3]],
         path=row[4],
-        state=_S(row[5]),
+        state=_STATES[row[5]],
         seq=row[6],
         identity=Identity(row[7], row[8], row[9]),
         content_type=row[10],
