@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from recording_storage.s3.interleaving import Interleaved, Stacks, Wait, Waiting
 from recording_storage.uploader.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.outcome import Outcome, Task
     from recording_storage.uploader.places import Places
@@ -59,7 +58,9 @@ class Crew:
         self._interleaved = interleaved
         self.limit = float(MAX_CONCURRENCY)
         """Uploads at a time that the destination bears."""
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()
+        self._to_do = threading.Condition(self._lock)
+        """Somebody may take from the queue. The lock is taken by itself: through this it costs several times that."""
         self._queue: deque[Task] = deque()
         self._active = 0
         self._in_parts = 0
@@ -80,17 +81,17 @@ class Crew:
     @property
     def busy(self) -> int:
         """Tasks that are queued or under way."""
-        with self._condition:
+        with self._lock:
             return len(self._queue) + self._active
 
     def put(self, tasks: Sequence[Task]) -> None:
-        with self._condition:
+        with self._lock:
             self._queue.extend(tasks)
             self._staff()
 
     def drain(self) -> list[Task]:
         """Take back what has not begun."""
-        with self._condition:
+        with self._lock:
             left = list(self._queue)
             self._queue.clear()
             return left
@@ -104,8 +105,11 @@ class Crew:
             if task is not None:
                 self._begin(task, waiting, stacks)
             elif waiting:
-                with self._being_away():
+                self._go_away()
+                try:
                     ready = list(waiting.take())
+                finally:
+                    self._come_back()
                 for upload, is_ready in ready:
                     self._go_on(upload, waiting, ready=is_ready)
             else:
@@ -113,10 +117,10 @@ class Crew:
 
     def _first(self) -> Task | None:
         """A task for a thread that has none, as soon as there is one; None when there has been none for long."""
-        with self._condition:
+        with self._lock:
             while not self._may_take():
                 self._idle += 1
-                woken = self._condition.wait(_IDLE)
+                woken = self._to_do.wait(_IDLE)
                 self._idle -= 1
                 if not woken and not self._queue:
                     self._threads -= 1
@@ -132,7 +136,7 @@ class Crew:
 
         Its place must not be waited for: they hold some.
         """
-        with self._condition:
+        with self._lock:
             if not self._may_take() or not self._gives_way(self._queue[0]):
                 return None
             if not self._places.take_now(self._queue[0].recording.sid):
@@ -165,7 +169,7 @@ class Crew:
         if not self._is_due() or self._at_work() >= self._pace.threads:
             return
         if self._idle:
-            self._condition.notify()
+            self._to_do.notify()
             return
         try:
             threading.Thread(target=self._run, name="upload", daemon=True).start()
@@ -178,25 +182,26 @@ class Crew:
             return
         self._threads += 1
 
-    @contextmanager
-    def _being_away(self) -> Iterator[None]:
+    def _go_away(self) -> None:
         """Others may work while this thread waits."""
-        with self._condition:
+        with self._lock:
             self._away += 1
             self._staff()
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._away -= 1
+
+    def _come_back(self) -> None:
+        with self._lock:
+            self._away -= 1
 
     def _begin(self, task: Task, waiting: Waiting[_Upload], stacks: Stacks) -> None:
         upload = _Upload(partial(self._perform, task), in_parts=task.is_multipart, stacks=stacks)
         if self._gives_way(task):
             self._go_on(upload, waiting)
             return
-        with self._being_away():
+        self._go_away()
+        try:
             outcome = upload.run()
+        finally:
+            self._come_back()
         self._end(upload, outcome)
 
     def _go_on(self, upload: _Upload, waiting: Waiting[_Upload], *, ready: bool = True) -> None:
@@ -208,7 +213,7 @@ class Crew:
 
     def _end(self, upload: _Upload, outcome: Outcome) -> None:
         self._places.give_back(outcome.task.recording.sid)
-        with self._condition:
+        with self._lock:
             self._active -= 1
             self._in_parts -= upload.in_parts
             if outcome.stored is not None and not outcome.task.is_multipart:
