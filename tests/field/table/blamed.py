@@ -1,13 +1,16 @@
 """Refusals of some recordings alone: they are parked, and no other waits for them."""
 
+from recording_storage.s3.verify import PROBE_NAME
 from tests.field.actions import refuse
-from tests.field.exchange import Operation, is_recording
+from tests.field.exchange import Operation
 from tests.field.table.row import BOTH, Holds, Row
 
 
 def _refused(status: int, code: str):
     operations = (Operation.PUT, Operation.BEGIN)
-    return lambda server, _: server.on(operations, refuse(status, code, "no"), when=is_recording)
+    return lambda server, _: server.on(
+        operations, refuse(status, code, "no"), when=lambda exchange: PROBE_NAME not in exchange.key
+    )
 
 
 ROWS = (
