@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 # Two workers, each with servers of its own; a file's tests stay together because they share what they started.
-TEST_ARGS ?= -n 2 --dist loadfile
+# One that crashes ends the run: without it the other would wait for its tests for ever.
+TEST_ARGS ?= -n 2 --dist loadfile --max-worker-restart 0
 
 .PHONY: setup demo test test-quick check bench bench-uploader lock generate clean
 

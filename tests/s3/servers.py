@@ -1,9 +1,11 @@
 """What tests know of an S3 server, whichever it is."""
 
 import abc
+import functools
 import itertools
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,13 @@ from botocore.config import Config
 
 REGION = "us-east-1"
 _numbers = itertools.count(1)
+_one_at_a_time = threading.Lock()
+
+
+@functools.cache
+def _session() -> Any:  # its overloads want the service as a literal
+    """One for all clients: each reads the descriptions of the services, half a second of work."""
+    return boto3.Session()
 
 
 @dataclass(frozen=True)
@@ -123,16 +132,16 @@ class S3Server(abc.ABC):
             read_timeout=30,
             proxies={},
         )
-        session: Any = boto3.Session()  # its overloads want the service as a literal
-        return session.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=self.region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            verify=str(self.ca_file) if self.ca_file else None,
-            config=config,
-        )
+        with _one_at_a_time:
+            return _session().client(
+                service,
+                endpoint_url=endpoint,
+                region_name=self.region,
+                aws_access_key_id=credentials.access_key,
+                aws_secret_access_key=credentials.secret_key,
+                verify=str(self.ca_file) if self.ca_file else None,
+                config=config,
+            )
 
 
 def least_rights(bucket: str, prefix: str) -> dict[str, Any]:
