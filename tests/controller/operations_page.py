@@ -5,7 +5,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+
+from tests.tools import binaries, debian
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _BLOCK = re.compile(r"<!-- test: (?P<name>[^>]+) -->\n```sh\n(?P<text>.*?)```", re.DOTALL)
@@ -29,15 +32,23 @@ def follow(name: str, *, steps: Mapping[str, Callable[[], None]], folder: Path, 
             _run(part, folder=folder, environment=environment)
 
 
-def missing_tools() -> list[str]:
-    return [tool for tool in ("kubectl", "jq", "sqlite3") if shutil.which(tool) is None]
+PACKAGES = {"jq": ("jq", "libjq1", "libonig5"), "sqlite3": ("sqlite3", "libsqlite3-0", "libreadline8", "libtinfo6")}
+"""Debian's, of the programs that the page uses beside kubectl, with their libraries."""
+
+
+@cache
+def _programs() -> Mapping[str, str]:
+    """Variables with which the page's programs are found; those that are not installed come from packages."""
+    roots = [debian.package(name) for tool, names in PACKAGES.items() if not shutil.which(tool) for name in names]
+    folders = [str(binaries.find("kubectl").parent), *(f"{root}/usr/bin" for root in roots), os.environ["PATH"]]
+    return {"PATH": os.pathsep.join(folders), **({"LD_LIBRARY_PATH": debian.library_path(roots)} if roots else {})}
 
 
 def _run(commands: str, *, folder: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        env={**_programs(), "HOME": str(folder), **environment},
         capture_output=True,
         text=True,
         timeout=120,

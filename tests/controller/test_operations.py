@@ -18,10 +18,7 @@ from tests.controller.watching import condition, is_, ready
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(operations_page.missing_tools()), reason="the page's commands need kubectl, jq, sqlite3"),
-]
+pytestmark = pytest.mark.slow
 
 RESOURCES, WITH_STATUS, ETCD, STORE = (
     f"restore {what}" for what in ("resources", "resources with status", "etcd", "store")

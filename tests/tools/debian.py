@@ -30,7 +30,7 @@ def library_path(roots: Sequence[Path]) -> str:
     return os.pathsep.join(
         str(folder)
         for root in roots
-        for folder in (*root.glob("usr/lib/*-linux-*"), root / "usr/lib")
+        for folder in (*root.glob("usr/lib/*-linux-*"), root / "usr/lib", *root.glob("lib/*-linux-*"))
         if folder.is_dir()
     )
 
