@@ -38,8 +38,6 @@ class FailureClass(StrEnum):
     """The key is taken. Ours already, when an attempt of ours has an unknown outcome; else a conflict (`FILE`)."""
     UNSUPPORTED = "unsupported"
     """The server doesn't know what was asked for: drop that capability for the destination, try again."""
-    LOCAL_FULL = "local_full"
-    """No space left on the spool's volume: stop intake, lose nothing."""
     REGION = "region"
     """The bucket is in another region, which the failure names: one try there, then hold."""
 

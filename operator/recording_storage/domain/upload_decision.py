@@ -90,7 +90,6 @@ _SAYS_NO_MORE = frozenset(
         FailureClass.THROTTLED,
         FailureClass.CREDENTIAL,
         FailureClass.MULTIPART_LOST,
-        FailureClass.LOCAL_FULL,
     }
 )
 """Where the verify sequence failed with these, it hasn't told whose fault the refusal is."""

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TROUBLE_AFTER = 3
 """Failures in a row, of the kind that passes, after which a destination counts as failing."""
-_NO_WORD = frozenset({FailureClass.THROTTLED, FailureClass.MULTIPART_LOST, FailureClass.LOCAL_FULL})
+_NO_WORD = frozenset({FailureClass.THROTTLED, FailureClass.MULTIPART_LOST})
 """Failures that say neither that a destination works nor that it doesn't."""
 DEFECT = "Defect"
 """The code of a failure that is the uploader's own."""
