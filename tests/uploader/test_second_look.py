@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recording_storage.s3.client import S3Client
+from recording_storage.s3.verify import PROBE_NAME
 from recording_storage.uploader.entry import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
@@ -41,12 +42,13 @@ def once(act: Callable[[], None]) -> Callable[[], None]:
 
 
 def acting_after(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
-    """Something happens right after the server has answered a call of that name, the first time."""
+    """Something happens right after the server has answered such a call for a recording, the first time."""
     real, first = getattr(S3Client, name), once(act)
 
-    def call(self: S3Client, *arguments: Any, **named: Any) -> Any:
-        answer = real(self, *arguments, **named)
-        first()
+    def call(self: S3Client, key: str, *arguments: Any, **named: Any) -> Any:
+        answer = real(self, key, *arguments, **named)
+        if PROBE_NAME not in key:
+            first()
         return answer
 
     monkeypatch.setattr(S3Client, name, call)
