@@ -14,6 +14,7 @@ from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.types import Credential, Destination, Part
 from recording_storage.s3.verify import verify
+from recording_storage.uploader.crew import MAX_CONCURRENCY
 from tests.field.actions import corrupt, lose, refuse, rewrite, stall, strip_request, succeed_early
 from tests.field.exchange import Exchange, Moment, Operation
 from tests.field.integrity import Check, Vouching, crc64nvme, everything, md5, sha256
@@ -37,7 +38,8 @@ def client(field_bucket: FieldBucket):
 
 def test_an_uploader_finds_nothing_odd_about_it(field: FieldServer, field_spool: SpoolFolder) -> None:
     field.vouching = everything()
-    field_spool.put("a.wav", 2000)
+    for number in range(2 * MAX_CONCURRENCY):  # the first ones go in a part, until more is known of the server
+        field_spool.put(f"{number}.wav", 2000)
     field_spool.put("b.mkv", 20 * MIB)
     finished = field_spool.once()
     assert finished.returncode == 0, finished.stderr
