@@ -3,8 +3,8 @@
 import pytest
 
 from recording_storage.s3.verify import PROBE_NAME
-from tests.field.actions import lose, refuse
-from tests.field.exchange import Action, Exchange, Moment, Operation
+from tests.field.actions import lose, refuse, reset
+from tests.field.exchange import Action, Exchange, Moment, Operation, is_recording
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, SpoolFolder
 
@@ -45,6 +45,20 @@ def test_what_a_small_file_has_begun_is_aborted_though_others_go_in_one_request_
     assert lost.acted == 1
     assert field_bucket.objects[first[0]].parts == 1
     field_spool.check_all_stored()
+
+
+@pytest.mark.parametrize("operation", [Operation.LIST_UPLOADS, Operation.ABORT])
+def test_a_search_in_vain_is_made_again(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder, operation: Operation
+) -> None:
+    begun = field.on(Operation.BEGIN, lose, at=Moment.ANSWER, times=1, when=is_recording)
+    in_vain = field.on(operation, reset, times=2, when=lambda _: begun.acted == 1)
+    field_spool.put("a.mkv", 9 * MIB)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    assert (begun.acted, in_vain.acted) == (1, 2)
+    field_spool.check_all_stored()
+    assert field_bucket.uploads() == []
 
 
 def test_what_vouches_is_told_by_status(field_spool: SpoolFolder) -> None:

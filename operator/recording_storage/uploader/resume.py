@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PART_SIZE = 8 << 20
 _MIB = 1 << 20
+_SEARCHES = 3
+_PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 
 
 def part_size_for(size: int, *, most_parts: int = MOST_PARTS) -> int:
@@ -75,15 +77,19 @@ class Resume:
 
     def _search(self, *, without: set[str]) -> OpenMultipart | None:
         """A search for leftovers decides about nothing: not every server can list uploads."""
-        try:
-            return self._adopt(without=without)
-        except S3Failure as failure:
-            log.warning(
-                "%s: an upload that was begun and never acknowledged may stay open, it can't be searched for: %s",
-                self._task.key,
-                failure,
-            )
-            return None
+        for number in range(1, _SEARCHES + 1):
+            try:
+                return self._adopt(without=without)
+            except S3Failure as failure:
+                if failure.kind in _PASSING and number < _SEARCHES:
+                    continue  # there is no other time for it: what is begun next is journalled
+                log.warning(
+                    "%s: an upload that was begun and never acknowledged may stay open, it can't be searched for: %s",
+                    self._task.key,
+                    failure,
+                )
+                break
+        return None
 
     def _is_fitting(self, attempt: Attempt) -> bool:
         """Whether its parts go with what vouches now; an older version's were sent with CRC64NVMEs."""
