@@ -10,7 +10,7 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.s3.verify import PROBE_NAME
-from tests.field.actions import corrupt, lose, refuse, strip_answer, strip_request
+from tests.field.actions import corrupt, lose, refuse, strip_answer, strip_request, succeed_early
 from tests.field.arena import Arena
 from tests.field.exchange import BODIES, Action, Exchange, Moment, Operation, is_recording
 from tests.field.integrity import Check, Vouching, everything
@@ -187,6 +187,22 @@ def test_a_checksum_that_is_missing_from_an_answer_is_a_contradiction(
     field_spool.put("late.mkv", 9 * MIB)
     assert field_spool.once().returncode != 0
     assert {"late.wav", "late.mkv"} <= set(field_spool.media())
+
+
+def test_an_answer_that_names_an_empty_object_is_none_of_a_body(field: FieldServer, field_spool: SpoolFolder) -> None:
+    """Something on the way has dropped it; the server compares checksums, and no answer names them."""
+    field.vouching = everything(Check.STRIP)
+    with field_spool.running() as running:
+        for number in range(3):  # by then small ones go in one request
+            field_spool.put(f"{number}.wav", 3_000)
+            running.uploader.intake.rescan()
+            running.await_states({f"{number}.wav": RecordingState.RELEASED})
+        dropped = field.on(Operation.PUT, succeed_early(), at=Moment.BODY, times=1, when=is_recording)
+        field_spool.put("a.wav", 3_000)
+        running.uploader.intake.rescan()
+        running.await_states({"a.wav": RecordingState.RELEASED})
+    assert dropped.acted == 1
+    field_spool.check_all_stored()
 
 
 class TestLostAnswers:

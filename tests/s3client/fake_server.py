@@ -61,7 +61,11 @@ class FakeServer:
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.socket()
+        # with less room than a body needs, who takes none of it is seen to
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(128)
         self._end = threading.Event()
         self._context = None
         if self.certificate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
+
+
+_OF_NOTHING = hashlib.md5(usedforsecurity=False).hexdigest()
+"""The ETag of an empty object."""
 
 
 class UnprovedError(Exception):
@@ -102,15 +106,18 @@ class SingleUpload:
             sha256=sha256,
             voucher=self._voucher,
         )
+        if stored.etag == _OF_NOTHING and len(body):
+            self._contradicted("an answer names an empty object")
         if self._trusted:
             return stored
         if stored.voucher is not self._voucher or not self._proving.single_answer(self._lesson, told=stored.told):
-            note_ours(self._task, journal=self._around.journal)
-            self._proving.contradicted(
-                self._lesson, url=self._location.url, why="an answer no longer names the checksum"
-            )
-            raise UnprovedError
+            self._contradicted("an answer no longer names the checksum")
         return stored
+
+    def _contradicted(self, why: str) -> NoReturn:
+        note_ours(self._task, journal=self._around.journal)
+        self._proving.contradicted(self._lesson, url=self._location.url, why=why)
+        raise UnprovedError
 
     def _there(self, failure: S3Failure, *, sha256: str) -> StoredObject:
         """An object has the key."""
