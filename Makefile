@@ -22,8 +22,12 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup
 	@$(BIN)/recording-storage demo $(DEMO_ARGS)
 
+# In two halves, with workers and servers of their own: those of the clusters come after long and crowded ones.
+CLUSTERS := tests/controller tests/journeys tests/cluster
+
 test: setup
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest $(TEST_ARGS) $(addprefix --ignore=,$(CLUSTERS))
+	@$(BIN)/python -m pytest $(TEST_ARGS) $(CLUSTERS)
 
 test-quick: setup
 	@$(BIN)/python -m pytest $(TEST_ARGS) -m "not slow"

@@ -89,6 +89,8 @@ class Supervisor:
 
 
 def _stop(process: subprocess.Popen[bytes], signal_number: int, grace: float) -> int:
+    if process.returncode is not None:
+        return process.returncode  # it was heard of long ago: by now its number may be another's
     deadline = time.monotonic() + grace
     if process.poll() is None:
         process.send_signal(signal_number)
