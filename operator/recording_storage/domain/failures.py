@@ -42,6 +42,10 @@ class FailureClass(StrEnum):
     """The bucket is in another region, which the failure names: one try there, then hold."""
 
 
+PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
+"""What ends without anybody's doing."""
+
+
 class Capability(StrEnum):
     """What a server may lack without harm to a recording; each is dropped by itself for a destination.
 

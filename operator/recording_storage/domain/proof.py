@@ -7,7 +7,7 @@ were sent. So it is learnt in pairs: the right value is taken, and a wrong one i
 from dataclasses import dataclass
 from enum import StrEnum
 
-from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 
 MOST_PARTS = 10_000
 """Of an upload, as S3 has it."""
@@ -57,7 +57,7 @@ def is_refusal(failure: S3Failure) -> bool:
 
 def may_pass_soon(failure: S3Failure, *, within: float) -> bool:
     """Whether it is worth asking again after so many seconds: a time-out has cost more than that already."""
-    passes = failure.kind in (FailureClass.TRANSIENT, FailureClass.THROTTLED)
+    passes = failure.kind in PASSING
     is_late = failure.code in _TIME_OUTS or (failure.retry_after or 0.0) > within
     return passes and not is_late and not is_refusal(failure)
 

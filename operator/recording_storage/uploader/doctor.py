@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.denial import LEAST_DENIED
-from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.crew import MAX_CONCURRENCY
@@ -47,7 +47,6 @@ FEW = MAX_CONCURRENCY
 """Recordings that find out by themselves whether a failing destination works again: they make no queue there."""
 LOOK_UP = 15.0
 """Seconds that a fresh look-up of a credential may take."""
-_PASSES = frozenset({FailureClass.TRANSIENT.value, FailureClass.THROTTLED.value})
 WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
 
 
@@ -191,7 +190,7 @@ class Doctor:
             else:
                 self._in_vain(lane, error)
         elif lane.state is LaneState.FAILING:
-            if error is None or error.kind not in _PASSES:
+            if error is None or error.kind not in PASSING:
                 self._answers(lane)  # a refusal is an answer, too: recordings find out what it means for them
             else:
                 self._still_failing(lane, error, asked=asked)

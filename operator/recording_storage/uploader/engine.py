@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.denial import Ending
+from recording_storage.domain.failures import PASSING
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.claims import Claims
@@ -378,7 +379,7 @@ class Engine:
                 lane.failed(outcome.failure)
                 counters.failed(outcome.failure.kind)
                 self._note_error(str(outcome.failure))
-                if outcome.failure.kind.value in ("throttled", "transient"):
+                if outcome.failure.kind in PASSING:
                     lane.cut(now=now)
         counters.add("stored", len(stored))
         counters.add("stored_bytes", sum(stored))

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Voucher
 from recording_storage.uploader import rows
 from recording_storage.uploader.rows import OURS, Attempt, AttemptOutcome
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 PART_SIZE = 8 << 20
 _MIB = 1 << 20
 _SEARCHES = 3
-_PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 
 
 def part_size_for(size: int, *, most_parts: int = MOST_PARTS) -> int:
@@ -81,7 +80,7 @@ class Resume:
             try:
                 return self._adopt(without=without)
             except S3Failure as failure:
-                if failure.kind in _PASSING and number < _SEARCHES:
+                if failure.kind in PASSING and number < _SEARCHES:
                     continue  # there is no other time for it: what is begun next is journalled
                 log.warning(
                     "%s: an upload that was begun and never acknowledged may stay open, it can't be searched for: %s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, S3Failure
 from recording_storage.uploader import rows
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.rows import AttemptOutcome
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from recording_storage.uploader.ports import ObjectStore
 
 log = logging.getLogger(__name__)
-
-_PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 
 
 def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
@@ -36,7 +34,7 @@ def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
             try:
                 store.abort_multipart(key, upload_id=upload_id)
             except S3Failure as failure:
-                if failure.kind in _PASSING:
+                if failure.kind in PASSING:
                     raise
                 log.info("an upload of %s that was given up can't be aborted: %s", key, failure)
                 continue
