@@ -32,8 +32,8 @@ class Lists:
         found: dict[Key, Document] = {}
         for kind in MODELS:
             for namespace in self._namespaces or [""]:
-                answer = await self._list((kind, namespace), collection(kind, namespace), accept=JSON)
-                found |= {key_in(kind, item): item for item in answer["items"]}
+                items, _ = await self._list((kind, namespace), collection(kind, namespace), accept=JSON)
+                found |= items
         return found
 
     async def versions(self, places: Iterable[Place]) -> dict[Key, str]:
@@ -46,15 +46,17 @@ class Lists:
 
     async def metadata(self, place: Place) -> tuple[dict[Key, str], str]:
         """Versions of the Secrets, ConfigMaps or namespaces there, and the list's own, to watch from."""
-        answer = await self._list(place, path_of(*place), accept=METADATA_LIST)
-        return _versions(place[0], answer), answer["metadata"]["resourceVersion"]
+        items, version = await self._list(place, path_of(*place), accept=METADATA_LIST)
+        return _versions(items), version
 
-    async def _list(self, place: Place, path: str, *, accept: str) -> Document:
+    async def _list(self, place: Place, path: str, *, accept: str) -> tuple[dict[Key, Document], str]:
+        """The objects, and the list's own version."""
         reached = self._deliveries.reached(place[0])
         answer = await self._kube.get(path, accept=accept)
-        version = answer["metadata"]["resourceVersion"]
-        self._deliveries.follow(place, _versions(place[0], answer), version=version, reached=reached)
-        return answer
+        items = {key_in(place[0], item): item for item in answer["items"] or ()}  # null: none
+        version: str = answer["metadata"]["resourceVersion"]
+        self._deliveries.follow(place, _versions(items), version=version, reached=reached)
+        return items, version
 
 
 def collection(kind: Kind, namespace: str) -> str:
@@ -78,9 +80,8 @@ def path_of(kind: Kind, namespace: str) -> str:
             return "/api/v1/namespaces"
 
 
-def _versions(kind: Kind, listed: Document) -> dict[Key, str]:
-    """Of the objects of a list."""
-    return {key_in(kind, item): item["metadata"]["resourceVersion"] for item in listed["items"] or ()}  # null: none
+def _versions(items: dict[Key, Document]) -> dict[Key, str]:
+    return {key: item["metadata"]["resourceVersion"] for key, item in items.items()}
 
 
 def key_in(kind: Kind, item: dict[str, Any]) -> Key:
