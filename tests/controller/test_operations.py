@@ -165,14 +165,19 @@ def backup_without_the_account(place: Place) -> bytes:
     return found
 
 
+def restore_without_the_account(place: Place, older: bytes) -> Document:
+    """The RecordingAccount, once it says that the store of that backup lacks its account."""
+    (place.world.store.folder / "store.db.backup").write_bytes(older)
+    place.restore(STORE)
+    return place.world.until("RecordingAccount", "default", is_("Stalled", "True", "AccountMissing"), timeout=LONG)
+
+
 def test_an_account_that_a_restored_store_lacks_is_opened_anew_only_when_somebody_says_so(place: Place) -> None:
     world = place.world
     older = backup_without_the_account(place)
     world.all_ready()
     account, opened = world.account_sid(), world.store.count_accounts()
-    (world.store.folder / "store.db.backup").write_bytes(older)
-    place.restore(STORE)
-    found = world.until("RecordingAccount", "default", is_("Stalled", "True", "AccountMissing"), timeout=LONG)
+    found = restore_without_the_account(place, older)
     assert account in condition(found, "Ready")["message"]
     world.until("AwsCredential", "main", is_("Stalled", "True", "AccountMissing"), timeout=LONG)
     assert world.store.count_accounts() == opened - 1
@@ -192,9 +197,7 @@ def test_the_account_that_a_restored_store_lacks_comes_back_with_a_newer_backup(
     account = world.account_sid()
     place.follow("back up")
     newer = backup.read_bytes()
-    backup.write_bytes(older)
-    place.restore(STORE)
-    world.until("RecordingAccount", "default", is_("Stalled", "True", "AccountMissing"), timeout=LONG)
+    restore_without_the_account(place, older)
     backup.write_bytes(newer)
     place.restore(STORE)
     place.all_ready()
