@@ -18,9 +18,9 @@ from recording_storage.s3.bodies import capabilities_for, taken
 from recording_storage.s3.capabilities import Capabilities
 from recording_storage.s3.connection import Timeouts
 from recording_storage.s3.headers import DestinationHeaders, check_content_type, metadata_headers
-from recording_storage.s3.payload import InMemory
+from recording_storage.s3.payload import Buffer, InMemory
 from recording_storage.s3.requests import Requests
-from recording_storage.s3.types import Body, Credential, Destination, OpenUpload, Part, StoredObject
+from recording_storage.s3.types import Credential, Destination, OpenUpload, Part, StoredObject
 from recording_storage.s3.vouchers import HEADERS, Misstated, carried, names_encryption
 
 _NONE: Mapping[str, str] = {}
@@ -89,7 +89,7 @@ class S3Client:
     def put_object(
         self,
         key: str,
-        body: Body,
+        body: Buffer,
         *,
         metadata: Mapping[str, str] = _NONE,
         content_type: str = _BINARY,
@@ -186,7 +186,7 @@ class S3Client:
         *,
         upload_id: str,
         number: int,
-        body: Body,
+        body: Buffer,
         voucher: Voucher = Voucher.CRC64NVME,
         wrong: bool = False,
     ) -> Part:

@@ -39,9 +39,6 @@ class Destination:
     """A server that vouches for nothing is used all the same."""
 
 
-Body = bytes | bytearray | memoryview
-
-
 class StoredObject(NamedTuple):
     """What the server says of an object that it has taken."""
 

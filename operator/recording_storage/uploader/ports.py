@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from recording_storage.domain.states import RecordingState
     from recording_storage.protocol.plan import AccountPlan
     from recording_storage.protocol.sync import Command, SpoolReport
-    from recording_storage.s3.types import Body, OpenUpload, Part, StoredObject
+    from recording_storage.s3.payload import Buffer
+    from recording_storage.s3.types import OpenUpload, Part, StoredObject
     from recording_storage.uploader.entry import EntryError, Recording, Tally
 
 
@@ -36,7 +37,7 @@ class ObjectStore(Protocol):
     def put_object(
         self,
         key: str,
-        body: Body,
+        body: Buffer,
         *,
         metadata: Mapping[str, str] = ...,
         content_type: str = ...,
@@ -50,7 +51,7 @@ class ObjectStore(Protocol):
         self, key: str, *, metadata: Mapping[str, str] = ..., content_type: str = ..., voucher: Voucher = ...
     ) -> str: ...
 
-    def upload_part(self, key: str, *, upload_id: str, number: int, body: Body, voucher: Voucher = ...) -> Part: ...
+    def upload_part(self, key: str, *, upload_id: str, number: int, body: Buffer, voucher: Voucher = ...) -> Part: ...
 
     def complete_multipart(
         self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = ...

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from recording_storage.domain.denial import Denial
-    from recording_storage.s3.types import Body, OpenUpload, Part, StoredObject
+    from recording_storage.s3.payload import Buffer
+    from recording_storage.s3.types import OpenUpload, Part, StoredObject
     from recording_storage.uploader.ports import Clock, ObjectStore
 
 _T = TypeVar("_T")
@@ -26,7 +27,7 @@ class WatchedStore:
         self._denial = denial
         self._clock = clock
 
-    def put_object(self, key: str, body: Body, **options: Any) -> StoredObject:
+    def put_object(self, key: str, body: Buffer, **options: Any) -> StoredObject:
         return self._noted(key, lambda: self._store.put_object(key, body, **options))
 
     def create_multipart(self, key: str, **options: Any) -> str:
