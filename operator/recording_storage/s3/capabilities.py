@@ -40,6 +40,10 @@ class Capabilities:
     def __contains__(self, capability: object) -> bool:
         return capability not in self._missing
 
+    def among(self, wanted: Collection[Capability]) -> frozenset[Capability]:
+        """Those that are not known to be missing."""
+        return frozenset(wanted) - self._missing
+
     def drop(self, capability: Capability) -> None:
         """Do without from now on."""
         with self._lock:
@@ -74,7 +78,7 @@ class Capabilities:
         named: list[Capability] = []
         guessed: list[Capability] = []
         while True:
-            active = frozenset(wanted).difference(self._missing, named, guessed)
+            active = self.among(wanted).difference(named, guessed)
             try:
                 result = attempt(active)
             except S3Failure as failure:

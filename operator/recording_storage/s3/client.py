@@ -152,7 +152,7 @@ class S3Client:
             return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
 
         if wrong:  # a refusal is what is asked for, and no reason to go without anything
-            return attempt(frozenset(one for one in wanted if one in self.capabilities))
+            return attempt(self.capabilities.among(wanted))
         return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def create_multipart(
@@ -234,7 +234,7 @@ class S3Client:
 
         wanted = capabilities_for(voucher)
         if wrong:  # a refusal is what is asked for, and no reason to go without anything
-            return attempt(frozenset(one for one in wanted if one in self.capabilities))
+            return attempt(self.capabilities.among(wanted))
         return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def complete_multipart(
