@@ -10,6 +10,7 @@ import ssl
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,23 +178,19 @@ class Process:
         self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient, *, fence: Fence | None = None
     ) -> None:
         options = self._options
-        recent = RecentWrites(clock)  # of stores, which are where they were
         internal = None
         if options.internal_url:
             internal = InternalStore(bundled, url=options.internal_url, token_file=options.token_file)
-
-        def accounts(index: Index) -> Accounts:
-            return Accounts(
-                kube=kube,
-                index=index,
-                store_url=options.store_url,
-                internal=internal,
-                bundled_client=bundled,
-                remote_client=remote,
-                recent=recent,
-                clock=clock,
-            )
-
+        accounts = partial(
+            Accounts,
+            kube=kube,
+            store_url=options.store_url,
+            internal=internal,
+            bundled_client=bundled,
+            remote_client=remote,
+            recent=RecentWrites(clock),  # of stores, which are where they were
+            clock=clock,
+        )
         while True:
             try:
                 await self._follow(kube, accounts, fence=fence)
@@ -202,7 +199,7 @@ class Process:
                 logger.warning("the cluster has been put back to an earlier state (%s): beginning anew", error)
                 await _check(kube, options)
 
-    async def _follow(self, kube: Kube, accounts: Callable[[Index], Accounts], *, fence: Fence | None) -> None:
+    async def _follow(self, kube: Kube, accounts: Callable[..., Accounts], *, fence: Fence | None) -> None:
         """Work by one history of the cluster. Raises `RolledBack` at its end."""
         options, index = self._options, Index()
         try:
@@ -211,7 +208,7 @@ class Process:
                 kube=kube,
                 namespaces=options.namespaces,
                 index=index,
-                accounts=accounts(index),
+                accounts=accounts(index=index),
                 hash_key=key,
                 pace=self._pace,
                 fence=fence,
