@@ -7,6 +7,7 @@ from tests.field.exchange import Exchange, Moment, Operation
 from tests.field.server import FieldServer
 from tests.s3client.fake_server import CLOSE
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
 KILLED = -signal.SIGKILL
 
@@ -21,5 +22,5 @@ def killed_at(spool: SpoolFolder, server: FieldServer, operation: Operation, *, 
             return CLOSE
 
         rule = server.on(operation, kill, at=at, times=1, **which)
-        assert child.wait(60) == KILLED
+        assert child.wait(SOON) == KILLED
     server.mend(rule)

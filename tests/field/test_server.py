@@ -21,6 +21,7 @@ from tests.field.integrity import Check, Vouching, crc64nvme, everything, md5, s
 from tests.field.server import FieldBucket, FieldServer
 from tests.s3client.replies import fails
 from tests.uploader.spools import MIB, SpoolFolder
+from tests.waiting import SOON
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ class TestRules:
         rule = field.on(Operation.PUT, stall(go))
         sender = threading.Thread(target=client.put_object, args=("k", b"x"))
         sender.start()
-        assert rule.met.wait(60)
+        assert rule.met.wait(SOON)
         assert field_bucket.keys() == []
         go.set()
         sender.join(30)

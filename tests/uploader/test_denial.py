@@ -23,6 +23,7 @@ from tests.field.exchange import Exchange, Operation, is_recording
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many, the_lane
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def pass_time(running: Running, clock: FakeClock, seconds: float) -> None:
     while (left := end - clock.monotonic()) > 0:
         clock.advance(min(PAUSE, left))
         await_that(lambda: is_probed(running, clock))
-        assert running.uploader.engine.idle.wait(60)
+        assert running.uploader.engine.idle.wait(SOON)
 
 
 def is_probed(running: Running, clock: FakeClock) -> bool:
@@ -130,7 +131,7 @@ def test_a_denied_list_or_abort_says_nothing_of_the_right_to_store(
     names = put_many(field_spool)
     clock = FakeClock()
     with field_spool.running(clock=clock) as running:
-        assert one.met.wait(60)
+        assert one.met.wait(SOON)
         await_all_released(running, clock, names)
         assert counters(running) == NOTHING_ENDED
 
@@ -327,7 +328,7 @@ class Histories(RuleBasedStateMachine):
     def settle(self) -> None:
         self.running.uploader.intake.rescan()
         await_that(lambda: len(self.running.recordings()) == len(self.folder.contents))
-        assert self.running.uploader.engine.idle.wait(60)
+        assert self.running.uploader.engine.idle.wait(SOON)
 
     @rule(count=st.integers(1, 12))
     def record(self, count: int) -> None:

@@ -10,6 +10,7 @@ from recording_storage.uploader import doctor
 from tests.s3.fixtures import create_bucket
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def test_a_server_error_passes_by_itself(gated: SpoolFolder, door: Gate) -> None
     gated.put("a.wav")
     gated.put("b.wav")
     with gated.running() as running:
-        assert rule.done.wait(60)
+        assert rule.done.wait(SOON)
         found = running.await_states({"a.wav": "released", "b.wav": "released"})
     assert sum(one.attempts for one in found.values()) == 5
     gated.check_all_stored()
@@ -181,7 +182,7 @@ def test_a_hanging_destination_does_not_stop_another(gated: SpoolFolder, door: G
     other = create_bucket(gated.bucket.server)
     account = "AC" + "2" * 32
     with gated.running() as running:
-        assert running.uploader.engine.idle.wait(60)  # the configuration's plan, which is for everybody, is in force
+        assert running.uploader.engine.idle.wait(SOON)  # the configuration's plan, which is for everybody, is in force
         book = running.uploader.plans
         plan = book.plan("AC" + "0" * 32)
         assert plan is not None

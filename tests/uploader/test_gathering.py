@@ -17,6 +17,7 @@ from recording_storage.uploader.outcome import Outcome, Task
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many, the_lane
+from tests.waiting import SOON
 
 MANY = LOW + MAX_CONCURRENCY + 1
 ENDLESS = 100
@@ -95,11 +96,11 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         engine.post(settled.set)
-        assert settled.wait(60)
+        assert settled.wait(SOON)
         clock.end = clock.monotonic() + LINGER
         clock.started.set()
         allowed.release()
-        assert clock.ended.wait(60)
+        assert clock.ended.wait(SOON)
         allowed.release(MANY)
         running.await_states(dict.fromkeys(names, "released"))
     assert clock.in_vain == 0
@@ -118,6 +119,6 @@ def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(quick: SpoolF
         lane.retry_due = clock.now() + 1.0
         clock.started.set()
         engine.post(lambda: None)
-        assert clock.ended.wait(60)
+        assert clock.ended.wait(SOON)
         allowed.release()
     assert clock.in_vain == 0

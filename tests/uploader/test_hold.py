@@ -29,6 +29,7 @@ from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
+from tests.waiting import SOON
 
 PAUSE = MOST_PROBE + 1
 QUOTA = r"^PUT .*\.wav"
@@ -259,7 +260,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         )
 
     def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
-        assert answer.wait(60)
+        assert answer.wait(SOON)
         return verify(connections, terms)
 
     monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together

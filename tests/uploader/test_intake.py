@@ -19,6 +19,7 @@ from recording_storage.uploader.walk import FoundFile, Walker
 from tests.uploader.spools import SpoolFolder
 from tests.uploader.test_outage import await_that
 from tests.uploader.test_unproven import scan
+from tests.waiting import SOON
 
 ACCOUNT = "AC" + "3" * 32
 
@@ -238,7 +239,7 @@ def test_the_first_are_uploaded_while_a_long_walk_goes_on(quick: SpoolFolder, mo
     def slowly(walker: Walker) -> Iterator[FoundFile]:
         for number, file in enumerate(walk(walker)):
             if number == FIRST:
-                assert go_on.wait(60)
+                assert go_on.wait(SOON)
             yield file
 
     monkeypatch.setattr(Walker, "walk", slowly)
@@ -282,7 +283,7 @@ def test_on_a_network_volume_below_a_local_spool_nothing_but_a_marker_or_a_renam
 
 def test_lost_events_are_told_and_everything_is_looked_at(quick: SpoolFolder, caplog: pytest.LogCaptureFixture) -> None:
     with quick.running() as running:
-        running.uploader.intake.scanned.wait(60)
+        running.uploader.intake.scanned.wait(SOON)
         scans = running.uploader.intake.scans
         watch = running.uploader.intake._watch
         assert watch is not None
@@ -293,7 +294,7 @@ def test_lost_events_are_told_and_everything_is_looked_at(quick: SpoolFolder, ca
 
 def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: SpoolFolder) -> None:
     with quick.running() as running:
-        running.uploader.intake.scanned.wait(60)
+        running.uploader.intake.scanned.wait(SOON)
         for number in range(50):
             with (quick.root / ".x").open("wb") as call:
                 call.write(b"speech %d" % number)
@@ -309,7 +310,7 @@ def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.
     monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
     with quick.running(settle=3600.0) as running:
         intake = running.uploader.intake
-        assert intake.scanned.wait(60)
+        assert intake.scanned.wait(SOON)
         path = quick.put("call.wav")
         assert not intake.examiner.is_opened("call.wav")
         with path.open("rb"):

@@ -10,6 +10,7 @@ from recording_storage.domain.states import IllegalMoveError, Product, Recording
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.entry import EntryError, Identity, Recording
 from recording_storage.uploader.journal import Journal, JournalError
+from tests.waiting import SOON
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_it_is_durable_and_needs_no_shared_memory(journal: Journal, tmp_path: Pa
 def test_changes_that_gather_are_one_commit(journal: Journal) -> None:
     gate = threading.Event()
     opened_with = journal.run(lambda c: c.total_changes)
-    first = journal.submit(lambda _: gate.wait(60))
+    first = journal.submit(lambda _: gate.wait(SOON))
     before = journal.submit(lambda c: c.total_changes)
     futures = [journal.submit(lambda c, n=n: rows.add(c, [new(n)], now=1.0)) for n in range(100)]
     gate.set()

@@ -8,7 +8,7 @@ import pytest
 from recording_storage.uploader.inotify import CLOSE_WRITE, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ def look_often(running: Running) -> None:
     """Long enough to take what can be taken: nothing has to settle here."""
     before = running.uploader.intake.scans
     running.await_scan(before + 5)
-    assert running.uploader.engine.idle.wait(60)
+    assert running.uploader.engine.idle.wait(SOON)
 
 
 def contents_of(spool: SpoolFolder) -> list[bytes]:
@@ -80,7 +80,7 @@ def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
     monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
     monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
-        running.uploader.intake.scanned.wait(60)
+        running.uploader.intake.scanned.wait(SOON)
         with (quick.root / "call.wav").open("wb") as call:
             for _ in range(5):
                 call.write(b"speech")

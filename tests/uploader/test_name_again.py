@@ -8,6 +8,7 @@ import pytest
 from recording_storage.uploader.entry import Recording
 from recording_storage.uploader.walk import FoundFile
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ def test_a_name_that_comes_back_just_while_its_release_is_forgotten_is_entered_o
             return real_look(file)
 
         monkeypatch.setattr(intake, "forget", forget)
-        assert released.wait(60)
+        assert released.wait(SOON)
         monkeypatch.setattr(intake._candidates, "is_mended", look)
         quick.put("a.wav", seed=2)
         running.await_recording("a.wav", lambda one: one.sid != held[0].sid and one.state == "released")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -86,4 +87,4 @@ def test_a_thread_that_dies_ends_the_process(quick: SpoolFolder, monkeypatch: py
         monkeypatch.setattr(running.uploader.intake, "_look_at_due", burst)
         monkeypatch.setattr(running.uploader.intake, "scan", burst)
         running.uploader.intake.rescan()
-        assert running.uploader.ended.wait(60)
+        assert running.uploader.ended.wait(SOON)

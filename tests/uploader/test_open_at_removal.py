@@ -9,6 +9,7 @@ from recording_storage.uploader import release, removal
 from recording_storage.uploader.entry import Reason, Recording
 from tests.uploader.open_elsewhere import Holder, give_no_leases
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def opened_at(
     monkeypatch.setattr(release, "fault_point", passed)
     monkeypatch.setattr(removal, "fault_point", passed)
     with spool.running(clock=clock) as running:
-        assert running.uploader.intake.scanned.wait(60)
+        assert running.uploader.intake.scanned.wait(SOON)
         (spool.root / "a.wav.done").touch()
         spool.put("a.wav")
         one = running.await_recording("a.wav", is_in_use)

@@ -15,6 +15,7 @@ from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import TROUBLE_AFTER, Lane
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 HOUR = 3600.0
@@ -37,7 +38,7 @@ def await_failing(running: Running, names: list[str]) -> None:
     running.await_states(dict.fromkeys(names, "waiting"))
     # after a restart, the states are there before the scheduler has looked at them
     await_that(lambda: [lane.state for lane in running.uploader.engine.lanes.values()] == [LaneState.FAILING])
-    assert running.uploader.engine.idle.wait(60)
+    assert running.uploader.engine.idle.wait(SOON)
 
 
 def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAILING) -> None:
@@ -46,7 +47,7 @@ def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAIL
     before = lane.probes
     clock.advance(after)
     await_that(lambda: lane.probes != before)
-    assert running.uploader.engine.idle.wait(60)
+    assert running.uploader.engine.idle.wait(SOON)
 
 
 def put_many(spool: SpoolFolder, *, count: int = MANY) -> list[str]:
@@ -100,7 +101,7 @@ def test_those_whose_window_passes_meanwhile_are_parked_in_time(gated: SpoolFold
         gated.put("late.wav")
         running.uploader.intake.rescan()
         running.await_states({"late.wav": "waiting"})
-        assert running.uploader.engine.idle.wait(60)
+        assert running.uploader.engine.idle.wait(SOON)
         probed(running, clock, after=HOUR - 10)
         running.await_states(dict.fromkeys([*names, "late.wav"], "waiting"))
         probed(running, clock, after=11)

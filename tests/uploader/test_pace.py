@@ -20,6 +20,7 @@ from recording_storage.uploader.part_pool import PartPool
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.proving import Proving
 from tests.uploader.spools import FakeClock
+from tests.waiting import SOON
 
 MS = 0.001
 STORED = StoredFacts(media_url="u", etag="", checksum=None, sha256="", size=1, stored_at=0.0)
@@ -85,7 +86,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
 
     def perform(_lane: Lane, task: Task) -> Outcome:
         if task.is_multipart:
-            assert go_on.wait(60)
+            assert go_on.wait(SOON)
         return Outcome(task, stored=STORED)
 
     lane = Lane(

@@ -14,6 +14,7 @@ from recording_storage.s3.types import Part
 from recording_storage.uploader import part_pool, resume
 from recording_storage.uploader.outcome import StoppedError
 from recording_storage.uploader.part_pool import MOST, PartPool, PartShare
+from tests.waiting import SOON
 
 NOW = threading.Event()
 """A stop that is set: who would have to wait gives up instead."""
@@ -75,7 +76,7 @@ def test_one_that_has_all_it_may_waits_for_its_own() -> None:
     threading.Thread(target=wait, daemon=True).start()
     assert not served.is_set()
     share.give_back(held.pop())
-    assert served.wait(60)
+    assert served.wait(SOON)
 
 
 def test_what_one_gives_back_goes_to_whoever_waits() -> None:
@@ -93,7 +94,7 @@ def test_what_one_gives_back_goes_to_whoever_waits() -> None:
     for share, buffers in zip(greedy, held, strict=True):
         for buffer in buffers:
             share.give_back(buffer)
-    assert served.wait(60)
+    assert served.wait(SOON)
 
 
 def test_buffers_are_used_again_and_freed_when_idle() -> None:
@@ -163,7 +164,7 @@ def test_parts_are_sent_beside_each_other_and_leave_no_thread() -> None:
 
     def send() -> Part:
         threads.append(threading.current_thread())
-        together.wait(60)
+        together.wait(SOON)
         return PART
 
     share = PartPool().share()

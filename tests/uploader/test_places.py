@@ -13,6 +13,7 @@ from recording_storage.uploader.places import PATIENCE, Places
 from tests.uploader.spools import FakeClock
 from tests.uploader.test_outage import await_that
 from tests.uploader.test_pace import STORED, task
+from tests.waiting import SOON
 
 PLACES = 4 * MAX_CONCURRENCY
 
@@ -65,10 +66,10 @@ def test_who_has_just_given_one_back_does_not_get_it_before_those_that_wait() ->
     first, second = waits(places, "b"), waits(places, "c")
     places.give_back("a1")
     assert not places.take_now("a2")
-    assert first.wait(60)
+    assert first.wait(SOON)
     assert not second.is_set()
     places.give_back("b")
-    assert second.wait(60)
+    assert second.wait(SOON)
 
 
 def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
@@ -79,7 +80,7 @@ def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
 
     def hang(one: Task) -> Outcome:
         hanging.put(one)
-        assert end.wait(60)
+        assert end.wait(SOON)
         return Outcome(one, stored=STORED)
 
     def store(one: Task) -> Outcome:

@@ -9,6 +9,7 @@ from tests.field.exchange import Action, Answer, Exchange, Operation
 from tests.field.server import FieldServer
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
     clock = FakeClock()
     with field_spool.running(clock=clock) as running:
         running.await_states(dict.fromkeys(names, "held"))
-        assert running.uploader.engine.idle.wait(60)
+        assert running.uploader.engine.idle.wait(SOON)
         asked = [one for one in field.seen(Operation.LIST_UPLOADS) if "-learn-" not in one.query["prefix"]]
         lessons = {one.key for one in field.seen(Operation.BEGIN) if "-learn-" in one.key}
         assert len(asked) + len(lessons) == 1, "once for all of them"

@@ -17,6 +17,7 @@ from recording_storage.uploader.entry import Identity, Reason, Recording
 from recording_storage.uploader.inotify import MOVED_TO, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -272,10 +273,10 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
                 seen.set()
 
         intake._watch._watch._take = take
-        assert intake.scanned.wait(60)
+        assert intake.scanned.wait(SOON)
         rename_over(path, FIRST, moment=1.6e9)
-        assert put_back.wait(60)
-        assert seen.wait(60)
+        assert put_back.wait(SOON)
+        assert seen.wait(SOON)
         scans = intake.scans
         while intake.scans < scans + 2:
             intake.rescan()
@@ -336,7 +337,7 @@ def test_what_could_not_be_put_back_at_once_comes_back_with_the_next_scan(
         write(aside, SECOND, moment=1.7e9)
 
     with at(monkeypatch, moved_aside=change), quick.running() as running:
-        assert refused.wait(60)
+        assert refused.wait(SOON)
         deadline = time.monotonic() + 10
         while not path.exists():
             assert time.monotonic() < deadline

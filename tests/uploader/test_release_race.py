@@ -16,6 +16,7 @@ from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import Walker, identity_of
+from tests.waiting import SOON
 
 NAMES = [f"call-{number}.wav" for number in range(4)]
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "1500"))
@@ -61,7 +62,7 @@ def test_nothing_is_lost_whoever_is_faster(tmp_path: Path) -> None:
     stored: set[bytes] = set()
     recorder = Recorder(tmp_path, stored=stored)
     recorder.start()
-    assert recorder.begun.wait(60)
+    assert recorder.begun.wait(SOON)
     released = 0
     try:
         for number in range(ROUNDS):

@@ -13,6 +13,7 @@ from tests.s3.gate import Gate
 from tests.uploader.open_elsewhere import Holder, give_no_leases
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["small", "large"])
@@ -31,7 +32,7 @@ def is_in_use(one: Recording) -> bool:
 
 def found_in_an_outage(running: Running, spool: SpoolFolder, size: int, *, marked: bool) -> None:
     """A finished file that waits for its destination."""
-    assert running.uploader.intake.scanned.wait(60)
+    assert running.uploader.intake.scanned.wait(SOON)
     spool.put("a.wav", size)
     if marked:
         (spool.root / "a.wav.done").touch()
@@ -85,7 +86,7 @@ def test_nor_of_what_is_renamed_or_marked_anew_and_then_opened_while_it_is_sent(
 
     monkeypatch.setattr(S3Client, "upload_part", with_the_first_part)
     with quick.running() as running:
-        assert running.uploader.intake.scanned.wait(60)
+        assert running.uploader.intake.scanned.wait(SOON)
         whole = quick.put("a.wav", 12 * MIB).read_bytes() + MORE
         await_that(lambda: any(map(is_in_use, running.uploader.view.recordings())))
         assert quick.bucket.keys() == []
@@ -139,7 +140,7 @@ def test_who_had_it_open_before_its_marker_holds_nothing_up(gated: SpoolFolder, 
     """Not after an outage, either: what the uploader itself opened and closed meanwhile changes nothing."""
     door.refuse()
     with gated.running(marker_only=True) as running:
-        assert running.uploader.intake.scanned.wait(60)
+        assert running.uploader.intake.scanned.wait(SOON)
         gated.put("a.wav")
         reader = Holder(gated.root / "a.wav", "<")
         (gated.root / "a.wav.done").touch()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.tools.ports import free_port
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -45,9 +46,9 @@ def test_probes_and_metrics_while_working_and_while_standing_by(quick: SpoolFold
             assert "recording_storage_uploader_stored_total 1.0" in fetch(ports[0], "/metrics")
             assert "recording_storage_uploader_standby 1.0" in fetch(ports[1], "/metrics")
             second.terminate()
-            assert second.wait(60) == 0
+            assert second.wait(SOON) == 0
         first.terminate()
-        assert first.wait(60) == 0
+        assert first.wait(SOON) == 0
 
 
 def test_commands_ask_the_running_uploader_or_the_journal(gated: SpoolFolder, door) -> None:
@@ -62,7 +63,7 @@ def test_commands_ask_the_running_uploader_or_the_journal(gated: SpoolFolder, do
         assert tool("retry", gated).returncode == 0
         lines_of(child, "stored a.wav")
         child.terminate()
-        assert child.wait(60) == 0
+        assert child.wait(SOON) == 0
     listed = json.loads(tool("recordings", gated, "--json").stdout)
     assert listed["state"] == "released"
     assert listed["media_url"].startswith(door.endpoint)
@@ -148,7 +149,7 @@ def test_a_full_volume_stops_the_intake_and_loses_nothing(quick: SpoolFolder, tm
             seen.set()
             filler.unlink()
             child.terminate()
-            child.wait(60)
+            child.wait(SOON)
         assert spool.once().returncode == 0
         spool.check_all_stored()
     finally:

@@ -27,6 +27,7 @@ from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.test_outage import await_that
 from tests.uploader_link.conftest import account_plan, fake_store
 from tests.uploader_link.fake_store import FakeStore
+from tests.waiting import SOON
 
 __all__ = ["fake_store"]
 
@@ -268,7 +269,7 @@ def settle(running: Running, field_spool: SpoolFolder) -> None:
     running.uploader.intake.rescan()
     names = set(field_spool.contents)
     await_that(lambda: names <= set(running.recordings(limit=10**6)))
-    assert running.uploader.engine.idle.wait(60)
+    assert running.uploader.engine.idle.wait(SOON)
 
 
 def agree(running: Running, witness: Witness, before: Counter[str]) -> None:

@@ -11,6 +11,7 @@ from recording_storage.s3.client import S3Client
 from recording_storage.uploader.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +79,7 @@ def test_a_retry_never_overwrites_what_is_stored(
         for _ in range(10):
             running.uploader.view.retry(None)
             running.await_scan(running.uploader.intake.scans + 1)
-            assert running.uploader.engine.idle.wait(60)
+            assert running.uploader.engine.idle.wait(SOON)
         contents = contents_of(gated)
         assert first in contents, running.recordings()
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import SOON
+
 PROGRAM = Path(sys.executable).with_name("recording-storage")
 
 
@@ -48,7 +50,7 @@ class RealStore:
         if self._process is None:
             return
         self._process.send_signal(number)
-        self._process.wait(60)
+        self._process.wait(SOON)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None

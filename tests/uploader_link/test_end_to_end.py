@@ -19,6 +19,7 @@ from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
 from tests.tools.ports import free_port
 from tests.uploader_link.real_store import PROGRAM, RealStore
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ class Uploader:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(60)
+            self.process.wait(SOON)
             self.process = None
 
     def ask(self, command: str, *arguments: str) -> list[dict[str, Any]]:

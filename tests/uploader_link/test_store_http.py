@@ -15,6 +15,7 @@ from recording_storage.uploader.store_http import (
     StoreUrlError,
     store_address,
 )
+from tests.waiting import SOON
 
 
 class Server(ThreadingHTTPServer):
@@ -153,7 +154,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
 
     def hold(handler: Handler) -> None:
         asked.set()
-        done.wait(60)
+        done.wait(SOON)
         handler.close_connection = True
 
     def wait() -> None:
@@ -165,7 +166,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
     server.reply = hold
     thread = threading.Thread(target=wait)
     thread.start()
-    assert asked.wait(60)
+    assert asked.wait(SOON)
     store.abort()
     thread.join(5)
     done.set()

@@ -26,6 +26,7 @@ from recording_storage.uploader.store_sync import StoreSync
 from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
 from tests.uploader_link.fake_store import FakeStore
 from tests.uploader_link.test_store_sync import Engine
+from tests.waiting import SOON
 
 SID = "RE" + "7" * 32
 
@@ -144,7 +145,7 @@ def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
     sync = StoreSync(lambda: StoreApi(fake_address, spool_id=SPOOL_ID))
     sync.start(engine)
     try:
-        assert engine.asked.wait(60)
+        assert engine.asked.wait(SOON)
         engine.full.clear()
         engine.wait_until(lambda: engine.taken, seconds=5)
     finally:
