@@ -11,6 +11,8 @@ import yaml
 from kubernetes.client import ApiClient
 from kubernetes.config import new_client_from_config
 
+from tests.waiting import SOON
+
 FIELD_MANAGER = "kubectl"
 Document = dict[str, Any]
 
@@ -136,7 +138,7 @@ class Kube:
         except KeyError:
             raise LookupError(f"the API server has no {kind} in {api_version}") from None
 
-    def wait(self, path: str, *, condition: str, timeout: float = 20.0) -> Document:
+    def wait(self, path: str, *, condition: str, timeout: float = SOON) -> Document:
         """Polls the object at `path` until its status has `condition` True."""
         deadline = time.monotonic() + timeout
         while True:

@@ -17,6 +17,7 @@ from tests.controller.watching import NotInTime, Test, ready, until, until_gone
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
 from tests.tools.ports import free_port
+from tests.waiting import SOON
 
 
 @dataclass
@@ -31,16 +32,16 @@ class World:
     def apply(self, *documents: Document) -> None:
         self.kube.apply(list(documents))
 
-    def until(self, kind: str, name: str, test: Test, *, timeout: float = 30.0) -> Document:
+    def until(self, kind: str, name: str, test: Test, *, timeout: float = SOON) -> Document:
         try:
             return until(self.kube, kind, name, test, namespace=self.namespace, timeout=timeout)
         except NotInTime as error:
             raise NotInTime(f"{error}\n--- operator\n{self.operator.log[-6000:]}") from None
 
-    def until_gone(self, kind: str, name: str, *, timeout: float = 30.0) -> None:
+    def until_gone(self, kind: str, name: str, *, timeout: float = SOON) -> None:
         until_gone(self.kube, kind, name, namespace=self.namespace, timeout=timeout)
 
-    def ready(self, kind: str, name: str, *, timeout: float = 30.0) -> Document:
+    def ready(self, kind: str, name: str, *, timeout: float = SOON) -> Document:
         return self.until(kind, name, ready, timeout=timeout)
 
     def all_ready(self) -> Document:

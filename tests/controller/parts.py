@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 
 from tests.tools.ports import free_ports
+from tests.waiting import SOON
 
-READY = 30.0  # seconds
 COMMAND = [sys.executable, "-m", "recording_storage.cli.main"]
 
 
@@ -59,7 +59,7 @@ class Part:
             lines.put(line)
         lines.put(None)
 
-    def wait_for(self, text: str, *, timeout: float = READY) -> str:
+    def wait_for(self, text: str, *, timeout: float = SOON) -> str:
         """The next line with the text."""
         while True:
             try:

@@ -12,6 +12,7 @@ from recording_storage.controller.runtime import Pace
 from recording_storage.domain.address import Address
 from tests.controller.parts import Store
 from tests.tools.ports import free_port
+from tests.waiting import SOON
 
 PACE = Pace(compare=1.0, late=1.0, refused=1.0)
 
@@ -49,7 +50,7 @@ class QuickOperator:
         answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz")
         return answer.status_code, answer.text
 
-    def until_health(self, status: int, *, timeout: float = 20.0) -> str:
+    def until_health(self, status: int, *, timeout: float = SOON) -> str:
         """The probe is all that tells it, so it is asked as the kubelet asks."""
         deadline = time.monotonic() + timeout
         while self.health()[0] != status:

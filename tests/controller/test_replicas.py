@@ -18,6 +18,7 @@ from tests.controller.watching import ready, until
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 from tests.tools.ports import free_port
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 QUICK = ("--lease-duration", "6", "--renew-deadline", "4", "--retry-period", "1")
@@ -51,7 +52,7 @@ def test_a_standby_takes_over_at_once_from_one_that_ends_and_soon_from_one_that_
     third.launch()
     third.wait_for("standing by")
     second.kill()
-    third.wait_for("operator: ready", timeout=30)
+    third.wait_for("operator: ready", timeout=SOON)
 
 
 def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(  # noqa: PLR0917 - pytest's
@@ -77,7 +78,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(  # noqa: PLR0
         os.kill(old.pid, signal.SIGSTOP)
         before = len(gate.writes)
         try:
-            standby.wait_for("operator: ready", timeout=30)
+            standby.wait_for("operator: ready", timeout=SOON)
             spec = {"spec": {"friendlyName": "meanwhile"}}
             kube.patch(resources.API, "RecordingSettings", "default", spec, namespace=namespace)
             until(kube, "RecordingSettings", "default", ready, namespace=namespace)

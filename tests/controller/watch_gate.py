@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.cluster.cluster import Cluster
+from tests.waiting import SOON
 
 _CHUNK = 65536
 _OF_THIS_HOP = frozenset({"host", "connection", "authorization"})
@@ -111,7 +112,7 @@ class WatchGate:
         """How many watches of it there have been."""
         return self._opened.get(plural, 0)
 
-    def until_opened(self, plural: str, count: int, *, timeout: float = 30.0) -> None:
+    def until_opened(self, plural: str, count: int, *, timeout: float = SOON) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self.opened(plural) >= count, timeout), f"no watch of {plural}"
 

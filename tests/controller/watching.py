@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import urllib3
 
 from tests.cluster.kube import Document, Kube, KubeError
+from tests.waiting import SOON
 
 API = "recordingstorage.dev/v1alpha1"
-TIMEOUT = 30.0
 Test = Callable[[Document], Any]
 
 
@@ -20,7 +20,7 @@ class NotInTime(AssertionError):  # noqa: N818 - reads as the failure it is
 
 
 def until(
-    kube: Kube, kind: str, name: str, test: Test, *, namespace: str, timeout: float = TIMEOUT, api_version: str = API
+    kube: Kube, kind: str, name: str, test: Test, *, namespace: str, timeout: float = SOON, api_version: str = API
 ) -> Document:
     """The object as soon as `test` is true of it; fails with what it was last, after `timeout` seconds."""
     last: Document = {}
@@ -30,7 +30,7 @@ def until(
     raise NotInTime(f"{kind} {name} after {timeout:.0f} s:\n{json.dumps(last.get('status', last), indent=1)}")
 
 
-def until_gone(kube: Kube, kind: str, name: str, *, namespace: str, timeout: float = TIMEOUT) -> None:
+def until_gone(kube: Kube, kind: str, name: str, *, namespace: str, timeout: float = SOON) -> None:
     last: Document = {}
     for last in versions(kube, kind, name, namespace=namespace, timeout=timeout):
         if not last:

@@ -32,9 +32,10 @@ def write_finished(path: Path, size: int, *, seed: int | str | None = None, age:
     """A file of known bytes that was finished `age` seconds ago; gives them."""
     content = random.Random(seed if seed is not None else str(path)).randbytes(size)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
     moment = time.time() - age
-    os.utime(path, (moment, moment))
+    with path.open("wb", buffering=0) as file:
+        file.write(content)
+        os.utime(file.fileno(), (moment, moment))  # before the close: whoever takes it then sees no later change
     return content
 
 

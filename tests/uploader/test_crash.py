@@ -95,7 +95,8 @@ main()
 )
 @pytest.mark.parametrize("lost", [False, True])
 def test_killed_while_a_file_that_is_not_ours_is_aside(quick: SpoolFolder, point: str, way: str, *, lost: bool) -> None:
-    content = quick.put("a.wav").read_bytes()
+    quick.put("a.wav")
+    content = quick.contents["a.wav"]
     command = [sys.executable, "-c", REPLACED_WHILE_RELEASED, str(quick.root), "a.wav", way]
     crashed = subprocess.run(
         [*command, *quick.command("--once")[3:]],

@@ -59,7 +59,7 @@ class Permits:
         mine = os.dup(self._fd)
         try:
             while True:
-                assert is_ready(mine, select.POLLIN, seconds=20)
+                assert is_ready(mine, select.POLLIN, seconds=SOON)
                 with suppress(BlockingIOError):
                     os.eventfd_read(mine)
                     return
@@ -87,11 +87,12 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     clock = SteppingClock()
     with field_spool.running(clock=clock) as running:
         engine = running.uploader.engine
-        allowed.release()
-        running.await_states({"first.wav": "released"})
+        await_that(lambda: bool(engine.lanes) and the_lane(running).busy == 1)
         names = put_many(field_spool, count=MANY)
         running.uploader.intake.rescan()
-        # all of them are there, and however many are under way, enough are left for none to be asked for
+        await_that(lambda: running.recordings().keys() == {"first.wav", *names})
+        allowed.release()
+        # all of them are taken at once, and however many are under way, enough are left for none to be asked for
         await_that(lambda: the_lane(running).busy == MANY and the_lane(running).queued >= LOW)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others

@@ -254,7 +254,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
             return perform(worker, lane, task)
         failed.add(name)
         credential = lane.terms and lane.terms.credential
-        assert is_ready(go[name], select.POLLIN, seconds=20)
+        assert is_ready(go[name], select.POLLIN, seconds=SOON)
         return Outcome(
             task, credential, failure=S3Failure(kinds[name], code="Refused", message="no", operation="PutObject")
         )

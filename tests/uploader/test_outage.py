@@ -27,7 +27,7 @@ def the_lane(running: Running) -> Lane:
     return lane
 
 
-def await_that(true: Callable[[], bool], *, timeout: float = 30.0) -> None:
+def await_that(true: Callable[[], bool], *, timeout: float = SOON) -> None:
     deadline = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < deadline

@@ -134,7 +134,7 @@ class Answers:
     def _perform(self, task: Task) -> Outcome:
         number = task.recording.id
         self.steps.put(("sent", number))
-        assert is_ready(self._answers[number], select.POLLIN, seconds=20)
+        assert is_ready(self._answers[number], select.POLLIN, seconds=SOON)
         self.steps.put(("answered", number))
         return Outcome(task, stored=STORED)
 

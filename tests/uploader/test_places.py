@@ -91,17 +91,17 @@ def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
         for number, crew in enumerate(crews):
             crew.put([task(100 * (number + 1) + one, size=1 << 24) for one in range(MAX_CONCURRENCY)])
         for _ in range(PLACES):
-            hanging.get(timeout=20)
+            hanging.get(timeout=SOON)
         other = Crew(perform=store, done=done.put, places=places)
         other.put([task(number, size=1) for number in range(20)])
         await_that(lambda: places.waiting > 0)
         assert done.empty()
         clock.advance(PATIENCE)
-        assert {done.get(timeout=20).task.recording.id for _ in range(20)} == set(range(20))
+        assert {done.get(timeout=SOON).task.recording.id for _ in range(20)} == set(range(20))
     finally:
         end.set()
     for _ in range(PLACES):
-        done.get(timeout=20)
+        done.get(timeout=SOON)
     assert all(places.take_now(f"after-{number}") for number in range(PLACES)), "each place came back once"
     assert not places.take_now("one more")
 

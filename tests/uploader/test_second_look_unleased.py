@@ -87,14 +87,14 @@ def test_nor_of_what_is_renamed_or_marked_anew_and_then_opened_while_it_is_sent(
     monkeypatch.setattr(S3Client, "upload_part", with_the_first_part)
     with quick.running() as running:
         assert running.uploader.intake.scanned.wait(SOON)
-        whole = quick.put("a.wav", 12 * MIB).read_bytes() + MORE
+        quick.put("a.wav", 12 * MIB)
         await_that(lambda: any(map(is_in_use, running.uploader.view.recordings())))
         assert quick.bucket.keys() == []
         recorders[0].close(MORE)
         if first is mark_anew:
             mark_anew(quick.root)
         await_that(lambda: all(one.state == "released" for one in running.uploader.view.recordings()))
-    assert list(map(quick.bucket.read, quick.bucket.keys())) == [whole]
+    assert list(map(quick.bucket.read, quick.bucket.keys())) == [quick.contents["a.wav"] + MORE]
     assert quick.media() == []
 
 
