@@ -256,8 +256,9 @@ class Running:
             assert time.monotonic() < deadline, left
             time.sleep(0.005)
 
-    def await_scan(self, number: int, *, timeout: float = SOON) -> None:
-        """Wait until there were so many walks over the spool."""
+    def rescan(self, *, times: int = 1, timeout: float = SOON) -> None:
+        """Wait until so many walks over the spool have begun and ended."""
+        number = self.uploader.intake.scans + 1 + times  # one may be under way
         deadline = time.monotonic() + timeout
         while self.uploader.intake.scans < number:
             self.uploader.intake.rescan()

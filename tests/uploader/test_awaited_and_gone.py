@@ -38,7 +38,7 @@ def awaited(gated: SpoolFolder, door: Gate) -> Iterator[tuple[SpoolFolder, Path,
 
 
 def gone(running: Running) -> Recording:
-    running.await_scan(running.uploader.intake.scans + 1)
+    running.rescan()
     one = running.await_recording("a.wav", has(Reason.FILE_MISSING))
     assert one.state == "parked"
     return one

@@ -15,8 +15,7 @@ pytestmark = pytest.mark.slow
 
 def look_often(running: Running) -> None:
     """Long enough to take what can be taken: nothing has to settle here."""
-    before = running.uploader.intake.scans
-    running.await_scan(before + 5)
+    running.rescan(times=5)
     assert running.uploader.engine.idle.wait(SOON)
 
 

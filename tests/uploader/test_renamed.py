@@ -126,7 +126,7 @@ def test_a_link_that_is_made_while_it_waits(gated: SpoolFolder, door: Gate) -> N
     with gated.running() as running:
         running.await_states({"a.wav": "waiting"})
         os.link(path, gated.root / "b.wav")
-        running.await_scan(running.uploader.intake.scans + 2)
+        running.rescan()
         door.open()
         running.uploader.view.retry(None)
         running.await_states({"a.wav": "released"})
@@ -141,7 +141,7 @@ def test_linked_and_unlinked_while_it_waits(gated: SpoolFolder, door: Gate) -> N
     with gated.running() as running:
         running.await_states({"a.wav": "waiting"})
         os.link(path, gated.root / "b.wav")
-        running.await_scan(running.uploader.intake.scans + 2)
+        running.rescan()
         path.unlink()
         door.open()
         running.uploader.view.retry(None)
@@ -208,7 +208,7 @@ def test_renamed_over_another_one_that_waits(gated: SpoolFolder, door: Gate) -> 
     with gated.running() as running:
         running.await_states({"a.wav": "waiting", "b.wav": "waiting"})
         (gated.root / "b.wav").replace(gated.root / "a.wav")
-        running.await_scan(running.uploader.intake.scans + 2)
+        running.rescan()
         door.open()
         running.uploader.view.retry(None)
         running.await_states({"a.wav": "released", "b.wav": "parked"})

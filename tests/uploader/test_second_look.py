@@ -124,9 +124,7 @@ def test_a_marker_beside_a_file_that_is_still_open_waits_for_the_close(quick: Sp
     (quick.root / "a.wav.done").touch()
     with quick.running() as running:
         attempts = running.await_recording("a.wav", is_in_use).attempts
-        scans = running.uploader.intake.scans
-        for number in range(1, 4):
-            running.await_scan(scans + number)
+        running.rescan(times=3)
         assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
         recorder.finish()
         (quick.root / "a.wav.done").touch()

@@ -49,9 +49,7 @@ def test_no_half_is_stored_after_an_outage(gated: SpoolFolder, door: Gate, size:
         door.open()
         running.uploader.view.retry(None)
         attempts = running.await_recording("a.wav", is_in_use).attempts
-        scans = running.uploader.intake.scans
-        for number in range(1, 4):
-            running.await_scan(scans + number)
+        running.rescan(times=3)
         assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
         assert gated.bucket.keys() == []
         assert gated.bucket.uploads() == []
@@ -108,7 +106,7 @@ def test_a_reader_holds_it_up_until_he_closes(gated: SpoolFolder, door: Gate, *,
         door.open()
         running.uploader.view.retry(None)
         running.await_recording("a.wav", is_in_use)
-        running.await_scan(running.uploader.intake.scans + 1)
+        await_that(lambda: bool(running.uploader.intake.unfinished()))
         [(path, why)] = running.uploader.intake.unfinished()
         assert path == "a.wav"
         assert "somebody has opened it" in why
@@ -126,7 +124,7 @@ def test_a_marker_that_is_made_anew_has_the_last_word(gated: SpoolFolder, door: 
         door.open()
         running.uploader.view.retry(None)
         running.await_recording("a.wav", is_in_use)
-        running.await_scan(running.uploader.intake.scans + 1)
+        await_that(lambda: bool(running.uploader.intake.unfinished()))
         (gated.root / "a.wav.done").unlink()
         (gated.root / "a.wav.done").touch()
         running.await_states({"a.wav": "reported"})  # it is removed once it is closed

@@ -78,7 +78,7 @@ def test_a_retry_never_overwrites_what_is_stored(
     with before_release(monkeypatch, replace), gated.running() as running:
         for _ in range(10):
             running.uploader.view.retry(None)
-            running.await_scan(running.uploader.intake.scans + 1)
+            running.rescan()
             assert running.uploader.engine.idle.wait(SOON)
         contents = contents_of(gated)
         assert first in contents, running.recordings()
