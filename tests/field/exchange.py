@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from tests.s3client.fake_server import Request, answer
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from recording_storage.domain.backoff import MOST
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.faults import FAULT_POINTS
 from tests.field.account_spool import AccountSpool
 from tests.field.actions import add_header, corrupt, lose, refuse, reset

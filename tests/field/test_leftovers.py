@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from tests.field.actions import lose, refuse, reset
 from tests.field.exchange import Action, Exchange, Moment, Operation, is_recording
 from tests.field.server import FieldBucket, FieldServer

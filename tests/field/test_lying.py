@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from tests.field.actions import corrupt, lose, refuse, strip_answer, strip_request, succeed_early
 from tests.field.arena import Arena
 from tests.field.exchange import BODIES, Action, Exchange, Moment, Operation, is_recording

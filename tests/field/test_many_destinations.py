@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader import part_pool, resting
 from recording_storage.uploader.resume import PART_SIZE
 from tests.field.account_spool import AccountSpool

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from tests.field.arena import LARGE, SMALL, Arena, LinkedSpool
 from tests.field.exchange import Operation, Rule
 from tests.field.server import FieldServer

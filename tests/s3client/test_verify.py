@@ -5,9 +5,10 @@ import pytest
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3.address_guard import AddressGuard
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.s3.steps import RIGHTS, Fault, Step, explain
 from recording_storage.s3.types import Credential, Destination
-from recording_storage.s3.verify import PROBE_NAME, verify, verify_destination
+from recording_storage.s3.verify import verify, verify_destination
 from tests.s3.servers import least_rights
 from tests.s3client.fake_server import FakeServer, answer, error
 from tests.s3client.test_servers import credential_of

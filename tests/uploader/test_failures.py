@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader import doctor
 from tests.s3.fixtures import create_bucket
 from tests.s3.gate import Gate

@@ -12,7 +12,7 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
 from recording_storage.s3.interleaving import is_ready
-from recording_storage.s3.verify import Verification
+from recording_storage.s3.probe import Verification
 from recording_storage.uploader import pace
 from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.connections import S3Connections

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from click.testing import CliRunner, Result
 
 from recording_storage.cli.main import main
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.inspection import Inspection, LinkState
 from tests.field.actions import refuse

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recording_storage.s3.client import S3Client
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.entry import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.open_elsewhere import Holder, give_no_leases

@@ -10,8 +10,9 @@ from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.verify_target import Target, from_config
 from recording_storage.domain.bucket_url import BucketUrlError, normalised_endpoint
 from recording_storage.domain.failures import Capability
+from recording_storage.s3.probe import Verification
 from recording_storage.s3.steps import Fault, Step
-from recording_storage.s3.verify import Verification, checks_signatures, verify_destination
+from recording_storage.s3.verify import checks_signatures, verify_destination
 from recording_storage.uploader.config import ConfigError
 
 

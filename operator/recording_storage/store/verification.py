@@ -7,9 +7,10 @@ from recording_storage.domain.bucket_url import BucketLocation, normalised_endpo
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.connection import Timeouts
+from recording_storage.s3.probe import Verification
 from recording_storage.s3.steps import UNVERIFIED, Fault
 from recording_storage.s3.types import Credential, Destination
-from recording_storage.s3.verify import Verification, verify_destination
+from recording_storage.s3.verify import verify_destination
 from recording_storage.store.config import StoreConfig
 from recording_storage.store.errors import ErrorCode, StoreError
 from recording_storage.store.health import VERIFICATION_SECONDS, VERIFICATIONS

@@ -12,7 +12,7 @@ from recording_storage.uploader.watched_store import WatchedStore
 
 if TYPE_CHECKING:
     from recording_storage.domain.proof import Proof
-    from recording_storage.s3.verify import Verification
+    from recording_storage.s3.probe import Verification
     from recording_storage.uploader.plans import DestinationTerms
     from recording_storage.uploader.ports import ObjectStore
 

@@ -1,6 +1,6 @@
 """Refusals of some recordings alone: they are parked, and no other waits for them."""
 
-from recording_storage.s3.verify import PROBE_NAME
+from recording_storage.s3.probe import PROBE_NAME
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
 from tests.field.table.row import BOTH, Holds, Row
