@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recording_storage.domain.failures import (
-    BY_CODE,
-    BY_STATUS,
-    Capability,
-    FailureClass,
-    S3Failure,
-    classify,
-)
+from recording_storage.domain.error_codes import BY_CODE, BY_STATUS, classify
+from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 
 K = FailureClass
 

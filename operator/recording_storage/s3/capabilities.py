@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from recording_storage.domain.failures import Capability, FailureClass, S3Failure, is_bare_refusal
+from recording_storage.domain.error_codes import is_bare_refusal
+from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")

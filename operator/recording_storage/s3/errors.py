@@ -3,7 +3,8 @@
 import socket
 import ssl
 
-from recording_storage.domain.failures import FailureClass, S3Failure, classify
+from recording_storage.domain.error_codes import classify
+from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.s3 import xml
 from recording_storage.s3.address_guard import AddressRefusedError
 from recording_storage.s3.answer import Answer
