@@ -7,7 +7,8 @@ import pytest
 
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
-from recording_storage.domain.settings import RecordingSettings, SettingsError, destination_id
+from recording_storage.domain.settings import RecordingSettings, destination_id
+from recording_storage.domain.settings_parameters import SettingsError
 from recording_storage.domain.states import Product
 
 CR = "CR" + "0" * 32

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recording_storage.domain.settings import PARAMETERS, RecordingSettings, SettingsError
+from recording_storage.domain.settings import RecordingSettings
+from recording_storage.domain.settings_parameters import PARAMETERS, SettingsError
 from recording_storage.store.app import create_public_app
 from recording_storage.store.config import load_config
 from recording_storage.store.context import open_store

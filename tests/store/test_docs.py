@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.domain.settings import PARAMETERS
+from recording_storage.domain.settings_parameters import PARAMETERS
 from recording_storage.store.errors import STATUS, ErrorCode
 
 PROSE = (Path(__file__).parents[2] / "docs" / "store.md").read_text()

@@ -11,7 +11,7 @@ from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.bucket_url import BucketUrlError, parse_bucket_url
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, false, true
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
-from recording_storage.domain.settings import SettingsError
+from recording_storage.domain.settings_parameters import SettingsError
 from recording_storage.domain.states import Product
 from recording_storage.resources import RecordingSettings
 from recording_storage.resources.recording_settings import Mode, SettingsDeletionPolicy

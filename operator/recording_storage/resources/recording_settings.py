@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, FIELDS
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
-from recording_storage.domain.settings import DEFAULT_STORAGE_CLASS
+from recording_storage.domain.settings_parameters import DEFAULT_STORAGE_CLASS
 from recording_storage.domain.states import Product
 from recording_storage.resources.common import (
     ATOMIC,

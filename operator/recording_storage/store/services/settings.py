@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.policy import OwnStorage
-from recording_storage.domain.settings import RecordingSettings, SettingsError
+from recording_storage.domain.settings import RecordingSettings
+from recording_storage.domain.settings_parameters import SettingsError
 from recording_storage.domain.states import Product
 from recording_storage.s3.types import Credential
 from recording_storage.store.clock import now
