@@ -35,6 +35,12 @@ class Answer(NamedTuple):
     keep_alive: bool
     """Whether the connection may carry another request."""
 
+    @property
+    def version_id(self) -> str:
+        """Of the object that was made; empty where the bucket keeps no versions, for which some servers say null."""
+        named = self.headers.get("x-amz-version-id", "")
+        return "" if named == "null" else named
+
 
 class AnswerReader:
     """Reads one answer; `receive(n)` gives up to n bytes, b"" at the end of the connection."""

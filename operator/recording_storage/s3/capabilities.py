@@ -59,6 +59,7 @@ class Capabilities:
         *,
         wanted: Collection[Capability],
         operation: str,
+        once: bool = False,
     ) -> _Result:
         """Make an attempt, again without each capability that the server turns out to lack.
 
@@ -71,11 +72,14 @@ class Capabilities:
             attempt: makes the request with the capabilities that it is given.
             wanted: what the request would like to use.
             operation: its name.
+            once: a refusal is what is asked for, and no reason to go without anything.
 
         Raises:
             S3Failure: from `attempt`. `UNSUPPORTED` never comes out: what can't be left out is a hold, and a refusal of
                 what was not even asked for is one whose meaning is to be asked back.
         """
+        if once:
+            return attempt(self.among(wanted))
         named: list[Capability] = []
         guessed: list[Capability] = []
         while True:

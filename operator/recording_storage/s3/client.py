@@ -148,12 +148,9 @@ class S3Client:
                 raise
             etag, told = taken(answer, Voucher.SHA256, "" if wrong else checksum, operation=operation)
             by = voucher if summed or voucher is not Voucher.SHA256 else None
-            version = _version_id(answer)
-            return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), version, by, told)
+            return StoredObject(etag, Checksum(ChecksumAlgorithm.SHA256, checksum), answer.version_id, by, told)
 
-        if wrong:  # a refusal is what is asked for, and no reason to go without anything
-            return attempt(self.capabilities.among(wanted))
-        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation, once=wrong)
 
     def create_multipart(
         self,
@@ -233,9 +230,7 @@ class S3Client:
             return Part(number, payload.length, etag, payload.checksum if summed else "", by, told)
 
         wanted = capabilities_for(voucher)
-        if wrong:  # a refusal is what is asked for, and no reason to go without anything
-            return attempt(self.capabilities.among(wanted))
-        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
+        return self.capabilities.adapt(attempt, wanted=wanted, operation=operation, once=wrong)
 
     def complete_multipart(
         self, key: str, *, upload_id: str, parts: Sequence[Part], if_none_match: bool = False, gone: bool = False
@@ -288,7 +283,7 @@ class S3Client:
             if summed and theirs and not theirs.partition("-")[1] and theirs != whole:
                 raise errors.mismatch(operation=operation, ours=whole, theirs=theirs)
             checksum = Checksum(ChecksumAlgorithm.CRC64NVME, whole) if whole else None
-            return StoredObject(etag, checksum, _version_id(answer))
+            return StoredObject(etag, checksum, answer.version_id)
 
         return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
@@ -353,9 +348,3 @@ class S3Client:
             payload=_EMPTY,
             repeatable=True,
         )
-
-
-def _version_id(answer: Answer) -> str:
-    """Empty where the bucket keeps no versions, for which some servers say null."""
-    named = answer.headers.get("x-amz-version-id", "")
-    return "" if named == "null" else named
