@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.recording import Recording
 from tests.field.server import FieldBucket
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.uploader_link.conftest import ACCOUNT, account_plan

@@ -12,7 +12,7 @@ import pytest
 
 from recording_storage.domain.backoff import MOST
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader.faults import FAULT_POINTS
+from recording_storage.uploader.core.fault_points import FAULT_POINTS
 from tests.field.account_spool import AccountSpool
 from tests.field.actions import add_header, corrupt, lose, refuse, reset
 from tests.field.exchange import ALL, BODIES, WRITES, Action, Exchange, Moment, Operation, is_recording

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.plans import Plan
+from recording_storage.uploader.core.plans import Plan
 from recording_storage.uploader.store_hooks import plan_from
 from tests.field.arena import LinkedSpool
 from tests.field.integrity import Vouching

@@ -17,8 +17,8 @@ from typing import Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.app import Options, Uploader
-from recording_storage.uploader.entry import Recording
-from recording_storage.uploader.ports import Clock
+from recording_storage.uploader.core.ports import Clock
+from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.receipt_chain import Check
 from recording_storage.uploader.receipt_file import FILE_NAME
 from recording_storage.uploader.spool import Spool, SpoolLock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader.entry import Reason, Recording
+from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.spools import Running, SpoolFolder
 

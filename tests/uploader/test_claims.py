@@ -6,9 +6,9 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.claims import Claims
-from recording_storage.uploader.entry import EntryError, Identity, Reason
+from recording_storage.uploader.core.plans import PlanBook
+from recording_storage.uploader.core.recording import EntryError, Identity, Reason
 from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.plans import PlanBook
 from tests.uploader.spools import FakeClock
 
 S = RecordingState

@@ -10,7 +10,7 @@ import yaml
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
 from recording_storage.uploader.config import ConfigError, plan_of, read_config
-from recording_storage.uploader.plans import Plan
+from recording_storage.uploader.core.plans import Plan
 
 SECRET = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
 GOOD: dict[str, Any] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader.faults import FAULT_POINTS, PUT_BACK_POINTS
+from recording_storage.uploader.core.fault_points import FAULT_POINTS, PUT_BACK_POINTS
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 from tests.uploader.spools import MIB, SpoolFolder

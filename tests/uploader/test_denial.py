@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.policy import DEFAULT_DENIAL_GRACE as GRACE
 from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW
+from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.doctor import MOST_PROBE
-from recording_storage.uploader.lane_state import LaneState
 from tests.field.actions import refuse
 from tests.field.exchange import Exchange, Operation, is_recording
 from tests.field.server import FieldServer

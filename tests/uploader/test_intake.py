@@ -13,7 +13,7 @@ import pytest
 
 from recording_storage.domain.sids import derived_sid
 from recording_storage.uploader import filesystem, inotify, walk
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.intake import FIRST
 from recording_storage.uploader.walk import FoundFile, Walker
 from tests.uploader.spools import SpoolFolder

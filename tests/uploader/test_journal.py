@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.domain.states import IllegalMoveError, Product, RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.entry import EntryError, Identity, Recording
+from recording_storage.uploader.core.recording import EntryError, Identity, Recording
 from recording_storage.uploader.journal import Journal, JournalError
 from tests.waiting import SOON
 

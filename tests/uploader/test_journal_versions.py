@@ -9,7 +9,7 @@ import pytest
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows, schema
-from recording_storage.uploader.entry import StoredFacts
+from recording_storage.uploader.core.recording import StoredFacts
 from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.schema import MIGRATIONS, SchemaTooNewError
 from tests.uploader.test_journal import new

@@ -2,7 +2,7 @@
 
 import threading
 
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.known_files import KnownFile, KnownFiles
 
 

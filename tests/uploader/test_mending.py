@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.candidates import AccountFrom
-from recording_storage.uploader.entry import Reason, Recording
+from recording_storage.uploader.core.recording import Reason, Recording
 from tests.uploader.spools import Running, SpoolFolder
 from tests.uploader.test_unproven import scan
 

@@ -11,7 +11,7 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
 from recording_storage.uploader import doctor
-from recording_storage.uploader.clock import SystemClock
+from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome, Task
 from recording_storage.uploader.part_pool import PartPool

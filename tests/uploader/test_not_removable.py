@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recording_storage.uploader import release
-from recording_storage.uploader.entry import Reason, Recording
+from recording_storage.uploader.core.recording import Reason, Recording
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 
 pytestmark = pytest.mark.slow

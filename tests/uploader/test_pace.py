@@ -10,9 +10,9 @@ import pytest
 from recording_storage.domain.proof import Proof
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.s3.interleaving import is_ready
-from recording_storage.uploader.clock import SystemClock
+from recording_storage.uploader.core.clock import SystemClock
+from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
 from recording_storage.uploader.crew import BRIEF, MAX_CONCURRENCY, Crew
-from recording_storage.uploader.entry import Identity, Recording, StoredFacts
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.pace import FEWEST, Pace

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from recording_storage.domain.states import Product
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.core.plans import InForce, Plan, PlanBook, ProductTerms, Standing
+from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.pinning import Pin, pin
-from recording_storage.uploader.plans import InForce, Plan, PlanBook, ProductTerms, Standing
 
 ONE, OTHER = "AC" + "1" * 32, "AC" + "2" * 32
 BUCKET = "d" * 32

@@ -9,7 +9,7 @@ import pytest
 
 from recording_storage.domain.states import FINAL, Product, RecordingState
 from recording_storage.uploader import housekeeping, rows
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.housekeeping import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Housekeeping
 from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.rows import AttemptOutcome

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recording_storage.cli.main import main
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import receipt_file
-from recording_storage.uploader.entry import Identity, Recording, StoredFacts
+from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
 from recording_storage.uploader.receipt_chain import START, Check, Head, chained
 from recording_storage.uploader.receipt_file import FILE_NAME, ReceiptFile
 from recording_storage.uploader.receipts import Receipts

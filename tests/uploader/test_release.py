@@ -13,7 +13,7 @@ import pytest
 
 from recording_storage.uploader import filesystem, release, removal
 from recording_storage.uploader.beneath import Location
-from recording_storage.uploader.entry import Identity, Reason, Recording
+from recording_storage.uploader.core.recording import Identity, Reason, Recording
 from recording_storage.uploader.inotify import MOVED_TO, Event
 from recording_storage.uploader.lease import Writers
 from tests.uploader.spools import Running, SpoolFolder

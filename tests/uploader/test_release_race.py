@@ -10,8 +10,8 @@ import pytest
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import rows
-from recording_storage.uploader.clock import SystemClock
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.clock import SystemClock
+from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.spool import Spool

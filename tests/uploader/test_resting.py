@@ -8,8 +8,8 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
-from recording_storage.uploader.entry import EntryError
-from recording_storage.uploader.lane_state import LaneState
+from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.part_pool import PartPool

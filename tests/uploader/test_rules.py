@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import Reason
-from recording_storage.uploader.plans import LOCAL_ACCOUNT, DestinationTerms, Plan
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan
+from recording_storage.uploader.core.recording import Reason
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 

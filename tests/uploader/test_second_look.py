@@ -9,7 +9,7 @@ import pytest
 
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader.entry import Reason, Recording
+from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 

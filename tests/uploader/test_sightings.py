@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.sightings import Sighting, Sightings
 
 NOW = Identity(7, 100, 1)

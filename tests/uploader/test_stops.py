@@ -16,7 +16,7 @@ from recording_storage.domain.states import Product
 from recording_storage.domain.states import RecordingState as S
 from recording_storage.protocol.plan import AccountPlan, ProductPlan
 from recording_storage.uploader import journal as journal_module
-from recording_storage.uploader.counters import Counters
+from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.inspection import LinkState
 from recording_storage.uploader.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.stops import STOPS, NotingConnection, Stop, StopTeller
@@ -120,8 +120,8 @@ def test_no_other_statement_of_the_uploader_writes_such_a_state() -> None:
     """What the witness of the histories below sees at run time, in the text: who adds a statement notes its moves."""
     writes = re.compile(r"(?:SET state=|INSERT INTO recordings)(?:'(?:parked|held|rejected|deleted)'|\?|v\.)")
     source = Path(uploader.__file__).parent
-    found = {path.name for path in source.glob("*.py") if writes.search(path.read_text())}
-    noting = {path.name for path in source.glob("*.py") if re.search(r"\bnote(?:_moved)?\(", path.read_text())}
+    found = {path for path in source.rglob("*.py") if writes.search(path.read_text())}
+    noting = {path for path in source.rglob("*.py") if re.search(r"\bnote(?:_moved)?\(", path.read_text())}
     assert found
     assert found <= noting
 

@@ -10,7 +10,7 @@ import pytest
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.journal import Journal
 from recording_storage.uploader.rows import AttemptOutcome
 from recording_storage.uploader.sweep import sweep

@@ -8,9 +8,9 @@ import pytest
 from recording_storage.protocol.plan import AccountPlan, OtherCredential, StaticKeys
 from recording_storage.s3.types import Credential
 from recording_storage.uploader import doctor
-from recording_storage.uploader.plans import Plan
+from recording_storage.uploader.core.plans import Plan
+from recording_storage.uploader.core.usability import unusable
 from recording_storage.uploader.store_hooks import plan_from
-from recording_storage.uploader.usability import unusable
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
 from tests.uploader_link.conftest import account_plan

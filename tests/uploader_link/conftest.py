@@ -13,7 +13,7 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
 from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.protocol.sync import SpoolReport
-from recording_storage.uploader.entry import Identity, Recording
+from recording_storage.uploader.core.recording import Identity, Recording
 from recording_storage.uploader.media_upload import MediaSource
 from recording_storage.uploader.store_http import StoreAddress, store_address
 from tests.uploader_link.fake_store import FakeStore

@@ -14,7 +14,7 @@ from recording_storage.cli.main import main
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
-from recording_storage.uploader.entry import EntryError, Identity
+from recording_storage.uploader.core.recording import EntryError, Identity
 from recording_storage.uploader.idle_spool import IdleView
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal

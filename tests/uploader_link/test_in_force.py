@@ -13,10 +13,10 @@ import pytest
 from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
 from recording_storage.uploader.app import Options, Uploader
-from recording_storage.uploader.entry import Reason, Recording
+from recording_storage.uploader.core.plans import Standing
+from recording_storage.uploader.core.ports import Clock
+from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER
-from recording_storage.uploader.plans import Standing
-from recording_storage.uploader.ports import Clock
 from recording_storage.uploader.spool import Spool, SpoolLock
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import EntryError, Reason, Tally
+from recording_storage.uploader.core.ports import DestinationStatus, StateReason, Status
+from recording_storage.uploader.core.recording import EntryError, Reason, Tally
 from recording_storage.uploader.inspection import LinkState
 from recording_storage.uploader.metrics import PREFIX, MetricsServer, UploaderCollector
-from recording_storage.uploader.ports import DestinationStatus, StateReason, Status
 from tests.uploader_link.conftest import ACCOUNT
 
 STATUS = Status(

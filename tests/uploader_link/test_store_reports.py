@@ -8,9 +8,9 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import store_reports
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.ports import Refusal
+from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.ports import Refusal
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreAddress
 from recording_storage.uploader.store_reports import StoreReports

@@ -11,13 +11,13 @@ from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.claims import journal_plans
-from recording_storage.uploader.clock import SystemClock
-from recording_storage.uploader.entry import Identity, StoredFacts
+from recording_storage.uploader.core.clock import SystemClock
+from recording_storage.uploader.core.plans import InForce, PlanBook, Standing
+from recording_storage.uploader.core.ports import Refusal
+from recording_storage.uploader.core.recording import Identity, StoredFacts
 from recording_storage.uploader.journal import Journal, JournalError
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning, pin
-from recording_storage.uploader.plans import InForce, PlanBook, Standing
-from recording_storage.uploader.ports import Refusal
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_hooks import plan_from
 from recording_storage.uploader.store_http import StoreAddress

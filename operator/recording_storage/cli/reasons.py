@@ -8,7 +8,7 @@ from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
 from recording_storage.terminal import printable
-from recording_storage.uploader.entry import MENDABLE
+from recording_storage.uploader.core.recording import MENDABLE
 
 _S = RecordingState
 _UNTIL = {_S.HELD: "until its destination works again", _S.REJECTED: "until its destination grants access"}

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recording_storage.uploader.config import Config
-    from recording_storage.uploader.plans import Plan
-    from recording_storage.uploader.ports import SourceHooks
+    from recording_storage.uploader.core.plans import Plan
+    from recording_storage.uploader.core.ports import SourceHooks
 
 log = logging.getLogger(__name__)
 

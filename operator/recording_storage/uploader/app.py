@@ -14,18 +14,18 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import rows
 from recording_storage.uploader.candidates import AccountFrom, Candidates
 from recording_storage.uploader.claims import journalled_plans
-from recording_storage.uploader.clock import SystemClock
 from recording_storage.uploader.connections import S3Connections
-from recording_storage.uploader.counters import Counters
+from recording_storage.uploader.core.clock import SystemClock
+from recording_storage.uploader.core.counters import Counters
+from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.engine import Engine
 from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.intake import Intake
 from recording_storage.uploader.journal import Journal, JournalError
-from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.outbox import JournalOutbox
 from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.pinning import STALE_PLAN_AFTER
-from recording_storage.uploader.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
 from recording_storage.uploader.release import Releaser
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from recording_storage.uploader.entry import Tally
-    from recording_storage.uploader.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
+    from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
+    from recording_storage.uploader.core.recording import Tally
     from recording_storage.uploader.spool import Spool
 
 log = logging.getLogger(__name__)

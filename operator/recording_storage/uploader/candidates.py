@@ -13,7 +13,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import MENDABLE, WAITS_FOR_PLAN, EntryError, Identity, Reason
+from recording_storage.uploader.core.recording import MENDABLE, WAITS_FOR_PLAN, EntryError, Identity, Reason
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.metadata import (
     MAX_BYTES,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from recording_storage.domain.states import Product
+    from recording_storage.uploader.core.plans import PlanBook
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.pinning import Pin
-    from recording_storage.uploader.plans import PlanBook
-    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import FoundFile
 

@@ -14,19 +14,19 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk, group_moves, moves, rows
-from recording_storage.uploader.entry import EntryError, Reason, Recording
+from recording_storage.uploader.core.plans import DestinationTerms, Plan
+from recording_storage.uploader.core.recording import EntryError, Reason, Recording
 from recording_storage.uploader.object_metadata import object_metadata
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
-from recording_storage.uploader.plans import DestinationTerms, Plan
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping
 
+    from recording_storage.uploader.core.plans import PlanBook
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.lanes import Lane, LaneKey
-    from recording_storage.uploader.plans import PlanBook
-    from recording_storage.uploader.ports import Clock
 
 log = logging.getLogger(__name__)
 _S = RecordingState

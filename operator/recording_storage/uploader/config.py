@@ -36,8 +36,8 @@ from recording_storage.uploader.config_values import (
     Unavailable,
     read_value,
 )
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
 from recording_storage.uploader.finish import DEFAULT_SETTLE
-from recording_storage.uploader.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
 
 if TYPE_CHECKING:
     from pathlib import Path

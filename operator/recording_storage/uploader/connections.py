@@ -13,8 +13,8 @@ from recording_storage.uploader.watched_store import WatchedStore
 if TYPE_CHECKING:
     from recording_storage.domain.proof import Proof
     from recording_storage.s3.probe import Verification
-    from recording_storage.uploader.plans import DestinationTerms
-    from recording_storage.uploader.ports import ObjectStore
+    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.uploader.core.ports import ObjectStore
 
 
 class S3Connections:

@@ -15,26 +15,26 @@ from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 from recording_storage.domain.states import Product
 from recording_storage.domain.upload_decision import Confirmation
+from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.recording import Reason
+from recording_storage.uploader.core.usability import reason, unusable
 from recording_storage.uploader.crew import MAX_CONCURRENCY
-from recording_storage.uploader.entry import Reason
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import TROUBLE_AFTER
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
 from recording_storage.uploader.sweep import sweep
-from recording_storage.uploader.usability import reason, unusable
 from recording_storage.uploader.watched_store import WatchedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.claims import Claims
-    from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outages import Outages
     from recording_storage.uploader.parts import Parts
-    from recording_storage.uploader.plans import DestinationTerms
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.filesystem import FileSystems
     from recording_storage.uploader.open_files import OpenFiles
-    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.sightings import Sightings
 
 

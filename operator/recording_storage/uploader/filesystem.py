@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
 
 if TYPE_CHECKING:
     from pathlib import Path

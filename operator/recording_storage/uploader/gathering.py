@@ -6,9 +6,9 @@ import queue
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outcome import Outcome
-    from recording_storage.uploader.ports import Clock
 
 MOST = 96
 """Outcomes that are settled in one commit, …"""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.rows import OPEN_SQL, error_columns
 from recording_storage.uploader.stops import RETURNING, note_moved
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
 
-    from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.lanes import LaneKey
 
 _LANE = "account_sid=? AND destination_id IS ? AND pinned=1"

@@ -7,13 +7,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.ports import UnprovenFile
+from recording_storage.uploader.core.ports import UnprovenFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recording_storage.uploader.entry import Identity
-    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Identity
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.ports import StateReason, Status
+from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.ports import StateReason, Status
 from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import Walker
 

@@ -8,9 +8,9 @@ from typing import Any
 from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader.control import RequestError
-from recording_storage.uploader.entry import Recording
-from recording_storage.uploader.ports import StateReason, StateView, Status, UnprovenFile
-from recording_storage.uploader.stored_objects import objects_of
+from recording_storage.uploader.core.ports import StateReason, StateView, Status, UnprovenFile
+from recording_storage.uploader.core.recording import Recording
+from recording_storage.uploader.core.stored_objects import objects_of
 
 PAGE = 1000
 UNPROVEN = "unproven"

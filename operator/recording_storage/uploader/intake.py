@@ -7,8 +7,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.evidence import Examiner
-from recording_storage.uploader.faults import fault_point
 from recording_storage.uploader.filesystem import FileSystems
 from recording_storage.uploader.finish import FinishRule, judge
 from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, UnprovenTeller
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from recording_storage.uploader.candidates import Candidates
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.ports import Clock, UnprovenFile
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.ports import Clock, UnprovenFile
     from recording_storage.uploader.spool import Spool
 
 log = logging.getLogger(__name__)

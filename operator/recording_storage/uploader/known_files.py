@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import MENDABLE, Identity
+from recording_storage.uploader.core.recording import MENDABLE, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
+from recording_storage.uploader.core.destination_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
-from recording_storage.uploader.lane_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.rows import IN_PARTS, TRUSTED
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
-    from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.uploader.core.ports import ObjectStore
+    from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.outcome import Outcome, Task
     from recording_storage.uploader.part_pool import PartShare
     from recording_storage.uploader.places import Places
-    from recording_storage.uploader.plans import DestinationTerms
-    from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Proving
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from prometheus_client.registry import Collector
 
 from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import WAITS_FOR_PLAN, Reason
+from recording_storage.uploader.core.plans import Standing
+from recording_storage.uploader.core.ports import StateReason, StateView, Status
+from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
 from recording_storage.uploader.inspection import LinkState
-from recording_storage.uploader.plans import Standing
-from recording_storage.uploader.ports import StateReason, StateView, Status
 
 PREFIX = "recording_storage_uploader"
 _COUNTERS = {

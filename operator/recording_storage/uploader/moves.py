@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState, require_move
 from recording_storage.uploader import bulk
-from recording_storage.uploader.entry import REMOVED, Reason
+from recording_storage.uploader.core.recording import REMOVED, Reason
 from recording_storage.uploader.rows import (
     ATTEMPT_COLUMNS,
     OPEN_SQL,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
 
-    from recording_storage.uploader.entry import Identity, Recording, StoredFacts
+    from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
     from recording_storage.uploader.rows import Attempt, Change
 
 _S = RecordingState

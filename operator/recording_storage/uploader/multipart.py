@@ -14,7 +14,7 @@ from recording_storage.domain.upload_decision import MAX_REBUILDS
 from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
 from recording_storage.uploader import rows
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.key_holder import Holder, holder, key_taken
 from recording_storage.uploader.outcome import SINGLE_UP_TO, StoppedError
 from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import Part
-    from recording_storage.uploader.entry import StoredFacts
+    from recording_storage.uploader.core.ports import ObjectStore
+    from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.part_pool import PartShare
-    from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
 

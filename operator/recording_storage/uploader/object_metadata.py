@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.durations import shown
 from recording_storage.domain.policy import ObjectMetadata
 from recording_storage.s3.headers import header_value
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT
 from recording_storage.uploader.metadata import CUSTOM
-from recording_storage.uploader.plans import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from recording_storage.uploader.entry import Recording
-    from recording_storage.uploader.plans import DestinationTerms
+    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.uploader.core.recording import Recording
 
 log = logging.getLogger(__name__)
 

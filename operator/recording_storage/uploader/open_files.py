@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.core.ports import Clock
 
 _KEPT = 1.0
 """Seconds for which one look serves: an open that comes later is told of by the watch."""

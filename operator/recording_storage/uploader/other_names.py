@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Sequence
 
-    from recording_storage.uploader.entry import Identity, Recording
+    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Identity, Recording
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.known_files import KnownFiles
-    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.walk import FoundFile, Walker
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
+    from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.parts import Parts
-    from recording_storage.uploader.plans import PlanBook
 
 log = logging.getLogger(__name__)
 

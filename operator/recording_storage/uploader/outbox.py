@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
-from recording_storage.uploader.entry import EntryError
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
+from recording_storage.uploader.core.recording import EntryError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.ports import Clock, Refusal
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.ports import Clock, Refusal
 
 log = logging.getLogger(__name__)
 _S = RecordingState

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from recording_storage.domain.failures import S3Failure
-    from recording_storage.uploader.entry import Reason, Recording, StoredFacts
+    from recording_storage.uploader.core.recording import Reason, Recording, StoredFacts
     from recording_storage.uploader.rows import Attempt
 
 SINGLE_UP_TO = 8 << 20

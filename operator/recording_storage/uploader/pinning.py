@@ -16,15 +16,15 @@ from recording_storage.domain.durations import format_duration
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import Product
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import WAITS_FOR_PLAN, EntryError, Reason
-from recording_storage.uploader.plans import Standing
+from recording_storage.uploader.core.plans import Standing
+from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, EntryError, Reason
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from recording_storage.uploader.core.plans import InForce, Plan, PlanBook
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.plans import InForce, Plan, PlanBook
-    from recording_storage.uploader.ports import Clock
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.core.ports import Clock
 
 PATIENCE = 5.0
 """Seconds without a part or an upload that ends, after which a place is lent."""

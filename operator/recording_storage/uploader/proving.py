@@ -15,7 +15,7 @@ from recording_storage.uploader.outcome import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recording_storage.uploader.ports import Clock, ObjectStore
+    from recording_storage.uploader.core.ports import Clock, ObjectStore
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.receipt_chain import Head, chained, head_after, seq_of
 from recording_storage.uploader.spool import fsync_folder
 

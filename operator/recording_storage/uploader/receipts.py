@@ -8,17 +8,17 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.metadata import CUSTOM
 from recording_storage.uploader.receipt_file import ReceiptFile
-from recording_storage.uploader.stored_objects import objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from recording_storage.uploader.entry import Recording
-    from recording_storage.uploader.ports import Outbox
+    from recording_storage.uploader.core.ports import Outbox
+    from recording_storage.uploader.core.recording import Recording
 
 log = logging.getLogger(__name__)
 

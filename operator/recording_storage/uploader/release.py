@@ -15,8 +15,8 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
 from recording_storage.uploader.aside import leftover_of, places
 from recording_storage.uploader.beneath import Location, located, open_folder
-from recording_storage.uploader.entry import EntryError, Reason
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
+from recording_storage.uploader.core.recording import EntryError, Reason
 from recording_storage.uploader.journal import JournalError
 from recording_storage.uploader.other_names import FileNames
 from recording_storage.uploader.removal import CantRemoveError, ChangedError, InUseError, NamesUnknownError, Remover
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recording_storage.uploader.aside import Leftover
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.ports import Clock
 
 log = logging.getLogger(__name__)
 

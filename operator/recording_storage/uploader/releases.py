@@ -11,7 +11,7 @@ from recording_storage.uploader.journal import JournalError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.parts import Parts
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.uploader.aside import places, put_back
 from recording_storage.uploader.beneath import Location, located
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.metadata import SUFFIX
 from recording_storage.uploader.walk import MARKER, identity_of, is_another
@@ -21,7 +21,7 @@ from recording_storage.uploader.walk import MARKER, identity_of, is_another
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.recording import Recording
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport, StoredObject
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.recording import Recording
+from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.metadata import CUSTOM
-from recording_storage.uploader.stored_objects import objects_of
 
 _FROM_METADATA = (
     "type",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recording_storage.s3.types import Part
+    from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.upload import Surroundings
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader import bulk
-from recording_storage.uploader.entry import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
-from recording_storage.uploader.ports import StateReason
+from recording_storage.uploader.core.ports import StateReason
+from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
 from recording_storage.uploader.stops import STOPS, note, stop_of
 
 if TYPE_CHECKING:

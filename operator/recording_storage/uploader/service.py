@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from recording_storage.uploader.ports import StateView
+    from recording_storage.uploader.core.ports import StateView
 
 log = logging.getLogger(__name__)
 

@@ -12,17 +12,17 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation, Decision, FailureFacts, NextStep, decide
 from recording_storage.uploader import rows
-from recording_storage.uploader.entry import EntryError, Reason
+from recording_storage.uploader.core.recording import EntryError, Reason
 from recording_storage.uploader.group_moves import WINDOW_PASSED
 from recording_storage.uploader.rows import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from recording_storage.uploader.core.plans import PlanBook
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outcome import FileProblemError, Outcome
-    from recording_storage.uploader.plans import PlanBook
-    from recording_storage.uploader.ports import Clock
 
 log = logging.getLogger(__name__)
 _S = RecordingState

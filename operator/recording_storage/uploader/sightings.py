@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recording_storage.uploader.entry import Identity
+    from recording_storage.uploader.core.recording import Identity
 
 _MOST_GONE = 10_000
 """Names that are gone while somebody has their file open, and are remembered: he may close it under that name."""

@@ -19,8 +19,8 @@ from recording_storage.uploader.single import note_ours
 from recording_storage.uploader.upload import SourceFile
 
 if TYPE_CHECKING:
+    from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import ObjectStore
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
 

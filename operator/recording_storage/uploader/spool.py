@@ -11,7 +11,7 @@ import socket
 import uuid
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.faults import fault_point
+from recording_storage.uploader.core.fault_points import fault_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,9 +30,9 @@ from recording_storage.uploader.walk import MARKER, identity_of, is_media_name, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recording_storage.uploader.entry import Identity
+    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Identity
     from recording_storage.uploader.filesystem import FileSystems
-    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.sightings import Sightings
     from recording_storage.uploader.spool import Spool
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.core.recording import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from recording_storage.uploader.counters import Counters
-    from recording_storage.uploader.entry import EntryError
+    from recording_storage.uploader.core.counters import Counters
+    from recording_storage.uploader.core.recording import EntryError
 
 log = logging.getLogger(__name__)
 _S = RecordingState

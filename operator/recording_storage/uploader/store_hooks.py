@@ -19,9 +19,9 @@ from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
 from recording_storage.uploader import rows
 from recording_storage.uploader.claims import journal_plans
-from recording_storage.uploader.entry import Reason
+from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
+from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.pinning import WAITS_SQL
-from recording_storage.uploader.plans import DestinationTerms, Plan, ProductTerms
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from recording_storage.protocol.recordings import BatchResult, RecordingReport
-from recording_storage.uploader.entry import Recording
+from recording_storage.uploader.core.ports import Outbox, Refusal
+from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.ports import Outbox, Refusal
 from recording_storage.uploader.report_message import report_of
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreRefusedError, StoreUnreachableError

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from recording_storage.protocol.sync import SyncRequest, SyncResponse
+from recording_storage.uploader.core.ports import SourceHooks
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.ports import SourceHooks
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreRefusedError, StoreUnreachableError
 

@@ -13,9 +13,9 @@ from recording_storage.uploader.rows import AttemptOutcome
 if TYPE_CHECKING:
     import sqlite3
 
+    from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.ports import ObjectStore
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recording_storage.uploader.ports import Clock
+    from recording_storage.uploader.core.ports import Clock
 
 MOST = 1000
 """Changes that are told together, …"""

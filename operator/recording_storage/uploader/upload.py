@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.entry import REMOVED, Reason, StoredFacts
+from recording_storage.uploader.core.recording import REMOVED, Reason, StoredFacts
 from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.walk import identity_of, open_media
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import StoredObject
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal import Journal
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import Clock
     from recording_storage.uploader.spool import Spool
 
 _PIECE = 1 << 20

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import moves, rows
+from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.ports import DestinationStatus, Status
 from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.doctor import WAITS_FOR_PLAN
 from recording_storage.uploader.filesystem import space
-from recording_storage.uploader.lane_state import LaneState
-from recording_storage.uploader.ports import DestinationStatus, Status
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Mapping, Sequence
 
+    from recording_storage.uploader.core.ports import StateReason
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.engine import Engine
-    from recording_storage.uploader.entry import Recording
     from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.lanes import Lane, LaneKey
     from recording_storage.uploader.parts import Parts
-    from recording_storage.uploader.ports import StateReason
     from recording_storage.uploader.spool import Spool
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.uploader.aside import SUFFIX as ASIDE
 from recording_storage.uploader.beneath import Location, located, open_folder
-from recording_storage.uploader.entry import Identity
+from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.metadata import SUFFIX
 from recording_storage.uploader.spool import FOLDER
 

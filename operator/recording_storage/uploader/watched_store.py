@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.denial import Denial
     from recording_storage.s3.payload import Buffer
     from recording_storage.s3.types import OpenUpload, Part, StoredObject
-    from recording_storage.uploader.ports import Clock, ObjectStore
+    from recording_storage.uploader.core.ports import Clock, ObjectStore
 
 _T = TypeVar("_T")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader import rows, single_trial
-from recording_storage.uploader.entry import Reason, StoredFacts
+from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.recording import Reason, StoredFacts
 from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.lane_state import LaneState
 from recording_storage.uploader.lanes import DEFECT
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
@@ -23,9 +23,9 @@ from recording_storage.uploader.walk import is_another
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
+    from recording_storage.uploader.core.ports import MediaStore, ObjectStore
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.ports import MediaStore, ObjectStore
     from recording_storage.uploader.proving import Lesson
     from recording_storage.uploader.upload import Surroundings
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recording_storage.uploader.entry import Recording
+    from recording_storage.uploader.core.recording import Recording
 
 
 def objects_of(recording: Recording) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recording_storage.protocol.sync import Command, SpoolReport
     from recording_storage.s3.payload import Buffer
     from recording_storage.s3.types import OpenUpload, Part, StoredObject
-    from recording_storage.uploader.entry import EntryError, Recording, Tally
+    from recording_storage.uploader.core.recording import EntryError, Recording, Tally
 
 
 class Clock(Protocol):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
-from recording_storage.uploader.entry import EntryError, Reason
+from recording_storage.uploader.core.recording import EntryError, Reason
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.plans import DestinationTerms
+    from recording_storage.uploader.core.plans import DestinationTerms
 
 
 def reason(code: Reason, message: str) -> EntryError:
