@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping
 
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.lanes import Lane, LaneKey
+    from recording_storage.uploader.lanes import Lane
 
 log = logging.getLogger(__name__)
 _S = RecordingState

@@ -16,13 +16,13 @@ from recording_storage.domain.failures import PASSING
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.claims import Claims
-from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.destination_state import LaneKey, LaneState
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.gathering import Gathering
 from recording_storage.uploader.housekeeping import Housekeeping
 from recording_storage.uploader.journal import JournalDamagedError, JournalError
-from recording_storage.uploader.lanes import Lane, LaneKey
+from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.part_pool import PartPool

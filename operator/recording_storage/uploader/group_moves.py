@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
 
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.recording import EntryError
-    from recording_storage.uploader.lanes import LaneKey
 
 _LANE = "account_sid=? AND destination_id IS ? AND pinned=1"
 WINDOW_PASSED = "the retry window has passed; "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import EntryError
@@ -33,8 +34,6 @@ _NO_WORD = frozenset({FailureClass.THROTTLED, FailureClass.MULTIPART_LOST})
 """Failures that say neither that a destination works nor that it doesn't."""
 DEFECT = "Defect"
 """The code of a failure that is the uploader's own."""
-LaneKey = tuple[str, str | None]
-"""Account sid and destination id; None is the store's own media storage."""
 
 
 class Lane:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recording_storage.uploader.claims import Claims
-    from recording_storage.uploader.lanes import Lane, LaneKey
+    from recording_storage.uploader.core.destination_state import LaneKey
+    from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.part_pool import PartPool
     from recording_storage.uploader.parts import Parts
 

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Mapping, Sequence
 
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.ports import StateReason
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.engine import Engine
     from recording_storage.uploader.intake import Intake
-    from recording_storage.uploader.lanes import Lane, LaneKey
+    from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.parts import Parts
     from recording_storage.uploader.spool import Spool
 

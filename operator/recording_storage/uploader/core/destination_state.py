@@ -1,9 +1,12 @@
-"""The states of a destination, as an uploader sees it, and the moves between them."""
+"""What identifies a destination, its states as an uploader sees it, and the moves between them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from types import MappingProxyType
+
+LaneKey = tuple[str, str | None]
+"""Account sid and destination id; None is the store's own media storage."""
 
 
 class LaneState(StrEnum):
