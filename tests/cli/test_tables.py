@@ -14,12 +14,12 @@ from recording_storage.cli.reasons import note_of
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.terminal import Column, Row, cells_of, lay_out
-from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.core.recording import EntryError, Identity
 from recording_storage.uploader.idle_spool import IdleView
 from recording_storage.uploader.inspection import Inspection, LinkState
-from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool import Spool
 
 S = RecordingState
@@ -38,7 +38,7 @@ def fill(connection: sqlite3.Connection) -> None:
     """One recording in each state."""
     now = time.time()
     for state, sid in SIDS.items():
-        new = rows.NewRecording(
+        new = records.NewRecording(
             sid=sid,
             account_sid="AC" + "1" * 32,
             product=Product.VOICE,
@@ -49,7 +49,7 @@ def fill(connection: sqlite3.Connection) -> None:
             pinned=True,
             error=ERRORS.get(state),
         )
-        (number,) = rows.add(connection, [new], now=now - 90)
+        (number,) = records.add(connection, [new], now=now - 90)
         if state in {S.STORED, S.REPORTED, S.RELEASED}:
             connection.execute(
                 "INSERT INTO objects (recording_id, key, media_url, etag, checksum, sha256, size, stored_at)"

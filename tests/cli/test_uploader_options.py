@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from recording_storage.cli.uploader import command
 from recording_storage.uploader import logs, service
 from recording_storage.uploader.app import Options
-from recording_storage.uploader.pinning import STALE_PLAN_AFTER
+from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
 
 
 @pytest.fixture

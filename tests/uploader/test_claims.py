@@ -4,18 +4,18 @@ from pathlib import Path
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.core.plans import PlanBook
 from recording_storage.uploader.core.recording import EntryError, Identity, Reason
-from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
 from tests.uploader.spools import FakeClock
 
 S = RecordingState
 
 
-def entry(number: int, *, error: EntryError, pinned: bool) -> rows.NewRecording:
-    return rows.NewRecording(
+def entry(number: int, *, error: EntryError, pinned: bool) -> records.NewRecording:
+    return records.NewRecording(
         f"RE{number:032x}",
         "AC" + "1" * 32,
         Product.VOICE,
@@ -39,10 +39,10 @@ def test_what_has_waited_for_its_destination_s_plan_is_found_again_after_a_start
         entry(2, error=no_plan, pinned=False),  # pinning looks for those
         entry(3, error=changed, pinned=True),  # and intake for those
     ]
-    journal.run(lambda connection: rows.add(connection, entries, now=1.0))
+    journal.run(lambda connection: records.add(connection, entries, now=1.0))
     clock = FakeClock()
     Claims(journal=journal, plans=PlanBook(), clock=clock).recover()
-    found = journal.run(lambda connection: rows.select(connection, "1", tail="ORDER BY r.id"))
+    found = journal.run(lambda connection: records.select(connection, "1", tail="ORDER BY r.id"))
     assert [one.state for one in found] == [S.FOUND, S.WAITING, S.WAITING]
     assert [one.error for one in found] == [None, no_plan, changed]
     journal.close()

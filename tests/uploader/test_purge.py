@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.states import FINAL, Product, RecordingState
-from recording_storage.uploader import housekeeping, rows
+from recording_storage.uploader import housekeeping
 from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.housekeeping import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Housekeeping
-from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.rows import AttemptOutcome
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
+from recording_storage.uploader.journal.records import AttemptOutcome
 from tests.uploader.spools import FakeClock, SpoolFolder
 
 _S = RecordingState
@@ -36,7 +37,7 @@ class House:
     def enter(
         self, path: str, state: RecordingState, *, age: float, told: bool = True, abandoned: bool = False
     ) -> None:
-        new = rows.NewRecording(
+        new = records.NewRecording(
             sid=f"RE{path.encode().hex():0>32}",
             account_sid=f"AC{'0' * 32}",
             product=Product.VOICE,
@@ -47,20 +48,20 @@ class House:
         )
 
         def work(connection: Any) -> None:
-            [number] = rows.add(connection, [new], now=self.clock.now() - age)
+            [number] = records.add(connection, [new], now=self.clock.now() - age)
             connection.execute("UPDATE recordings SET told_seq=? WHERE id=?", (1 if told else 0, number))
             connection.execute("INSERT INTO objects (recording_id, key) VALUES (?, ?)", (number, path))
-            [one] = rows.select(connection, "r.id=?", (number,))
-            attempt = rows.add_attempt(connection, one, key=path, now=0.0, upload_id="u")
+            [one] = records.select(connection, "r.id=?", (number,))
+            attempt = records.add_attempt(connection, one, key=path, now=0.0, upload_id="u")
             outcome = AttemptOutcome.ABANDONED if abandoned else AttemptOutcome.STORED
-            rows.set_attempt(connection, attempt, outcome=outcome)
+            records.set_attempt(connection, attempt, outcome=outcome)
 
         self.journal.run(work)
 
     def left_after(self, seconds: float) -> list[str]:
         self.clock.advance(seconds)
         self._housekeeping.run([])
-        return sorted(one.path for one in self.journal.run(lambda connection: rows.select(connection, "1")))
+        return sorted(one.path for one in self.journal.run(lambda connection: records.select(connection, "1")))
 
     def count(self, table: str) -> int:
         query = f"SELECT count(*) FROM {table}"

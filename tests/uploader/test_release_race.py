@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import Walker, identity_of
@@ -93,7 +93,7 @@ def store(journal: Journal, path: Path, *, number: int, stored: set[bytes]) -> R
     except FileNotFoundError:
         return None
     sid = f"RE{number:032x}"
-    new = rows.NewRecording(
+    new = records.NewRecording(
         sid=sid,
         account_sid="AC" + "0" * 32,
         product=Product.VOICE,
@@ -103,7 +103,7 @@ def store(journal: Journal, path: Path, *, number: int, stored: set[bytes]) -> R
         state=RecordingState.REPORTED,
         pinned=True,
     )
-    journal.run(lambda connection: rows.add(connection, [new], now=time.time()))
-    [recording] = journal.run(lambda connection: rows.select(connection, "r.sid=?", (sid,)))
+    journal.run(lambda connection: records.add(connection, [new], now=time.time()))
+    [recording] = journal.run(lambda connection: records.select(connection, "r.sid=?", (sid,)))
     stored.add(content)  # from now on the recorder may use the name again
     return recording

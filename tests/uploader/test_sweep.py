@@ -9,10 +9,10 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.rows import AttemptOutcome
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
+from recording_storage.uploader.journal.records import AttemptOutcome
 from recording_storage.uploader.sweep import sweep
 
 ACCOUNT, OTHER = f"AC{'0' * 32}", f"AC{'1' * 32}"
@@ -49,7 +49,7 @@ def enter(
     destination: str = "d",
     state: RecordingState = RecordingState.FOUND,
 ) -> None:
-    new = rows.NewRecording(
+    new = records.NewRecording(
         sid=f"RE{upload_id.encode().hex():0>32}",
         account_sid=account,
         product=Product.VOICE,
@@ -62,10 +62,10 @@ def enter(
     )
 
     def work(connection: Any) -> None:
-        [number] = rows.add(connection, [new], now=0.0)
-        [one] = rows.select(connection, "r.id=?", (number,))
-        attempt = rows.add_attempt(connection, one, key=f"key of {upload_id}", now=0.0, upload_id=upload_id)
-        rows.set_attempt(connection, attempt, outcome=outcome)
+        [number] = records.add(connection, [new], now=0.0)
+        [one] = records.select(connection, "r.id=?", (number,))
+        attempt = records.add_attempt(connection, one, key=f"key of {upload_id}", now=0.0, upload_id=upload_id)
+        records.set_attempt(connection, attempt, outcome=outcome)
 
     journal.run(work)
 
@@ -114,12 +114,12 @@ def test_a_destination_that_does_not_answer_is_asked_once(journal: Journal, kind
 def test_a_journal_that_takes_nothing_has_it_aborted_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     enter(journal, "u1")
     with monkeypatch.context() as full:
-        full.setattr(rows, "set_attempt", _fail)
+        full.setattr(records, "set_attempt", _fail)
         assert swept(journal, Server()) == ["u1"]
     assert swept(journal, Server()) == ["u1"]
 
 
 def _fail(*_: object, **__: object) -> None:
-    from recording_storage.uploader.journal import JournalError  # noqa: PLC0415
+    from recording_storage.uploader.journal.database import JournalError  # noqa: PLC0415
 
     raise JournalError("disk full")

@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from recording_storage.cli import spool_access
 from recording_storage.cli.main import main
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.core.recording import EntryError, Identity
 from recording_storage.uploader.idle_spool import IdleView
 from recording_storage.uploader.inspection import Inspection, LinkState
-from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool import Spool
 from tests.uploader_link.conftest import ACCOUNT
 
@@ -34,7 +34,7 @@ def fill(connection: sqlite3.Connection) -> None:
     """One recording in each state."""
     for state, sid in SIDS.items():
         error = DENIED if state in {S.REJECTED, S.PARKED, S.HELD, S.WAITING} else None
-        new = rows.NewRecording(
+        new = records.NewRecording(
             sid=sid,
             account_sid=ACCOUNT,
             product=Product.VOICE,
@@ -45,7 +45,7 @@ def fill(connection: sqlite3.Connection) -> None:
             pinned=True,
             error=error,
         )
-        rows.add(connection, [new], now=1_700_000_000.0)
+        records.add(connection, [new], now=1_700_000_000.0)
 
 
 @pytest.fixture

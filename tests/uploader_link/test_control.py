@@ -16,7 +16,7 @@ from recording_storage.uploader.control import (
     RequestError,
     ask,
 )
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 
 
 def answer(request: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

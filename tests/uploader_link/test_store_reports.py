@@ -10,7 +10,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader import store_reports
 from recording_storage.uploader.core.ports import Refusal
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreAddress
 from recording_storage.uploader.store_reports import StoreReports

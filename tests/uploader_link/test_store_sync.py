@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.protocol.plan import AccountPlan
 from recording_storage.protocol.sync import Command, CommandKind, SpoolReport
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreAddress
 from recording_storage.uploader.store_sync import StoreSync

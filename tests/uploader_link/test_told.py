@@ -9,15 +9,15 @@ import pytest
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import moves, rows
 from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.plans import InForce, PlanBook, Standing
 from recording_storage.uploader.core.ports import Refusal
 from recording_storage.uploader.core.recording import Identity, StoredFacts
-from recording_storage.uploader.journal import Journal, JournalError
-from recording_storage.uploader.outbox import JournalOutbox
-from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning, pin
+from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal.database import Journal, JournalError
+from recording_storage.uploader.journal.outbox import JournalOutbox
+from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning, pin
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_hooks import plan_from
 from recording_storage.uploader.store_http import StoreAddress
@@ -38,8 +38,8 @@ def journal(tmp_path: Path):
     opened.close()
 
 
-def found_file(**fields: Any) -> rows.NewRecording:
-    return rows.NewRecording(
+def found_file(**fields: Any) -> records.NewRecording:
+    return records.NewRecording(
         sid=SID,
         account_sid=ACCOUNT,
         product=Product.VOICE,
@@ -55,11 +55,11 @@ def stored_recording(journal: Journal) -> None:
     facts = StoredFacts("http://x/y", "e", Checksum("SHA256", "c"), "s" * 64, 2, time.time())
 
     def work(connection):
-        rows.add(connection, [new], now=1.0)
-        [one] = rows.select(connection, "1")
-        moves.begin(connection, [(one, "key")], single_up_to=100, now=2.0)
-        [one] = rows.select(connection, "1")
-        moves.apply(connection, [rows.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
+        records.add(connection, [new], now=1.0)
+        [one] = records.select(connection, "1")
+        transitions.begin(connection, [(one, "key")], single_up_to=100, now=2.0)
+        [one] = records.select(connection, "1")
+        transitions.apply(connection, [records.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
 
     journal.run(work)
 
@@ -108,7 +108,7 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
         await_(lambda: state_of(journal)[0] == "parked")
         _, seq, told = state_of(journal)
         assert told == seq, "it would be told, and refused, again and again"
-        assert journal.run(lambda c: moves.retry(c, sids=None, now=time.time())) == [SID]
+        assert journal.run(lambda c: transitions.retry(c, sids=None, now=time.time())) == [SID]
     finally:
         reports.close()
 
@@ -116,7 +116,7 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
 def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
     unknown = pin(InForce(standing=Standing.IN_FORCE), ACCOUNT, Product.VOICE)
     new = found_file(state=RecordingState.WAITING, error=unknown.error)
-    journal.run(lambda connection: rows.add(connection, [new], now=1.0))
+    journal.run(lambda connection: records.add(connection, [new], now=1.0))
     outbox = JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None)
     outbox.refused([Refusal(account_sid=ACCOUNT, sid=SID, seq=1, code="SpoolConflict", message="no")])
     plans = PlanBook(account_sid=ACCOUNT)

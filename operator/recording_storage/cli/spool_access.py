@@ -10,8 +10,8 @@ import click
 from recording_storage.cli.errors import Failure
 from recording_storage.uploader import control
 from recording_storage.uploader.idle_spool import ask_idle
-from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.schema import SchemaTooNewError
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.spool import FOLDER, SpoolBusyError, SpoolError
 
 START_TIME = 5.0

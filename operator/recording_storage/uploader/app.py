@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.candidates import AccountFrom, Candidates
 from recording_storage.uploader.claims import journalled_plans
 from recording_storage.uploader.connections import S3Connections
@@ -22,15 +21,16 @@ from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.engine import Engine
 from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.intake import Intake
-from recording_storage.uploader.journal import Journal, JournalError
-from recording_storage.uploader.outbox import JournalOutbox
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import Journal, JournalError
+from recording_storage.uploader.journal.outbox import JournalOutbox
+from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
+from recording_storage.uploader.journal.stops import StopTeller
 from recording_storage.uploader.parts import Parts
-from recording_storage.uploader.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
 from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.releases import Releases
-from recording_storage.uploader.stops import StopTeller
 from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ class Uploader:
             if not self.engine.idle.is_set() or self.intake.settling:
                 moved_at = self.clock.monotonic()
                 continue
-            states = self.journal.run(rows.tallies)
+            states = self.journal.run(records.tallies)
             if states != last:
                 moved_at, last = self.clock.monotonic(), states
             if not self._is_waiting_for_more(states):
@@ -287,7 +287,7 @@ class Uploader:
         if _S.WAITING not in states:
             return False
         query = (
-            f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting'"
+            f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {records.OPEN_SQL} AND state='waiting'"
             " AND retry_at IS NOT NULL AND failures <= ?"
         )
         waiting = set(self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchall()))
@@ -306,7 +306,7 @@ class Uploader:
         states: dict[RecordingState, Tally] = {}
         damage = self._failure
         try:
-            states = self.journal.run(rows.tallies)
+            states = self.journal.run(records.tallies)
             if self._options.once:
                 self._tell_remains(states)
         except JournalError as error:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.recording import MENDABLE, WAITS_FOR_PLAN, EntryError, Identity, Reason
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.journal.pinning import WAITS_SQL, pin
+from recording_storage.uploader.journal.stops import RETURNING, Stop, note_moved
 from recording_storage.uploader.metadata import (
     MAX_BYTES,
     NOTHING_SAID,
@@ -24,8 +26,6 @@ from recording_storage.uploader.metadata import (
     content_type,
     parse,
 )
-from recording_storage.uploader.pinning import WAITS_SQL, pin
-from recording_storage.uploader.stops import RETURNING, Stop, note_moved
 from recording_storage.uploader.walk import identity_of, open_media
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from recording_storage.domain.states import Product
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.journal import Journal
-    from recording_storage.uploader.pinning import Pin
+    from recording_storage.uploader.journal.database import Journal
+    from recording_storage.uploader.journal.pinning import Pin
     from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import FoundFile
 
@@ -117,7 +117,7 @@ class Candidates:
                     entered[file] = (number, True)
             undecided.update(number for number, file, entry in renewed if file in entered and entry.error is None)
             entries = self._with_free_sids(connection, pending)
-            ids = rows.add(connection, [entry for _, entry in entries], now=now, told=forgotten)
+            ids = records.add(connection, [entry for _, entry in entries], now=now, told=forgotten)
             for (file, entry), number in zip(entries, ids, strict=True):
                 wrong = entry.error is not None and entry.error.code in MENDABLE
                 entered[file] = (number, wrong)
@@ -158,7 +158,7 @@ class Candidates:
             mode = None
         return file.identity, mode, metadata, os.access(f"{self._spool.root}/{file.path}", os.R_OK)
 
-    def _entry(self, file: FoundFile) -> rows.NewRecording:
+    def _entry(self, file: FoundFile) -> records.NewRecording:
         metadata, error = self._metadata(file)
         if error is None:
             error = self._unreadable(file)
@@ -166,7 +166,7 @@ class Candidates:
         account = self._account(file, metadata) if error is None else ""
         if error is None and not account and self._account_from is not AccountFrom.SPOOL:
             error = _parked(Reason.INVALID_METADATA, self._no_account(file))
-        return rows.NewRecording(
+        return records.NewRecording(
             sid=metadata.fields.get("recording_sid") or self.sid(file, prefix=metadata.sid_prefix),
             account_sid=account,
             product=product,
@@ -224,9 +224,9 @@ class Candidates:
         return f"{file.path}{SUFFIX} names no account: put account_sid there"
 
     def _with_free_sids(
-        self, connection: sqlite3.Connection, pending: list[tuple[FoundFile, rows.NewRecording]]
-    ) -> list[tuple[FoundFile, rows.NewRecording]]:
-        taken = rows.taken_sids(connection, [entry.sid for _, entry in pending])
+        self, connection: sqlite3.Connection, pending: list[tuple[FoundFile, records.NewRecording]]
+    ) -> list[tuple[FoundFile, records.NewRecording]]:
+        taken = records.taken_sids(connection, [entry.sid for _, entry in pending])
         result = []
         for file, entry in pending:
             free = entry
@@ -237,22 +237,22 @@ class Candidates:
         return result
 
     def _renamed(
-        self, connection: sqlite3.Connection, file: FoundFile, entry: rows.NewRecording, taken: set[str]
-    ) -> rows.NewRecording:
+        self, connection: sqlite3.Connection, file: FoundFile, entry: records.NewRecording, taken: set[str]
+    ) -> records.NewRecording:
         prefix = SidPrefix(entry.sid[:2])
         generation = 0
         sid = self.sid(file, prefix=prefix)
-        while sid in taken or rows.taken_sids(connection, [sid]):
+        while sid in taken or records.taken_sids(connection, [sid]):
             generation += 1
             sid = self.sid(file, prefix=prefix, generation=generation)
         if "recording_sid" not in entry.metadata:
-            return rows.replaced(entry, sid=sid)
+            return records.replaced(entry, sid=sid)
         message = (
             f"{file.path}{SUFFIX} names the recording_sid {entry.sid}, which another file of this spool had before:"
             " give it one of its own, or leave it out"
         )
         # of no account, as with other wrong metadata: nobody is told of a sid that it won't have when that is mended
-        return rows.replaced(
+        return records.replaced(
             entry,
             sid=sid,
             account_sid="",
@@ -263,12 +263,12 @@ class Candidates:
         )
 
 
-def _pinned(entry: rows.NewRecording, pin_of: Callable[[str, Product], Pin]) -> rows.NewRecording:
+def _pinned(entry: records.NewRecording, pin_of: Callable[[str, Product], Pin]) -> records.NewRecording:
     """The same with what the plans say of it, unless something is wrong with it."""
     if entry.error is not None:
         return entry
     by = pin_of(entry.account_sid, entry.product)
-    return rows.replaced(
+    return records.replaced(
         entry,
         account_sid=by.account_sid,
         state=RecordingState.FOUND if by.pinned else RecordingState.WAITING,
@@ -309,7 +309,7 @@ def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *,
     return cursor.rowcount == 1
 
 
-def _end_superseded(connection: sqlite3.Connection, number: int, entry: rows.NewRecording, *, now: float) -> bool:
+def _end_superseded(connection: sqlite3.Connection, number: int, entry: records.NewRecording, *, now: float) -> bool:
     """End a recording whose key may hold what its file was before, never claimed: the file is another recording now.
 
     Its own sid gives it a key of its own: nothing is overwritten. A sid that the metadata names can't be changed.
@@ -330,7 +330,7 @@ def _end_superseded(connection: sqlite3.Connection, number: int, entry: rows.New
             Reason.CHANGED_WHILE_UPLOADING.value,
             message,
             number,
-            rows.IN_PARTS,
+            records.IN_PARTS,
             *entry.identity,
         ),
     )
@@ -347,7 +347,7 @@ def _forget_wrong(connection: sqlite3.Connection, number: int, forgotten: list[S
     return bool(stops)
 
 
-def _forget_planless(connection: sqlite3.Connection, number: int, entry: rows.NewRecording) -> bool:
+def _forget_planless(connection: sqlite3.Connection, number: int, entry: records.NewRecording) -> bool:
     """The same for one that waits for its account's plan, if it says something else of itself by now.
 
     It may have named the wrong account, for which a plan never comes.
@@ -355,6 +355,6 @@ def _forget_planless(connection: sqlite3.Connection, number: int, entry: rows.Ne
     cursor = connection.execute(
         f"DELETE FROM recordings WHERE id=? AND {WAITS_SQL} AND told_seq=0"
         " AND (metadata<>? OR inode<>? OR size<>? OR mtime_ns<>?)",
-        (number, rows.metadata_text(entry.metadata), *entry.identity),
+        (number, records.metadata_text(entry.metadata), *entry.identity),
     )
     return cursor.rowcount == 1

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import bulk, group_moves, moves, rows
 from recording_storage.uploader.core.plans import DestinationTerms, Plan
 from recording_storage.uploader.core.recording import EntryError, Reason, Recording
+from recording_storage.uploader.journal import group_transitions, records, sql, transitions
 from recording_storage.uploader.object_metadata import object_metadata
 from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.lanes import Lane
 
 log = logging.getLogger(__name__)
@@ -78,14 +78,14 @@ class Claims:
 
         def work(connection: sqlite3.Connection) -> list[tuple[LaneKey, EntryError | None]]:
             connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
-            group_moves.await_no_plan(connection, now=now)
-            group_moves.mend_retry_times(connection, now=now)
+            group_transitions.await_no_plan(connection, now=now)
+            group_transitions.mend_retry_times(connection, now=now)
             for account, number, body in connection.execute("SELECT account_sid, id, body FROM destinations"):
                 del number
                 self._plans.remember(account, [DestinationTerms.from_json(body)])
             cursor = connection.execute(
                 "SELECT account_sid, destination_id, max(CASE WHEN state IN ('held', 'rejected') THEN id END)"
-                f" FROM recordings WHERE {rows.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
+                f" FROM recordings WHERE {records.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
             )
             found = cursor.fetchall()
             result: list[tuple[LaneKey, EntryError | None]] = []
@@ -116,7 +116,7 @@ class Claims:
     def lanes_with_work(self) -> list[LaneKey]:
         query = (
             "SELECT DISTINCT account_sid, destination_id FROM recordings"
-            f" WHERE {rows.OPEN_SQL} AND state='found' AND pinned=1"
+            f" WHERE {records.OPEN_SQL} AND state='found' AND pinned=1"
         )
         return [(a, d) for a, d in self._journal.run(lambda connection: connection.execute(query).fetchall())]
 
@@ -125,7 +125,7 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> tuple[list[Task], int]:
-            found = moves.claim(
+            found = transitions.claim(
                 connection,
                 account_sid=lane.account_sid,
                 destination_id=lane.destination_id,
@@ -139,9 +139,9 @@ class Claims:
                     claimed.append((recording, self._key(recording, lane)))
                 except KeyTemplateError as error:
                     problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
-                    moves.apply(connection, [rows.Change(recording, _S.PARKED, error=problem)], now=now)
+                    transitions.apply(connection, [records.Change(recording, _S.PARKED, error=problem)], now=now)
             in_parts = lane.proving.goes_in_parts()
-            begun = moves.begin(
+            begun = transitions.begin(
                 connection,
                 claimed,
                 single_up_to=SINGLE_UP_TO,
@@ -173,20 +173,20 @@ class Claims:
             lane.retry_due = self._next_retry(lane)
         return tasks
 
-    def note_retries(self, lane: Lane, made: Iterable[rows.Change]) -> None:
+    def note_retries(self, lane: Lane, made: Iterable[records.Change]) -> None:
         """Remember the earliest of the retries that were just entered."""
         for change in made:
             if change.after is _S.WAITING and change.retry_at is not None:
                 lane.retry_due = min(change.retry_at, lane.retry_due or change.retry_at)
 
-    def apply(self, changes: list[rows.Change], *, proven: Lane | None = None) -> list[rows.Change]:
+    def apply(self, changes: list[records.Change], *, proven: Lane | None = None) -> list[records.Change]:
         """Make the moves in one commit; those that were made."""
         if not changes:
             return []
         now = self._clock.now()
 
-        def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            made = moves.apply(connection, changes, now=now)
+        def work(connection: sqlite3.Connection) -> list[records.Change]:
+            made = transitions.apply(connection, changes, now=now)
             if proven is not None and proven.terms is not None:
                 connection.execute(
                     "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,1)"
@@ -202,7 +202,7 @@ class Claims:
         code = lane.error.code if lane.error is not None else ""
         if code == Reason.NO_PLAN:  # nothing is wrong with the destination
             return self._move(lane, (_S.FOUND,), _S.WAITING, error=lane.error)
-        counted = None if code in group_moves.NOT_COUNTED else running
+        counted = None if code in group_transitions.NOT_COUNTED else running
         return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=counted, error=lane.error)
 
     def recovered(self, lane: Lane) -> int:
@@ -212,15 +212,16 @@ class Claims:
     def has_more_than(self, lane: Lane, few: int) -> bool:
         """Whether more recordings than that are on their way to the destination."""
         query = (
-            f"SELECT count(*) FROM (SELECT 1 FROM recordings WHERE {rows.OPEN_SQL} AND state IN ('found', 'uploading',"
-            " 'waiting') AND account_sid=? AND destination_id IS ? AND pinned=1 LIMIT ?)"
+            f"SELECT count(*) FROM (SELECT 1 FROM recordings WHERE {records.OPEN_SQL}"
+            " AND state IN ('found', 'uploading', 'waiting') AND account_sid=? AND destination_id IS ? AND pinned=1"
+            " LIMIT ?)"
         )
         values = (*lane.key, few + 1)
         return bool(self._journal.run(lambda connection: connection.execute(query, values).fetchone()[0]) > few)
 
     def end_denied(
         self, lane: Lane, product: Product, *, delete: Collection[str], began_before: float | None
-    ) -> list[rows.Change]:
+    ) -> list[records.Change]:
         """End what a product has at a destination that denies access; what was deleted of it.
 
         Args:
@@ -232,25 +233,25 @@ class Claims:
         assert lane.error is not None
         now, error = self._clock.now(), lane.error
 
-        def work(connection: sqlite3.Connection) -> list[rows.Change]:
-            deleted: list[rows.Change] = []
+        def work(connection: sqlite3.Connection) -> list[records.Change]:
+            deleted: list[records.Change] = []
             lasted = "" if began_before is None else f" AND r.failing_since <= {began_before!r}"
-            for group in bulk.groups(delete):
-                there = rows.select(
+            for group in sql.groups(delete):
+                there = records.select(
                     connection,
-                    f"r.{rows.OPEN_SQL} AND r.state='held' AND r.account_sid=? AND r.destination_id IS ?"
-                    f" AND r.pinned=1 AND r.product=?{lasted} AND o.key IN ({bulk.marks(group)})",
+                    f"r.{records.OPEN_SQL} AND r.state='held' AND r.account_sid=? AND r.destination_id IS ?"
+                    f" AND r.pinned=1 AND r.product=?{lasted} AND o.key IN ({sql.marks(group)})",
                     (*lane.key, product.value, *group),
                 )
-                changes = [rows.Change(one, _S.DELETED, error=error, failures=one.failures) for one in there]
-                deleted += moves.apply(connection, changes, now=now)
-            for ids in bulk.groups(change.recording.id for change in deleted):
+                changes = [records.Change(one, _S.DELETED, error=error, failures=one.failures) for one in there]
+                deleted += transitions.apply(connection, changes, now=now)
+            for ids in sql.groups(change.recording.id for change in deleted):
                 connection.execute(
                     "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
-                    f" AND recording_id IN ({bulk.marks(ids)})",
+                    f" AND recording_id IN ({sql.marks(ids)})",
                     tuple(ids),
                 )
-            group_moves.move_lane(
+            group_transitions.move_lane(
                 connection,
                 lane.key,
                 before=(_S.HELD,),
@@ -274,11 +275,11 @@ class Claims:
 
         def work(connection: sqlite3.Connection) -> int:
             chosen = (
-                f"{rows.OPEN_SQL} AND pinned=1 AND destination_id <> ? AND state IN"
+                f"{records.OPEN_SQL} AND pinned=1 AND destination_id <> ? AND state IN"
                 " ('found', 'waiting', 'held', 'parked', 'rejected') AND NOT EXISTS (SELECT 1 FROM destinations d"
                 " WHERE d.account_sid=recordings.account_sid AND d.id=recordings.destination_id AND d.proven=1)"
                 " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
-                f" AND a.outcome IN ('open', 'uncertain', 'stored') AND a.carried IS NOT '{rows.IN_PARTS}')"
+                f" AND a.outcome IN ('open', 'uncertain', 'stored') AND a.carried IS NOT '{records.IN_PARTS}')"
             )
             connection.execute(
                 f"DELETE FROM objects WHERE stored_at IS NULL AND recording_id IN"
@@ -292,7 +293,7 @@ class Claims:
             # what another destination has answered is no reason to wait for this one
             connection.execute(
                 "UPDATE recordings SET state='found', retry_at=NULL, failures=0, failing_since=NULL, error_kind=NULL,"
-                f" error_code=NULL, error_message=NULL WHERE {rows.OPEN_SQL}"
+                f" error_code=NULL, error_message=NULL WHERE {records.OPEN_SQL}"
                 " AND state IN ('held', 'waiting', 'rejected') AND pinned=1 AND destination_id=? AND changed_at=?",
                 (destination.id, now),
             )
@@ -303,7 +304,7 @@ class Claims:
     def is_empty(self, lane: Lane) -> bool:
         """Whether no recording is left for the destination."""
         query = (
-            f"SELECT 1 FROM recordings WHERE {rows.OPEN_SQL} AND account_sid=? AND destination_id IS ? AND pinned=1"
+            f"SELECT 1 FROM recordings WHERE {records.OPEN_SQL} AND account_sid=? AND destination_id IS ? AND pinned=1"
             " LIMIT 1"
         )
         return self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone()) is None
@@ -332,14 +333,14 @@ class Claims:
     ) -> int:
         now = self._clock.now()
         return self._journal.run(
-            lambda connection: group_moves.move_lane(
+            lambda connection: group_transitions.move_lane(
                 connection, lane.key, before=before, after=after, now=now, running=running, error=error
             )
         )
 
     def _next_retry(self, lane: Lane) -> float | None:
         query = (
-            f"SELECT min(retry_at) FROM recordings WHERE {rows.OPEN_SQL} AND state='waiting' AND account_sid=?"
+            f"SELECT min(retry_at) FROM recordings WHERE {records.OPEN_SQL} AND state='waiting' AND account_sid=?"
             " AND destination_id IS ? AND pinned=1"
         )
         row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())

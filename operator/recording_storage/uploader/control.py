@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.core.usability import reason, unusable
 from recording_storage.uploader.crew import MAX_CONCURRENCY
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.lanes import TROUBLE_AFTER
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of

@@ -21,12 +21,12 @@ from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.doctor import Doctor
 from recording_storage.uploader.gathering import Gathering
 from recording_storage.uploader.housekeeping import Housekeeping
-from recording_storage.uploader.journal import JournalDamagedError, JournalError
+from recording_storage.uploader.journal.database import JournalDamagedError, JournalError
+from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outages import Outages
 from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.places import Places
 from recording_storage.uploader.proving import Proving
 from recording_storage.uploader.resting import Resting
@@ -38,8 +38,8 @@ from recording_storage.uploader.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader import rows
     from recording_storage.uploader.intake import Intake
+    from recording_storage.uploader.journal import records
     from recording_storage.uploader.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -366,7 +366,7 @@ class Engine:
         if measures.confirm:
             self._doctor.confirm(lane, measures.confirm)
 
-    def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[rows.Change]) -> None:
+    def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[records.Change]) -> None:
         now = self._clock.monotonic()
         counters = self._parts.counters
         stored: list[int] = []
@@ -394,7 +394,7 @@ class Engine:
     def _works_again(self) -> None:
         self.last_error, self.last_error_at = "", None
 
-    def _tell(self, made: Sequence[rows.Change]) -> None:
+    def _tell(self, made: Sequence[records.Change]) -> None:
         for change in made:
             tell(change)
         if deleted := [change.recording for change in made if change.after is _S.DELETED]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import group_moves
 from recording_storage.uploader.filesystem import space
+from recording_storage.uploader.journal import group_transitions
 from recording_storage.uploader.outages import park_expired
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Housekeeping:
         return self._base + self._clock.monotonic() - self._since
 
     def save(self) -> None:
-        from recording_storage.uploader.journal import JournalError  # noqa: PLC0415 - only at the end
+        from recording_storage.uploader.journal.database import JournalError  # noqa: PLC0415 - only at the end
 
         try:
             running = str(self.running_time())
@@ -83,7 +83,7 @@ class Housekeeping:
             moment, plans = self._clock.now(), self._parts.plans
             for lane in lanes:
                 park_expired(connection, lane, plans=plans, state=RecordingState.HELD, running=running, now=moment)
-            return group_moves.mend_retry_times(connection, now=moment)
+            return group_transitions.mend_retry_times(connection, now=moment)
 
         mended = self._parts.journal.run(work)
         if mended:
@@ -100,7 +100,7 @@ class Housekeeping:
         untold_too = not self._parts.reporter.tells_ends  # nobody is ever going to hear of it
         for age, every in ((KEEP_FINAL, False), (KEEP_UNTOLD, True)):
             purge = partial(
-                group_moves.purge,
+                group_transitions.purge,
                 before=now - age,
                 untold_too=untold_too or every,
                 unswept_too=every,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import moves, rows
 from recording_storage.uploader.core.ports import StateReason, Status
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.inspection import Inspection, LinkState
-from recording_storage.uploader.journal import Journal
+from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool import Spool
 from recording_storage.uploader.walk import Walker
 
@@ -37,13 +37,13 @@ class IdleView:
                 if values:
                     where += f" AND {column} IN ({','.join('?' * len(values))})"
                     parameters += values
-            return rows.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {limit}")
+            return records.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {limit}")
 
         return self._journal.run(read)
 
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
         """See the port; committed when it returns."""
-        return self._journal.run(lambda connection: moves.retry(connection, sids=sids, now=time.time()))
+        return self._journal.run(lambda connection: transitions.retry(connection, sids=sids, now=time.time()))
 
     def obstacle(self, recording: Recording) -> str:
         """Nobody knows how the destinations are."""
@@ -52,19 +52,19 @@ class IdleView:
 
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
-        return self._journal.run(rows.reasons)
+        return self._journal.run(records.reasons)
 
     def status(self) -> Status:
         """What the journal and the volume tell."""
-        error = self._journal.run(rows.latest_error)
+        error = self._journal.run(records.latest_error)
         usage = shutil.disk_usage(self._spool.root)
         return Status(
             spool=str(self._spool.root),
             spool_id=self._spool.read_id(),
             started_at=0.0,
             standby=False,
-            states=self._journal.run(rows.tallies),
-            oldest=self._journal.run(rows.oldest),
+            states=self._journal.run(records.tallies),
+            oldest=self._journal.run(records.oldest),
             unfinished=self._unseen(),
             free_bytes=usage.free,
             total_bytes=usage.total,
@@ -78,7 +78,7 @@ class IdleView:
 
     def _unseen(self) -> int:
         """Files that may be recordings and that no uploader has taken yet."""
-        query = f"SELECT path FROM recordings WHERE {rows.OPEN_SQL}"  # noqa: S608 - a constant of ours
+        query = f"SELECT path FROM recordings WHERE {records.OPEN_SQL}"  # noqa: S608 - a constant of ours
         known = {path for (path,) in self._journal.run(lambda connection: connection.execute(query).fetchall())}
         walker = Walker(self._spool.root, folder_seen=_ignore, left_aside=_leave, odd=_ignore)
         return sum(file.path not in known for file in walker.walk())

@@ -13,7 +13,7 @@ from recording_storage.uploader.filesystem import FileSystems
 from recording_storage.uploader.finish import FinishRule, judge
 from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, UnprovenTeller
 from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.known_files import KnownFiles
 from recording_storage.uploader.open_files import OpenFiles
 from recording_storage.uploader.other_names import OtherNames, first_names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.candidates import Candidates
     from recording_storage.uploader.core.ports import Clock, UnprovenFile
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.spool import Spool
 
 log = logging.getLogger(__name__)

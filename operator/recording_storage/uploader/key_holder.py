@@ -9,8 +9,8 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Voucher
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.uploader.core.recording import Reason
+from recording_storage.uploader.journal.records import IN_PARTS, OURS, TRUSTED
 from recording_storage.uploader.outcome import SINGLE_UP_TO
-from recording_storage.uploader.rows import IN_PARTS, OURS, TRUSTED
 
 if TYPE_CHECKING:
     from recording_storage.uploader.outcome import Task

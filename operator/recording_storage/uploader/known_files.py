@@ -7,13 +7,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.recording import MENDABLE, Identity
+from recording_storage.uploader.journal import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class KnownFiles:
 
     def load(self, journal: Journal) -> None:
         """All unfinished entries. Raises JournalError."""
-        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {rows.OPEN_SQL}"
+        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {records.OPEN_SQL}"
         for number, path, inode, size, mtime_ns, state, code in journal.run(
             lambda connection: connection.execute(query).fetchall()
         ):

@@ -10,7 +10,7 @@ from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.core.destination_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
-from recording_storage.uploader.rows import IN_PARTS, TRUSTED
+from recording_storage.uploader.journal.records import IN_PARTS, TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,12 +13,12 @@ from recording_storage.domain.proof import Voucher
 from recording_storage.domain.upload_decision import MAX_REBUILDS
 from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.fault_points import fault_point
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.key_holder import Holder, holder, key_taken
 from recording_storage.uploader.outcome import SINGLE_UP_TO, StoppedError
 from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
-from recording_storage.uploader.rows import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.upload import SourceFile, facts
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class MultipartUpload:
         part_size = part_size_for(self._size, most_parts=self._most_parts)
         now = self._around.clock.now()
         attempt_id = self._around.journal.run(
-            lambda connection: rows.add_attempt(
+            lambda connection: records.add_attempt(
                 connection,
                 task.recording,
                 key=task.key,
@@ -275,7 +275,7 @@ class MultipartUpload:
         self._proving.limited(most)
         recording = self._task.recording
         self._around.journal.run(
-            lambda connection: rows.set_most_parts(
+            lambda connection: records.set_most_parts(
                 connection, recording.account_sid, recording.destination_id, most=most
             )
         )
@@ -361,7 +361,7 @@ class MultipartUpload:
         return True
 
     def _set_outcome(self, upload: OpenMultipart, outcome: AttemptOutcome) -> None:
-        self._around.journal.run(lambda connection: rows.set_attempt(connection, upload.attempt_id, outcome=outcome))
+        self._around.journal.run(lambda connection: records.set_attempt(connection, upload.attempt_id, outcome=outcome))
 
 
 def is_same_part(part: Part, body: memoryview, *, voucher: Voucher) -> bool:

@@ -6,8 +6,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from recording_storage.uploader import moves
 from recording_storage.uploader.growing import RESCAN
+from recording_storage.uploader.journal import transitions
 
 if TYPE_CHECKING:
     import threading
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Identity, Recording
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.known_files import KnownFiles
     from recording_storage.uploader.walk import FoundFile, Walker
 
@@ -68,7 +68,7 @@ class OtherNames:
                 self._known.add_name(known, file.path)
             return True
         now = self._clock.now()
-        move = partial(moves.rename, number=known.id, path=file.path, identity=file.identity, now=now)
+        move = partial(transitions.rename, number=known.id, path=file.path, identity=file.identity, now=now)
         if not self._journal.run(move):
             self._known.forget(known.id, known.path)  # it has ended meanwhile, or holds what the file was before
             return False
@@ -82,7 +82,7 @@ class OtherNames:
         gone = [known.id for known in self._known.mendable() if not any(map(self._walker.has, known.names))]
         if gone:
             now = self._clock.now()
-            self._journal.run(partial(moves.miss, numbers=gone, now=now))
+            self._journal.run(partial(transitions.miss, numbers=gone, now=now))
 
 
 class VanishedFiles:

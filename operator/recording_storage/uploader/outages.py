@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import group_moves
+from recording_storage.uploader.journal import group_transitions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,7 +37,7 @@ class Outages:
         monotonic = self._clock.monotonic()
         retry_at = now + max((lane.probe_at or 0.0) - monotonic, 0.0)
         moved = self._parts.journal.run(
-            lambda connection: group_moves.wait_out(
+            lambda connection: group_transitions.wait_out(
                 connection, lane.key, now=now, running=running, retry_at=retry_at, error=error
             )
         )
@@ -49,7 +49,7 @@ class Outages:
     def resume(self, lane: Lane) -> None:
         """Have what waits for its next try be due."""
         now = self._clock.now()
-        self._parts.journal.run(lambda connection: group_moves.resume(connection, lane.key, now=now))
+        self._parts.journal.run(lambda connection: group_transitions.resume(connection, lane.key, now=now))
 
     def give_up(self, lane: Lane, *, asked: float) -> float | None:
         """Park what had no time left when the destination was asked in vain (monotonic).
@@ -61,7 +61,7 @@ class Outages:
 
         def work(connection: sqlite3.Connection) -> list[tuple[str, float]]:
             park_expired(connection, lane, plans=plans, state=RecordingState.WAITING, running=asked + ahead, now=now)
-            return group_moves.failing_longest(connection, lane.key)
+            return group_transitions.failing_longest(connection, lane.key)
 
         left = self._parts.journal.run(work)
         return self._first_end(lane, left) - ahead if left else None
@@ -95,7 +95,7 @@ def park_expired(
         began_before = running - plans.policy(lane.account_sid, product).retry_window
         if waiting and lane.recovered_at is not None and lane.recovered_at > began_before:
             continue
-        group_moves.park_expired(
+        group_transitions.park_expired(
             connection,
             lane.key,
             state=state,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.failures import S3Failure
     from recording_storage.uploader.core.recording import Reason, Recording, StoredFacts
-    from recording_storage.uploader.rows import Attempt
+    from recording_storage.uploader.journal.records import Attempt
 
 SINGLE_UP_TO = 8 << 20
 """Bytes: larger files go in parts."""

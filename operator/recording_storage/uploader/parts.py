@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.counters import Counters
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.release import Releaser
     from recording_storage.uploader.spool import Spool
 

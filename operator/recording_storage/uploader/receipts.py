@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.core.stored_objects import objects_of
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.metadata import CUSTOM
 from recording_storage.uploader.receipt_file import ReceiptFile
 

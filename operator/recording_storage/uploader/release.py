@@ -12,12 +12,12 @@ from recording_storage.domain.amounts import counted
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import moves, rows
 from recording_storage.uploader.aside import leftover_of, places
 from recording_storage.uploader.beneath import Location, located, open_folder
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.core.recording import EntryError, Reason
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.other_names import FileNames
 from recording_storage.uploader.removal import CantRemoveError, ChangedError, InUseError, NamesUnknownError, Remover
 from recording_storage.uploader.spool import FOLDER, fsync_open_folder
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.intake import Intake
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ class Releaser:
         Raises:
             JournalError: the files are gone, and the journal will hear of it at the next call or start.
         """
-        changes: list[rows.Change] = []
-        stuck: list[rows.Change] = []
+        changes: list[records.Change] = []
+        stuck: list[records.Change] = []
         removed: list[Recording] = []
         fault_point("before-release")
         for recording in recordings:
@@ -76,15 +76,15 @@ class Releaser:
                 with self._lock:
                     was_there = self._remover.remove(_named(recording, names.path), others=names.others)
             except NamesUnknownError:
-                stuck.append(rows.Change(recording, RecordingState.REPORTED, retry_at=self._clock.now()))
+                stuck.append(records.Change(recording, RecordingState.REPORTED, retry_at=self._clock.now()))
             except ChangedError as error:
                 problem = EntryError(FailureClass.FILE.value, Reason.CHANGED_AFTER_UPLOAD.value, str(error))
-                changes.append(rows.Change(recording, RecordingState.PARKED, error=problem))
+                changes.append(records.Change(recording, RecordingState.PARKED, error=problem))
             except CantRemoveError as error:
                 stuck.append(self._stuck(recording, str(error)))
             else:
                 removed.append(recording)
-                changes.append(rows.Change(recording, RecordingState.RELEASED))
+                changes.append(records.Change(recording, RecordingState.RELEASED))
                 if not was_there:
                     self._vanished(recording)
         self._fsync(removed)
@@ -92,8 +92,8 @@ class Releaser:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> None:
-            moves.apply(connection, changes, now=now)
-            moves.stay(connection, stuck, now=now)
+            transitions.apply(connection, changes, now=now)
+            transitions.stay(connection, stuck, now=now)
 
         self._journal.run(work)
         fault_point("after-released")
@@ -157,7 +157,7 @@ class Releaser:
     def _settle(self, leftover: Leftover, aside: Location) -> str | None:
         if aside.status() is None:
             return None  # it was being released just now
-        found = self._journal.run(lambda connection: rows.select(connection, "r.sid = ?", (leftover.sid,)))
+        found = self._journal.run(lambda connection: records.select(connection, "r.sid = ?", (leftover.sid,)))
         origin = leftover.origin
         if found and leftover.path in places(found[0]):
             origin = found[0].path
@@ -176,10 +176,10 @@ class Releaser:
         except (ChangedError, InUseError):
             return False
 
-    def _stuck(self, recording: Recording, message: str) -> rows.Change:
+    def _stuck(self, recording: Recording, message: str) -> records.Change:
         problem = EntryError(FailureClass.FILE.value, Reason.NOT_REMOVABLE.value, message)
         pause = full_jitter(recording.failures + 1, uniform=random.uniform)
-        return rows.Change(
+        return records.Change(
             recording,
             RecordingState.REPORTED,
             error=problem,
@@ -209,7 +209,7 @@ def _tell_unsynced(folder: str, error: OSError) -> None:
     log.warning("the folder %r can't be made durable: %s", folder, error.strerror)
 
 
-def _tell_stuck(stuck: Sequence[rows.Change]) -> None:
+def _tell_stuck(stuck: Sequence[records.Change]) -> None:
     """In one line, and only of what was not told before: a volume that is read-only has thousands."""
     news = [one.error for one in stuck if one.error is not None and one.recording.error is None]
     if news:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader import rows
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,10 +54,10 @@ class Releases:
 
     def _release_all(self, condition: str, *parameters: float) -> None:
         """Each once: what can't be removed stays `reported`."""
-        where = f"r.{rows.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
+        where = f"r.{records.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
         tail, last = f"ORDER BY r.id LIMIT {_GROUP}", 0
         while left := self._parts.journal.run(
-            partial(rows.select, where=where, parameters=(last, *parameters), tail=tail)
+            partial(records.select, where=where, parameters=(last, *parameters), tail=tail)
         ):
             self._release(left)
             last = left[-1].id

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Voucher
-from recording_storage.uploader import rows
-from recording_storage.uploader.rows import OURS, Attempt, AttemptOutcome
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.records import OURS, Attempt, AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +117,7 @@ class Resume:
         self._store.abort_multipart(attempt.key, upload_id=attempt.upload_id)
         self._task.earlier = [a for a in self._task.earlier if a.id != attempt.id]  # it has made no object
         self._around.journal.run(
-            lambda connection: rows.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
+            lambda connection: records.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
         )
 
     def _adopt(self, *, without: set[str]) -> OpenMultipart | None:
@@ -145,7 +145,7 @@ class Resume:
         upload_id, parts = best
         now = self._around.clock.now()
         attempt_id = self._around.journal.run(
-            lambda connection: rows.add_attempt(
+            lambda connection: records.add_attempt(
                 connection,
                 task.recording,
                 key=task.key,

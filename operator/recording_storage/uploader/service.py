@@ -11,9 +11,9 @@ from recording_storage.uploader.config import ConfigError
 from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.filling import FillingRate
 from recording_storage.uploader.inspection import Inspection, LinkState
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.lease import ignore_lease_breaks
-from recording_storage.uploader.schema import SchemaTooNewError
 from recording_storage.uploader.signals import stop_event
 from recording_storage.uploader.spool import Spool, SpoolBusyError, SpoolError, SpoolLock
 

@@ -11,10 +11,10 @@ from recording_storage.domain.denial import NEEDS_PUT
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation, Decision, FailureFacts, NextStep, decide
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.recording import EntryError, Reason
-from recording_storage.uploader.group_moves import WINDOW_PASSED
-from recording_storage.uploader.rows import AttemptOutcome
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.group_transitions import WINDOW_PASSED
+from recording_storage.uploader.journal.records import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ _S = RecordingState
 class Measures:
     """What a group of outcomes leads to."""
 
-    changes: list[rows.Change] = field(default_factory=list)
+    changes: list[records.Change] = field(default_factory=list)
     await_again: list[str] = field(default_factory=list)
     """Paths that intake has to look out for."""
     hold: EntryError | None = None
@@ -68,7 +68,7 @@ class Settlement:
         for outcome in outcomes:
             if outcome.stored is not None:
                 measures.changes.append(
-                    rows.Change(
+                    records.Change(
                         outcome.task.recording,
                         _S.STORED,
                         stored=outcome.stored,
@@ -123,7 +123,7 @@ class Settlement:
         if decision.step is NextStep.HOLD:
             measures.hold = error_of(failure)
 
-    def _change(self, outcome: Outcome, failure: S3Failure, decision: Decision, *, since: float) -> rows.Change:
+    def _change(self, outcome: Outcome, failure: S3Failure, decision: Decision, *, since: float) -> records.Change:
         recording = outcome.task.recording
         after, retry_at = _AFTER[decision.step], None
         if decision.step is NextStep.WAIT:
@@ -131,7 +131,7 @@ class Settlement:
         error = error_of(failure)
         if decision.window_passed:
             error = EntryError(error.kind, error.code, WINDOW_PASSED + error.message)
-        return rows.Change(
+        return records.Change(
             recording,
             after,
             error=error,
@@ -147,7 +147,7 @@ class Settlement:
         waits = problem.reason is Reason.CHANGED_WHILE_UPLOADING
         log.warning("%s (%s): %s", recording.path, recording.sid, problem.message)
         measures.changes.append(
-            rows.Change(
+            records.Change(
                 recording,
                 _S.WAITING if waits else _S.PARKED,
                 error=EntryError(FailureClass.FILE.value, problem.reason.value, problem.message),
@@ -174,10 +174,10 @@ def _attempt_outcome(outcome: Outcome, *, after: RecordingState, uncertain: bool
     return AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED
 
 
-def _untried(outcome: Outcome) -> rows.Change:
+def _untried(outcome: Outcome) -> records.Change:
     """Back in the queue as if nothing had been; a multipart upload that was begun is gone on with."""
     recording = outcome.task.recording
-    return rows.Change(
+    return records.Change(
         recording,
         _S.FOUND,
         failures=recording.failures,
@@ -188,7 +188,7 @@ def _untried(outcome: Outcome) -> rows.Change:
     )
 
 
-def tell(change: rows.Change) -> None:
+def tell(change: records.Change) -> None:
     """One line for people: the worse, the louder."""
     recording, error = change.recording, change.error
     if change.stored is not None:

@@ -10,11 +10,11 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.upload_decision import MAX_REREADS
 from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.fault_points import fault_point
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.key_holder import Holder, holder, key_taken
 from recording_storage.uploader.outcome import StoppedError
-from recording_storage.uploader.rows import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.upload import SourceFile, facts
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.proof import Voucher
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import StoredFacts
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.proving import Lesson, Proving
     from recording_storage.uploader.upload import Surroundings
@@ -135,7 +135,7 @@ class SingleUpload:
         if task.carries == carried or task.attempt_id is None:
             return
         number = task.attempt_id
-        self._around.journal.run(lambda connection: rows.set_carried(connection, number, str(carried)))
+        self._around.journal.run(lambda connection: records.set_carried(connection, number, str(carried)))
         task.carries = carried
 
 
@@ -143,6 +143,6 @@ def note_ours(task: Task, *, journal: Journal) -> None:
     """Journal, for the attempt under way, that the object under the key is ours, and is not proved, or won't be."""
     number = task.attempt_id
     assert number is not None
-    journal.run(lambda connection: rows.set_ours(connection, number))
+    journal.run(lambda connection: records.set_ours(connection, number))
     ours = Attempt(number, task.key, task.recording.identity, AttemptOutcome.UNCERTAIN, carried=OURS)
     task.earlier = [*(attempt for attempt in task.earlier if attempt.id != number), ours]

@@ -17,11 +17,11 @@ from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
-from recording_storage.uploader import rows
 from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
 from recording_storage.uploader.core.recording import Reason
-from recording_storage.uploader.pinning import WAITS_SQL
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.pinning import WAITS_SQL
 
 if TYPE_CHECKING:
     import sqlite3
@@ -174,7 +174,7 @@ def _moment(posix: float) -> datetime | None:
 def _needed(connection: sqlite3.Connection) -> dict[str, list[str]]:
     needed: dict[str, list[str]] = {}
     query = (
-        f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {rows.OPEN_SQL}"
+        f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {records.OPEN_SQL}"
         " AND destination_id IS NOT NULL AND account_sid <> ''"
     )
     for account, destination in connection.execute(query):
@@ -195,8 +195,10 @@ def _without_settings(connection: sqlite3.Connection) -> dict[str, dict[Product,
 
 def _parked(connection: sqlite3.Connection) -> list[ParkedSample]:
     states = ",".join(f"'{state}'" for state in _FINAL_OR_KEPT)
-    found = rows.select(
-        connection, f"r.{rows.OPEN_SQL} AND r.state IN ({states})", tail=f"ORDER BY r.changed_at DESC LIMIT {_SAMPLE}"
+    found = records.select(
+        connection,
+        f"r.{records.OPEN_SQL} AND r.state IN ({states})",
+        tail=f"ORDER BY r.changed_at DESC LIMIT {_SAMPLE}",
     )
     return [
         ParkedSample(

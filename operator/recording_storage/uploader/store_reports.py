@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from recording_storage.protocol.recordings import BatchResult, RecordingReport
 from recording_storage.uploader.core.ports import Outbox, Refusal
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.report_message import report_of
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_http import StoreRefusedError, StoreUnreachableError

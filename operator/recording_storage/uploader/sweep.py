@@ -6,15 +6,15 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import PASSING, S3Failure
-from recording_storage.uploader import rows
-from recording_storage.uploader.journal import JournalError
-from recording_storage.uploader.rows import AttemptOutcome
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.journal.records import AttemptOutcome
 
 if TYPE_CHECKING:
     import sqlite3
 
     from recording_storage.uploader.core.ports import ObjectStore
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.lanes import Lane
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,6 @@ def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
 
 def _mark(journal: Journal, number: int) -> None:
     def work(connection: sqlite3.Connection) -> None:
-        rows.set_attempt(connection, number, outcome=AttemptOutcome.ABORTED)
+        records.set_attempt(connection, number, outcome=AttemptOutcome.ABORTED)
 
     journal.run(work)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import StoredObject
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.spool import Spool
 

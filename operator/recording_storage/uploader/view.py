@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import moves, rows
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.ports import DestinationStatus, Status
 from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.doctor import WAITS_FOR_PLAN
 from recording_storage.uploader.filesystem import space
+from recording_storage.uploader.journal import records, transitions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +47,7 @@ class EngineView:
                 if values:
                     where += f" AND {column} IN ({','.join('?' * len(values))})"
                     parameters = [*parameters, *values]
-            return rows.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
+            return records.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
 
         found = self._parts.journal.run(read)
         failing = {lane.key: lane for lane in list(self._engine.lanes.values()) if lane.state is LaneState.FAILING}
@@ -65,7 +65,7 @@ class EngineView:
         """See the port; `account_sid` keeps to one account's."""
         now = self._parts.clock.now()
         moved = self._parts.journal.run(
-            lambda connection: moves.retry(connection, sids=sids, now=now, account_sid=account_sid)
+            lambda connection: transitions.retry(connection, sids=sids, now=now, account_sid=account_sid)
         )
         self._intake.look_again()
         if moved:
@@ -83,12 +83,12 @@ class EngineView:
 
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
-        return self._parts.journal.run(rows.reasons)
+        return self._parts.journal.run(records.reasons)
 
     def status(self) -> Status:
         """See the port."""
         parts = self._parts
-        states, oldest = parts.journal.run(lambda connection: (rows.tallies(connection), rows.oldest(connection)))
+        states, oldest = parts.journal.run(lambda connection: (records.tallies(connection), records.oldest(connection)))
         free = space(parts.spool.root)
         return Status(
             spool=str(parts.spool.root),

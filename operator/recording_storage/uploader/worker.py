@@ -7,15 +7,16 @@ import os
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.uploader import rows, single_trial
+from recording_storage.uploader import single_trial
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason, StoredFacts
-from recording_storage.uploader.journal import JournalError
+from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.journal.records import IN_PARTS, OURS
 from recording_storage.uploader.lanes import DEFECT
 from recording_storage.uploader.multipart import MultipartUpload
 from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
 from recording_storage.uploader.resume import part_size_for
-from recording_storage.uploader.rows import IN_PARTS, OURS
 from recording_storage.uploader.single import SingleUpload, UnprovedError
 from recording_storage.uploader.single_trial import SingleTrial
 from recording_storage.uploader.upload import SourceFile
@@ -95,7 +96,7 @@ class Worker:
         """It goes in parts, which have an attempt of their own; this one stays open: what is begun is searched for."""
         number, task.attempt_id, task.in_parts = task.attempt_id, None, True
         if number is not None and task.carries != IN_PARTS:  # when it was claimed, something vouched for single ones
-            self._around.journal.run(lambda connection: rows.set_carried(connection, number, IN_PARTS))
+            self._around.journal.run(lambda connection: records.set_carried(connection, number, IN_PARTS))
 
     def _in_parts(self, lane: Lane, task: Task, store: ObjectStore, location: BucketLocation) -> StoredFacts:
         return MultipartUpload(

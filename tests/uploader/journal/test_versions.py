@@ -8,11 +8,11 @@ import pytest
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import moves, rows, schema
 from recording_storage.uploader.core.recording import StoredFacts
-from recording_storage.uploader.journal import Journal
-from recording_storage.uploader.schema import MIGRATIONS, SchemaTooNewError
-from tests.uploader.test_journal import new
+from recording_storage.uploader.journal import records, schema, transitions
+from recording_storage.uploader.journal.database import Journal
+from recording_storage.uploader.journal.schema import MIGRATIONS, SchemaTooNewError
+from tests.uploader.journal.test_database import new
 
 LATER = """
 ALTER TABLE recordings ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm';
@@ -47,8 +47,8 @@ def first_journal(folder: Path, *, checksums: list[str]) -> None:
         )
 
 
-def all_of(journal: Journal) -> list[rows.Recording]:
-    return journal.run(lambda c: rows.select(c, "1", tail="ORDER BY r.id"))
+def all_of(journal: Journal) -> list[records.Recording]:
+    return journal.run(lambda c: records.select(c, "1", tail="ORDER BY r.id"))
 
 
 def test_the_first_version_s_journal_is_read_and_its_checksums_get_their_names(tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_after_a_rollback_the_newer_journal_is_used_as_it_is(
     facts = StoredFacts("http://h/b/k", "e", Checksum("XXHASH3", "AA=="), "ab" * 32, 10, 3.0, version_id="v1")
 
     def live(connection: sqlite3.Connection) -> None:
-        rows.add(connection, [new(1)], now=1.0)
-        [one] = rows.select(connection, "1")
-        moves.begin(connection, [(one, "k")], single_up_to=100, now=2.0)
-        [one] = rows.select(connection, "1")
-        moves.apply(connection, [rows.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
+        records.add(connection, [new(1)], now=1.0)
+        [one] = records.select(connection, "1")
+        transitions.begin(connection, [(one, "k")], single_up_to=100, now=2.0)
+        [one] = records.select(connection, "1")
+        transitions.apply(connection, [records.Change(one, RecordingState.STORED, stored=facts)], now=3.0)
 
     journal = Journal.open(tmp_path, known_spool=True)
     try:

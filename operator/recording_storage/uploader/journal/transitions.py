@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState, require_move
-from recording_storage.uploader import bulk
 from recording_storage.uploader.core.recording import REMOVED, Reason
-from recording_storage.uploader.rows import (
+from recording_storage.uploader.journal import sql
+from recording_storage.uploader.journal.records import (
     ATTEMPT_COLUMNS,
     OPEN_SQL,
     attempts_of,
@@ -18,14 +18,14 @@ from recording_storage.uploader.rows import (
     insert_numbered,
     select,
 )
-from recording_storage.uploader.stops import RETURNING, STOPS, note, note_moved, stop_of
+from recording_storage.uploader.journal.stops import RETURNING, STOPS, note, note_moved, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
 
     from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
-    from recording_storage.uploader.rows import Attempt, Change
+    from recording_storage.uploader.journal.records import Attempt, Change
 
 _S = RecordingState
 
@@ -78,15 +78,15 @@ def begin(
     for recording, _ in group:
         require_move(recording.state, _S.UPLOADING)
     earlier = [attempts_of(connection, recording.id) if recording.attempts else [] for recording, _ in group]
-    for part in bulk.groups(recording.id for recording, _ in group):
+    for part in sql.groups(recording.id for recording, _ in group):
         connection.execute(
             "UPDATE recordings SET state='uploading', seq=seq+1, changed_at=?, attempts=attempts+1, retry_at=NULL"
-            f" WHERE id IN ({bulk.marks(part)})",
+            f" WHERE id IN ({sql.marks(part)})",
             (now, *part),
         )
     keys = [(recording.id, key) for recording, key in group if not recording.object_key]
-    for rows in bulk.groups(keys):
-        connection.execute(f"INSERT INTO objects (recording_id, key) VALUES {bulk.table(rows)}", bulk.flat(rows))
+    for rows in sql.groups(keys):
+        connection.execute(f"INSERT INTO objects (recording_id, key) VALUES {sql.table(rows)}", sql.flat(rows))
     single = [(recording, key) for recording, key in group if recording.identity.size <= single_up_to]
     ids = insert_numbered(
         connection,
@@ -123,20 +123,20 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
         connection,
         [stop_of(c.after, c.recording.sid, c.recording.path, c.error) for c in made if c.after in STOPS],
     )
-    for objects in bulk.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
+    for objects in sql.groups((c.recording.id, *_stored_columns(c.stored)) for c in made if c.stored is not None):
         connection.execute(
-            f"WITH v (id, url, etag, sum, algorithm, version, sha, size, at, details) AS (VALUES {bulk.table(objects)})"
+            f"WITH v (id, url, etag, sum, algorithm, version, sha, size, at, details) AS (VALUES {sql.table(objects)})"
             " UPDATE objects SET media_url=v.url, etag=v.etag, checksum=v.sum, checksum_algorithm=v.algorithm,"
             " version_id=v.version, sha256=v.sha, size=v.size, stored_at=v.at, encryption_details=v.details"
             " FROM v WHERE recording_id=v.id AND number=0",
-            bulk.flat(objects),
+            sql.flat(objects),
         )
     ended = [(c.attempt_id, c.outcome.value) for c in made if c.attempt_id is not None and c.outcome is not None]
-    for attempts in bulk.groups(ended):
+    for attempts in sql.groups(ended):
         connection.execute(
-            f"WITH v (id, outcome) AS (VALUES {bulk.table(attempts)})"
+            f"WITH v (id, outcome) AS (VALUES {sql.table(attempts)})"
             " UPDATE attempts SET outcome=v.outcome FROM v WHERE attempts.id=v.id",
-            bulk.flat(attempts),
+            sql.flat(attempts),
         )
     return made
 
@@ -152,19 +152,19 @@ def _move(connection: sqlite3.Connection, made: Iterable[Change], *, now: float)
             columns = (c.recording.id, c.after.value, c.retry_at, c.failures, c.failing_since, *error_columns(c.error))
             others.append(columns)
     for after, ids in well.items():
-        for group in bulk.groups(ids):
+        for group in sql.groups(ids):
             connection.execute(
                 "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL, failures=0, failing_since=NULL,"
-                f" error_kind=NULL, error_code=NULL, error_message=NULL WHERE id IN ({bulk.marks(group)})",
+                f" error_kind=NULL, error_code=NULL, error_message=NULL WHERE id IN ({sql.marks(group)})",
                 (after.value, now, *group),
             )
-    for rows in bulk.groups(others):
+    for rows in sql.groups(others):
         connection.execute(
-            f"WITH v (id, after, retry_at, failures, since, kind, code, message) AS (VALUES {bulk.table(rows)})"
+            f"WITH v (id, after, retry_at, failures, since, kind, code, message) AS (VALUES {sql.table(rows)})"
             " UPDATE recordings SET state=v.after, seq=seq+1, changed_at=?, retry_at=v.retry_at, failures=v.failures,"
             " failing_since=v.since, error_kind=v.kind, error_code=v.code, error_message=v.message"
             " FROM v WHERE recordings.id=v.id",
-            (*bulk.flat(rows), now),
+            (*sql.flat(rows), now),
         )
 
 
@@ -194,10 +194,10 @@ def rename(connection: sqlite3.Connection, number: int, *, path: str, identity: 
 def miss(connection: sqlite3.Connection, numbers: Collection[int], *, now: float) -> None:
     """The files of recordings that are awaited anew are gone: that is told, and they are found again with them."""
     require_move(_S.WAITING, _S.PARKED)
-    for group in bulk.groups(numbers):
+    for group in sql.groups(numbers):
         cursor = connection.execute(
             "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=?, error_code=?,"
-            f" error_message=? WHERE id IN ({bulk.marks(group)}) AND state='waiting' AND error_code=?{RETURNING}",
+            f" error_message=? WHERE id IN ({sql.marks(group)}) AND state='waiting' AND error_code=?{RETURNING}",
             (
                 now,
                 FailureClass.FILE.value,
@@ -216,14 +216,14 @@ def stay(connection: sqlite3.Connection, stuck: Iterable[Change], *, now: float)
     Others hear of it when it is something new, not of every try.
     """
     values = [(c.recording.id, c.recording.state.value, c.retry_at, c.failures, *error_columns(c.error)) for c in stuck]
-    for group in bulk.groups(values):
+    for group in sql.groups(values):
         connection.execute(
             "WITH v (id, state, retry_at, failures, kind, code, message) AS"
-            f" (VALUES {bulk.table(group)}) UPDATE recordings SET"
+            f" (VALUES {sql.table(group)}) UPDATE recordings SET"
             " seq=seq + (error_message IS NOT v.message), changed_at=?, retry_at=v.retry_at, failures=v.failures,"
             " error_kind=v.kind, error_code=v.code, error_message=v.message"
             " FROM v WHERE recordings.id=v.id AND recordings.state=v.state",
-            (*bulk.flat(group), now),
+            (*sql.flat(group), now),
         )
 
 
@@ -233,10 +233,10 @@ def report(connection: sqlite3.Connection, recordings: Collection[Recording], *,
     told = [by_id[number] for number in _fitting(connection, by_id.values(), same_seq=True)]
     for one in told:
         require_move(one.state, _S.REPORTED)
-    for group in bulk.groups(one.id for one in told):
+    for group in sql.groups(one.id for one in told):
         connection.execute(
             "UPDATE recordings SET state='reported', seq=seq+1, told_seq=seq+1, changed_at=?"
-            f" WHERE id IN ({bulk.marks(group)})",
+            f" WHERE id IN ({sql.marks(group)})",
             (now, *group),
         )
     return [one._replace(state=_S.REPORTED, seq=one.seq + 1) for one in told]
@@ -244,11 +244,11 @@ def report(connection: sqlite3.Connection, recordings: Collection[Recording], *,
 
 def set_told(connection: sqlite3.Connection, recordings: Collection[Recording]) -> None:
     """The receiver of reports has heard of them as they are given."""
-    for group in bulk.groups((one.id, one.seq) for one in recordings):
+    for group in sql.groups((one.id, one.seq) for one in recordings):
         connection.execute(
-            f"WITH v (id, seq) AS (VALUES {bulk.table(group)})"
+            f"WITH v (id, seq) AS (VALUES {sql.table(group)})"
             " UPDATE recordings SET told_seq=max(told_seq, v.seq) FROM v WHERE recordings.id=v.id",
-            bulk.flat(group),
+            sql.flat(group),
         )
 
 
@@ -256,12 +256,12 @@ def _fitting(connection: sqlite3.Connection, recordings: Collection[Recording], 
     """The ids of those that are in the same state still, with `same_seq` wholly unchanged; in their order."""
     found: list[int] = []
     unchanged = " AND r.seq=v.seq" if same_seq else ""
-    for group in bulk.groups((one.id, one.state.value, one.seq) for one in recordings):
+    for group in sql.groups((one.id, one.state.value, one.seq) for one in recordings):
         fits = (
-            f"WITH v (id, state, seq) AS (VALUES {bulk.table(group)}) SELECT {{}} FROM v"
+            f"WITH v (id, state, seq) AS (VALUES {sql.table(group)}) SELECT {{}} FROM v"
             f" JOIN recordings r ON r.id=v.id AND r.state=v.state{unchanged}"
         )
-        values = bulk.flat(group)
+        values = sql.flat(group)
         if connection.execute(fits.format("count(*)"), values).fetchone()[0] == len(group):
             found += [row[0] for row in group]  # nearly always, and one step instead of one for each
         else:
@@ -298,7 +298,7 @@ def retry(
     if account_sid:
         condition += " AND account_sid = ?"
         parameters.append(account_sid)
-    groups: Iterable[list[str] | None] = [None] if sids is None else bulk.groups(sids)
+    groups: Iterable[list[str] | None] = [None] if sids is None else sql.groups(sids)
     moved: list[str] = []
     for group in groups:
         within = f" AND sid IN ({','.join('?' * len(group))})" if group is not None else ""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import moves, rows
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.core.recording import EntryError
+from recording_storage.uploader.journal import records, transitions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.ports import Clock, Refusal
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
 
 log = logging.getLogger(__name__)
 _S = RecordingState
@@ -37,7 +37,7 @@ class JournalOutbox:
         excluded = list(without)
         marks = ",".join("?" * len(excluded))
         return self._journal.run(
-            lambda connection: rows.select(
+            lambda connection: records.select(
                 connection,
                 f"r.told_seq < r.seq AND r.account_sid <> '' AND r.account_sid NOT IN ({marks})",
                 excluded,
@@ -48,9 +48,9 @@ class JournalOutbox:
     def stored(self, limit: int) -> Sequence[Recording]:
         """See the port."""
         return self._journal.run(
-            lambda connection: rows.select(
+            lambda connection: records.select(
                 connection,
-                f"r.{rows.OPEN_SQL} AND r.state = 'stored' AND r.told_seq < r.seq",
+                f"r.{records.OPEN_SQL} AND r.state = 'stored' AND r.told_seq < r.seq",
                 tail=f"ORDER BY r.id LIMIT {int(limit)}",
             )
         )
@@ -60,9 +60,9 @@ class JournalOutbox:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[Recording]:
-            done = moves.report(connection, [one for one in recordings if one.state is _S.STORED], now=now)
+            done = transitions.report(connection, [one for one in recordings if one.state is _S.STORED], now=now)
             ids = {one.id for one in done}  # which notes that they are told, too
-            moves.set_told(connection, [one for one in recordings if one.id not in ids])
+            transitions.set_told(connection, [one for one in recordings if one.id not in ids])
             return done
 
         moved = self._journal.run(work)
@@ -85,9 +85,9 @@ class JournalOutbox:
         def work(connection: sqlite3.Connection) -> None:
             for one in refusals:
                 error = EntryError(FailureClass.FILE.value, one.code, one.message)
-                found = rows.select(connection, "r.sid = ? AND r.account_sid = ?", (one.sid, one.account_sid))
-                stored = [rows.Change(r, _S.PARKED, error=error) for r in found if r.state is _S.STORED]
-                moves.apply(connection, stored, now=now)
+                found = records.select(connection, "r.sid = ? AND r.account_sid = ?", (one.sid, one.account_sid))
+                stored = [records.Change(r, _S.PARKED, error=error) for r in found if r.state is _S.STORED]
+                transitions.apply(connection, stored, now=now)
                 connection.execute(
                     "UPDATE recordings SET told_seq = CASE WHEN state = 'parked' THEN seq ELSE max(told_seq, ?) END"
                     " WHERE sid = ? AND account_sid = ?",

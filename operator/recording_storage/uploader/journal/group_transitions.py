@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
 from recording_storage.uploader.core.recording import Reason
-from recording_storage.uploader.rows import OPEN_SQL, error_columns
-from recording_storage.uploader.stops import RETURNING, note_moved
+from recording_storage.uploader.journal.records import OPEN_SQL, error_columns
+from recording_storage.uploader.journal.stops import RETURNING, note_moved
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import bulk
 from recording_storage.uploader.core.ports import StateReason
 from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
-from recording_storage.uploader.stops import STOPS, note, stop_of
+from recording_storage.uploader.journal import sql
+from recording_storage.uploader.journal.stops import STOPS, note, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from recording_storage.uploader.stops import Stop
+    from recording_storage.uploader.journal.stops import Stop
 
 _S = RecordingState
 _STATES = {state.value: state for state in RecordingState}
@@ -212,8 +212,8 @@ def insert_numbered(
     """Insert rows; their ids, given here so that one statement enters many: this thread is the only one that writes."""
     number = itertools.count(connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0])
     numbered = [(next(number), *entry) for entry in entries]
-    for group in bulk.groups(numbered):
-        connection.execute(f"INSERT INTO {table} (id, {columns}) VALUES {bulk.table(group)}", bulk.flat(group))
+    for group in sql.groups(numbered):
+        connection.execute(f"INSERT INTO {table} (id, {columns}) VALUES {sql.table(group)}", sql.flat(group))
     return [entry[0] for entry in numbered]
 
 
@@ -225,8 +225,8 @@ def metadata_text(fields: Mapping[str, Any]) -> str:
 def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str]:
     """Which of the sids the journal has."""
     found: set[str] = set()
-    for group in bulk.groups(sids):
-        query = f"SELECT sid FROM recordings WHERE sid IN ({bulk.marks(group)})"
+    for group in sql.groups(sids):
+        query = f"SELECT sid FROM recordings WHERE sid IN ({sql.marks(group)})"
         found.update(row[0] for row in connection.execute(query, group))
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from recording_storage.domain.states import Product
 from recording_storage.uploader.core.plans import InForce, Plan, PlanBook, ProductTerms, Standing
 from recording_storage.uploader.core.recording import Reason
-from recording_storage.uploader.pinning import Pin, pin
+from recording_storage.uploader.journal.pinning import Pin, pin
 
 ONE, OTHER = "AC" + "1" * 32, "AC" + "2" * 32
 BUCKET = "d" * 32

@@ -15,23 +15,23 @@ from recording_storage.domain.amounts import counted
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import Product
-from recording_storage.uploader import rows
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, EntryError, Reason
+from recording_storage.uploader.journal import records
 
 if TYPE_CHECKING:
     import sqlite3
 
     from recording_storage.uploader.core.plans import InForce, Plan, PlanBook
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.journal import Journal
+    from recording_storage.uploader.journal.database import Journal
 
 log = logging.getLogger(__name__)
 
 STALE_PLAN_AFTER = 300.0
 """Seconds from the start after which a plan from the journal serves, while the store does not answer."""
 _CODES = ",".join(f"'{code}'" for code in sorted(WAITS_FOR_PLAN))
-WAITS_SQL = f"{rows.OPEN_SQL} AND state='waiting' AND pinned=0 AND error_code IN ({_CODES})"
+WAITS_SQL = f"{records.OPEN_SQL} AND state='waiting' AND pinned=0 AND error_code IN ({_CODES})"
 """Recordings that are found and not pinned."""
 
 
