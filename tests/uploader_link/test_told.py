@@ -9,7 +9,6 @@ import pytest
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.plans import InForce, PlanBook, Standing
 from recording_storage.uploader.core.ports import Refusal
@@ -18,6 +17,7 @@ from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning, pin
+from recording_storage.uploader.journal.plans import journal_plans
 from recording_storage.uploader.store_api import StoreApi
 from recording_storage.uploader.store_hooks import plan_from
 from recording_storage.uploader.store_http import StoreAddress

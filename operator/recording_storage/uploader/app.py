@@ -12,7 +12,6 @@ from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.candidates import AccountFrom, Candidates
-from recording_storage.uploader.claims import journalled_plans
 from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
@@ -25,6 +24,7 @@ from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
+from recording_storage.uploader.journal.plans import journalled_plans
 from recording_storage.uploader.journal.stops import StopTeller
 from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.progress import Progress

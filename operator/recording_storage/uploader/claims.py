@@ -6,14 +6,13 @@ Every call raises JournalError.
 # ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.plans import DestinationTerms, Plan
+from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError, Reason, Recording
 from recording_storage.uploader.journal import group_transitions, records, sql, transitions
 from recording_storage.uploader.object_metadata import object_metadata
@@ -21,15 +20,14 @@ from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.core.plans import PlanBook
+    from recording_storage.uploader.core.plans import Plan, PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.lanes import Lane
 
-log = logging.getLogger(__name__)
 _S = RecordingState
 
 
@@ -354,31 +352,3 @@ class Claims:
         if template is None:
             template = self._templates[text] = KeyTemplate.parse(text)
         return template.render(key_fields(recording), prefix=lane.terms.prefix)
-
-
-def journal_plans(connection: sqlite3.Connection, plans: Mapping[str, Plan]) -> None:
-    """Keep what is in force, without secrets; destinations that recordings are pinned to stay known.
-
-    A revision that went back says that the store's database was restored: what it has been told since is told again, as
-    far back as the journal goes.
-    """
-    before = dict(connection.execute("SELECT account_sid, revision FROM plans"))
-    for plan in plans.values():
-        if plan.revision < before.get(plan.account_sid, 0):
-            log.warning("the store has forgotten changes of account %s: it is told everything again", plan.account_sid)
-            connection.execute("UPDATE recordings SET told_seq=0 WHERE account_sid=?", (plan.account_sid,))
-    connection.execute("DELETE FROM plans")
-    for plan in plans.values():
-        connection.execute("INSERT INTO plans VALUES (?,?,?)", (plan.account_sid, plan.revision, plan.to_json()))
-        for terms in plan.destinations.values():
-            connection.execute(
-                "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
-                " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body, proven=max(proven, excluded.proven)",
-                (plan.account_sid, terms.id, terms.to_json(), terms.proven),
-            )
-
-
-def journalled_plans(connection: sqlite3.Connection) -> dict[str, Plan]:
-    """The plans that were in force last, without credentials."""
-    cursor = connection.execute("SELECT account_sid, revision, body FROM plans")
-    return {account: Plan.from_json(account, revision, body) for account, revision, body in cursor}

@@ -17,11 +17,11 @@ from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
-from recording_storage.uploader.claims import journal_plans
 from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.pinning import WAITS_SQL
+from recording_storage.uploader.journal.plans import journal_plans
 
 if TYPE_CHECKING:
     import sqlite3
