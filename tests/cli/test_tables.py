@@ -20,7 +20,7 @@ from recording_storage.uploader.idle_spool import IdleView
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
-from recording_storage.uploader.spool import Spool
+from recording_storage.uploader.spool.folder import Spool
 
 S = RecordingState
 SIDS = {state: f"RE{number:032x}" for number, state in enumerate(RecordingState)}

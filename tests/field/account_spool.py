@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.candidates import AccountFrom
 from recording_storage.uploader.core.ports import Clock
+from recording_storage.uploader.spool.registration import AccountFrom
 from tests.field.server import FieldBucket
 from tests.uploader.spools import Running, running_at, write_finished
 from tests.uploader_link.conftest import account_plan

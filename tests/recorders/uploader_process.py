@@ -12,15 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-from recording_storage.uploader import growing
 from recording_storage.uploader.app import Options, Uploader
-from recording_storage.uploader.lease import ignore_lease_breaks
-from recording_storage.uploader.spool import Spool, SpoolLock
+from recording_storage.uploader.spool import unfinished
+from recording_storage.uploader.spool.folder import Spool, SpoolLock
+from recording_storage.uploader.spool.writers import ignore_lease_breaks
 
 
 def main(root: str, config: str, settle: str) -> None:
     ignore_lease_breaks()
-    growing.UNPROVEN = growing.RESCAN = 0.0  # what is not taken is told at once
+    unfinished.UNPROVEN = unfinished.RESCAN = 0.0  # what is not taken is told at once
     spool = Spool(Path(root))
     spool.make_folder()
     lock = SpoolLock(spool)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader.spool.writers import Writers
 
 
 class Holder:
@@ -26,7 +26,7 @@ class Holder:
 
 def give_no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for another user's files, without CAP_LEASE."""
-    monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
-    monkeypatch.setattr("recording_storage.uploader.evidence.may_lease", lambda _: False)
-    for module in ("removal", "upload"):
+    monkeypatch.setattr("recording_storage.uploader.spool.watch.may_lease_all", lambda: False)
+    monkeypatch.setattr("recording_storage.uploader.spool.evidence.may_lease", lambda _: False)
+    for module in ("spool.removal", "upload"):
         monkeypatch.setattr(f"recording_storage.uploader.{module}.writers", lambda _: Writers.UNKNOWN)

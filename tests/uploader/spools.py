@@ -21,7 +21,7 @@ from recording_storage.uploader.core.ports import Clock
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.receipt_chain import Check
 from recording_storage.uploader.receipt_file import FILE_NAME
-from recording_storage.uploader.spool import Spool, SpoolLock
+from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from tests.s3.fixtures import Bucket
 from tests.waiting import SOON
 

@@ -55,7 +55,7 @@ def test_killed_at_a_named_point_the_next_start_finishes_everything(fitting: Spo
 REPLACED_WHILE_RELEASED = """
 import os, sys
 from pathlib import Path
-from recording_storage.uploader import filesystem, removal
+from recording_storage.uploader.spool import filesystem, removal
 
 spool, names, way = Path(sys.argv.pop(1)), sys.argv.pop(1).split(","), sys.argv.pop(1)
 passed = removal.fault_point

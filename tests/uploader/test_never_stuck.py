@@ -80,7 +80,7 @@ def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
     gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "FIRST_PROBE", 0.5)
-    monkeypatch.setattr("recording_storage.uploader.intake.RESCAN", 0.3)
+    monkeypatch.setattr("recording_storage.uploader.spool.intake.RESCAN", 0.3)
     door.answer(r"^(PUT|GET|POST) ", 404, code="NoSuchBucket", times=10**6)
     path = gated.put("a.wav")
     with gated.running() as running:

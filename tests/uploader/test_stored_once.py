@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from recording_storage.s3.client import S3Client
-from recording_storage.uploader.release import Releaser
+from recording_storage.uploader.spool.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 from tests.waiting import SOON

@@ -17,7 +17,7 @@ from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import Clock
 from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
-from recording_storage.uploader.spool import Spool, SpoolLock
+from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
 from tests.uploader.spools import FakeClock, Running

@@ -12,7 +12,7 @@ from recording_storage.uploader import control
 from recording_storage.uploader.idle_spool import ask_idle
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
-from recording_storage.uploader.spool import FOLDER, SpoolBusyError, SpoolError
+from recording_storage.uploader.spool.folder import FOLDER, SpoolBusyError, SpoolError
 
 START_TIME = 5.0
 """Seconds that an uploader may take from locking the spool to answering."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import printable
-from recording_storage.uploader.metadata import SUFFIX
-from recording_storage.uploader.walk import is_media_name
+from recording_storage.uploader.spool.sidecar_file import SUFFIX
+from recording_storage.uploader.spool.walk import is_media_name
 
 RATE = 8000
 """Samples a second, as on a telephone line."""

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.candidates import AccountFrom, Candidates
 from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.engine import Engine
-from recording_storage.uploader.finish import DEFAULT_SETTLE, FinishRule
-from recording_storage.uploader.intake import Intake
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
@@ -29,8 +26,11 @@ from recording_storage.uploader.journal.stops import StopTeller
 from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
-from recording_storage.uploader.release import Releaser
 from recording_storage.uploader.releases import Releases
+from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRule
+from recording_storage.uploader.spool.intake import Intake
+from recording_storage.uploader.spool.registration import AccountFrom, Candidates
+from recording_storage.uploader.spool.release import Releaser
 from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
     from recording_storage.uploader.core.recording import Tally
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.folder import Spool
 
 log = logging.getLogger(__name__)
 _S = RecordingState

@@ -37,7 +37,7 @@ from recording_storage.uploader.config_values import (
     read_value,
 )
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
-from recording_storage.uploader.finish import DEFAULT_SETTLE
+from recording_storage.uploader.spool.completion import DEFAULT_SETTLE
 
 if TYPE_CHECKING:
     from pathlib import Path

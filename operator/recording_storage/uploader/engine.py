@@ -38,9 +38,9 @@ from recording_storage.uploader.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.journal import records
     from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.spool.intake import Intake
 
 log = logging.getLogger(__name__)
 _S = RecordingState

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.journal import group_transitions
 from recording_storage.uploader.outages import park_expired
+from recording_storage.uploader.spool.filesystem import space
 
 if TYPE_CHECKING:
     import sqlite3

@@ -14,8 +14,8 @@ from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.journal.database import Journal
-from recording_storage.uploader.spool import Spool
-from recording_storage.uploader.walk import Walker
+from recording_storage.uploader.spool.folder import Spool
+from recording_storage.uploader.spool.walk import Walker
 
 
 class IdleView:

@@ -10,7 +10,7 @@ from recording_storage.domain.durations import shown
 from recording_storage.domain.policy import ObjectMetadata
 from recording_storage.s3.headers import header_value
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT
-from recording_storage.uploader.metadata import CUSTOM
+from recording_storage.uploader.spool.sidecar_file import CUSTOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.release import Releaser
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.spool.release import Releaser
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.receipt_chain import Head, chained, head_after, seq_of
-from recording_storage.uploader.spool import fsync_folder
+from recording_storage.uploader.spool.folder import fsync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

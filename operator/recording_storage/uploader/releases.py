@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.spool.intake import Intake
 
 _GROUP = 1000
 

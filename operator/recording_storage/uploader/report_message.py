@@ -6,7 +6,7 @@ from typing import Any
 from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport, StoredObject
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.core.stored_objects import objects_of
-from recording_storage.uploader.metadata import CUSTOM
+from recording_storage.uploader.spool.sidecar_file import CUSTOM
 
 _FROM_METADATA = (
     "type",

@@ -13,9 +13,9 @@ from recording_storage.uploader.filling import FillingRate
 from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
-from recording_storage.uploader.lease import ignore_lease_breaks
 from recording_storage.uploader.signals import stop_event
-from recording_storage.uploader.spool import Spool, SpoolBusyError, SpoolError, SpoolLock
+from recording_storage.uploader.spool.folder import Spool, SpoolBusyError, SpoolError, SpoolLock
+from recording_storage.uploader.spool.writers import ignore_lease_breaks
 
 if TYPE_CHECKING:
     import threading

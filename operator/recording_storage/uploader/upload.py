@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.recording import REMOVED, Reason, StoredFacts
-from recording_storage.uploader.lease import Writers, writers
 from recording_storage.uploader.outcome import FileProblemError, StoppedError
-from recording_storage.uploader.walk import identity_of, open_media
+from recording_storage.uploader.spool.walk import identity_of, open_media
+from recording_storage.uploader.spool.writers import Writers, writers
 
 if TYPE_CHECKING:
     import threading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.folder import Spool
 
 _PIECE = 1 << 20
 

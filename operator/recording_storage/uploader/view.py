@@ -9,8 +9,8 @@ from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.ports import DestinationStatus, Status
 from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.doctor import WAITS_FOR_PLAN
-from recording_storage.uploader.filesystem import space
 from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.spool.filesystem import space
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import StateReason
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.engine import Engine
-    from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.lanes import Lane
     from recording_storage.uploader.parts import Parts
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.spool.intake import Intake
 
 
 class EngineView:

@@ -19,8 +19,8 @@ from recording_storage.uploader.outcome import FileProblemError, Outcome, Stoppe
 from recording_storage.uploader.resume import part_size_for
 from recording_storage.uploader.single import SingleUpload, UnprovedError
 from recording_storage.uploader.single_trial import SingleTrial
+from recording_storage.uploader.spool.walk import is_another
 from recording_storage.uploader.upload import SourceFile
-from recording_storage.uploader.walk import is_another
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation

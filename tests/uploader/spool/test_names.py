@@ -8,9 +8,9 @@ import time
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.candidates import AccountFrom
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.release import Releaser
+from recording_storage.uploader.spool.registration import AccountFrom
+from recording_storage.uploader.spool.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
 

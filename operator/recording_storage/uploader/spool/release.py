@@ -12,26 +12,32 @@ from recording_storage.domain.amounts import counted
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.aside import leftover_of, places
-from recording_storage.uploader.beneath import Location, located, open_folder
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.core.recording import EntryError, Reason
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.other_names import FileNames
-from recording_storage.uploader.removal import CantRemoveError, ChangedError, InUseError, NamesUnknownError, Remover
-from recording_storage.uploader.spool import FOLDER, fsync_open_folder
+from recording_storage.uploader.spool.beneath import Location, located, open_folder
+from recording_storage.uploader.spool.folder import FOLDER, fsync_open_folder
+from recording_storage.uploader.spool.other_names import FileNames
+from recording_storage.uploader.spool.removal import (
+    CantRemoveError,
+    ChangedError,
+    InUseError,
+    NamesUnknownError,
+    Remover,
+)
+from recording_storage.uploader.spool.set_aside import leftover_of, places
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from recording_storage.uploader.aside import Leftover
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.intake import Intake
     from recording_storage.uploader.journal.database import Journal
+    from recording_storage.uploader.spool.intake import Intake
+    from recording_storage.uploader.spool.set_aside import Leftover
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
-from recording_storage.uploader.release import Releaser
-from recording_storage.uploader.spool import Spool
-from recording_storage.uploader.walk import Walker, identity_of
+from recording_storage.uploader.spool.folder import Spool
+from recording_storage.uploader.spool.release import Releaser
+from recording_storage.uploader.spool.walk import Walker, identity_of
 from tests.waiting import SOON
 
 NAMES = [f"call-{number}.wav" for number in range(4)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recording_storage.uploader.finish import Evidence, FinishRule, judge
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader.spool.completion import Evidence, FinishRule, judge
+from recording_storage.uploader.spool.writers import Writers
 
 NONE, SOME, UNKNOWN = Writers.NONE, Writers.SOME, Writers.UNKNOWN
 LOCAL = FinishRule(settle=5.0)

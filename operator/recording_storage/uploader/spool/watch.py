@@ -8,8 +8,8 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.aside import SUFFIX as ASIDE
-from recording_storage.uploader.inotify import (
+from recording_storage.uploader.spool.folder import FOLDER, ID_FILE
+from recording_storage.uploader.spool.inotify import (
     CLOSE_NOWRITE,
     CLOSE_WRITE,
     CREATE,
@@ -22,19 +22,19 @@ from recording_storage.uploader.inotify import (
     Event,
     Watch,
 )
-from recording_storage.uploader.lease import Writers, may_lease_all, writers
-from recording_storage.uploader.open_files import own_opens
-from recording_storage.uploader.spool import FOLDER, ID_FILE
-from recording_storage.uploader.walk import MARKER, identity_of, is_media_name, media_of, open_media
+from recording_storage.uploader.spool.open_files import own_opens
+from recording_storage.uploader.spool.set_aside import SUFFIX as ASIDE
+from recording_storage.uploader.spool.walk import MARKER, identity_of, is_media_name, media_of, open_media
+from recording_storage.uploader.spool.writers import Writers, may_lease_all, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Identity
-    from recording_storage.uploader.filesystem import FileSystems
-    from recording_storage.uploader.sightings import Sightings
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.file_events import Sightings
+    from recording_storage.uploader.spool.filesystem import FileSystems
+    from recording_storage.uploader.spool.folder import Spool
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import errno
 import os
 from typing import NamedTuple
 
-from recording_storage.uploader.spool import FOLDER
+from recording_storage.uploader.spool.folder import FOLDER
 
 _NONE_OF_THAT_NAME = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
 _TO_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.filesystem import rename_without_overwriting
-from recording_storage.uploader.spool import FOLDER
+from recording_storage.uploader.spool.filesystem import rename_without_overwriting
+from recording_storage.uploader.spool.folder import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recording_storage.uploader.beneath import Location
     from recording_storage.uploader.core.recording import Recording
+    from recording_storage.uploader.spool.beneath import Location
 
 SUFFIX = ".releasing"
 _SID = r"(?:RE|RT)[0-9a-f]{32}"

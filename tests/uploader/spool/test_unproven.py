@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from recording_storage.cli.main import main
 from recording_storage.protocol.sync import SpoolReport
-from recording_storage.uploader import growing, service
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader import service
 from recording_storage.uploader.metrics import PREFIX, UploaderCollector
+from recording_storage.uploader.spool import unfinished
+from recording_storage.uploader.spool.writers import Writers
 from recording_storage.uploader.store_hooks import StoreHooks
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 
@@ -32,7 +33,7 @@ def scan(running: Running) -> None:
 @pytest.fixture
 def another_users_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """No lease can be had of them, and they were closed while no uploader ran."""
-    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.evidence.writers", lambda _: Writers.UNKNOWN)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def unproven(quick: SpoolFolder, another_users_files: None) -> Iterator[tuple[Ru
     with quick.running(clock=clock) as running:
         scan(running)
         assert running.uploader.view.status().unproven == [], "it has just been seen"
-        clock.advance(growing.RESCAN)
+        clock.advance(unfinished.RESCAN)
         scan(running)
         yield running, clock
 
@@ -99,7 +100,7 @@ def test_the_metrics_count_them(unproven: tuple[Running, FakeClock]) -> None:
     collector = UploaderCollector(running.uploader.view, link=running.uploader.link_state, now=clock.now)
     values = {sample.name: sample.value for metric in collector.collect() for sample in metric.samples}
     assert values[f"{PREFIX}_unproven_files"] == 2
-    assert values[f"{PREFIX}_oldest_unproven_age_seconds"] == pytest.approx(3 * HOUR + growing.RESCAN, abs=60)
+    assert values[f"{PREFIX}_oldest_unproven_age_seconds"] == pytest.approx(3 * HOUR + unfinished.RESCAN, abs=60)
 
 
 def test_the_store_hears_of_them(unproven: tuple[Running, FakeClock]) -> None:
@@ -127,7 +128,7 @@ def test_with_markers_only_a_call_that_is_open_is_not_among_them(quick: SpoolFol
     clock = FakeClock()
     with held.open("ab"), quick.running(clock=clock, marker_only=True) as running:
         scan(running)
-        clock.advance(growing.UNPROVEN)
+        clock.advance(unfinished.UNPROVEN)
         scan(running)
         assert [one.path for one in running.uploader.view.status().unproven] == ["closed.wav"]
 
@@ -138,10 +139,10 @@ def test_a_file_of_a_time_to_come_is_told_of_too(quick: SpoolFolder) -> None:
     clock = FakeClock()
     with quick.running(clock=clock) as running:
         scan(running)
-        clock.advance(growing.UNPROVEN)
+        clock.advance(unfinished.UNPROVEN)
         scan(running)
         [one] = running.uploader.view.status().unproven
-        assert clock.now() - one.since >= growing.UNPROVEN
+        assert clock.now() - one.since >= unfinished.UNPROVEN
 
 
 def test_what_no_uploader_has_looked_at_is_never_an_all_clear(quick: SpoolFolder) -> None:

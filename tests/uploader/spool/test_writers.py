@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader import lease
-from recording_storage.uploader.lease import Writers, writers
+from recording_storage.uploader.spool.writers import Writers, writers
 
 
 @pytest.fixture
@@ -28,7 +27,8 @@ def test_a_refusal_of_a_network_file_system_says_nothing(
     tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NFS refuses a lease without a delegation, CIFS without an oplock, although nobody has the file open."""
-    monkeypatch.setattr(lease, "network_file_system", lambda place: "nfs" if isinstance(place, int) else None)
+    module = "recording_storage.uploader.spool.writers"
+    monkeypatch.setattr(f"{module}.network_file_system", lambda place: "nfs" if isinstance(place, int) else None)
     writer = os.open(tmp_path / "a.wav", os.O_WRONLY)
     assert writers(written) is Writers.UNKNOWN
     os.close(writer)

@@ -3,7 +3,7 @@
 import pytest
 
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.sightings import Sighting, Sightings
+from recording_storage.uploader.spool.file_events import Sighting, Sightings
 
 NOW = Identity(7, 100, 1)
 """What the file is after each event here."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader.spool.writers import Writers
 
 DEFAULT_SETTLE = 5.0
 """Seconds without a change that are wanted besides the kernel's word: a recorder may open its file again."""

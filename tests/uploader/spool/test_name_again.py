@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.walk import FoundFile
+from recording_storage.uploader.spool.walk import FoundFile
 from tests.uploader.spools import SpoolFolder
 from tests.waiting import SOON
 

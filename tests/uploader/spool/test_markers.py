@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from recording_storage.uploader.inotify import CLOSE_WRITE, Event
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader.spool.inotify import CLOSE_WRITE, Event
+from recording_storage.uploader.spool.writers import Writers
 from tests.uploader.spools import Running, SpoolFolder
 from tests.waiting import SOON, eventually
 
@@ -29,8 +29,8 @@ def test_a_stray_marker_does_not_finish_the_next_file(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, *, leases: bool
 ) -> None:
     if not leases:  # the recorder's files are another user's
-        monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-        monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
+        monkeypatch.setattr("recording_storage.uploader.spool.evidence.writers", lambda _: Writers.UNKNOWN)
+        monkeypatch.setattr("recording_storage.uploader.spool.removal.writers", lambda _: Writers.UNKNOWN)
     marker = quick.root / "call.wav.done"
     marker.touch()
     os.utime(marker, (time.time() - 60, time.time() - 60))
@@ -53,8 +53,8 @@ def test_evidence_of_an_earlier_file_says_nothing_of_the_next(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leases can't be had: the recorder's files are another user's."""
-    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.evidence.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         quick.put("call.wav", 10)
         (quick.root / "call.wav.done").touch()
@@ -76,8 +76,8 @@ def test_a_close_that_was_seen_counts_where_leases_cannot_be_had(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The recorder's files are another user's; the file was looked at while it grew."""
-    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.evidence.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.removal.writers", lambda _: Writers.UNKNOWN)
     with quick.running() as running:
         running.uploader.intake.scanned.wait(SOON)
         with (quick.root / "call.wav").open("wb") as call:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import intake, release
+from recording_storage.uploader.spool import intake, release
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 

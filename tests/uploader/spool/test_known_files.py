@@ -3,7 +3,7 @@
 import threading
 
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.known_files import KnownFile, KnownFiles
+from recording_storage.uploader.spool.known_files import KnownFile, KnownFiles
 
 
 def known_with(path: str, number: int = 1, **more: bool) -> tuple[KnownFiles, KnownFile]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.candidates import AccountFrom
 from recording_storage.uploader.core.recording import Reason, Recording
+from recording_storage.uploader.spool.registration import AccountFrom
+from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import Running, SpoolFolder
-from tests.uploader.test_unproven import scan
 
 TAKEN, FREE = "RE" + "6" * 32, "RE" + "7" * 32
 

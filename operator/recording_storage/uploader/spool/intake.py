@@ -8,27 +8,27 @@ import threading
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.evidence import Examiner
-from recording_storage.uploader.filesystem import FileSystems
-from recording_storage.uploader.finish import FinishRule, judge
-from recording_storage.uploader.growing import RESCAN, Growing, GrowingFiles, UnprovenTeller
-from recording_storage.uploader.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.known_files import KnownFiles
-from recording_storage.uploader.open_files import OpenFiles
-from recording_storage.uploader.other_names import OtherNames, first_names
-from recording_storage.uploader.sightings import Sightings
-from recording_storage.uploader.spool_watch import SpoolWatch
-from recording_storage.uploader.walk import FoundFile, Walker
+from recording_storage.uploader.spool.completion import FinishRule, judge
+from recording_storage.uploader.spool.evidence import Examiner
+from recording_storage.uploader.spool.file_events import Sightings
+from recording_storage.uploader.spool.filesystem import FileSystems
+from recording_storage.uploader.spool.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
+from recording_storage.uploader.spool.known_files import KnownFiles
+from recording_storage.uploader.spool.open_files import OpenFiles
+from recording_storage.uploader.spool.other_names import OtherNames, first_names
+from recording_storage.uploader.spool.unfinished import RESCAN, Growing, GrowingFiles, UnprovenTeller
+from recording_storage.uploader.spool.walk import FoundFile, Walker
+from recording_storage.uploader.spool.watch import SpoolWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from recording_storage.uploader.candidates import Candidates
     from recording_storage.uploader.core.ports import Clock, UnprovenFile
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.spool import Spool
+    from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.spool.registration import Candidates
 
 log = logging.getLogger(__name__)
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.finish import Evidence, FinishRule
-from recording_storage.uploader.growing import UNPROVEN, Growing
-from recording_storage.uploader.lease import Writers, may_lease, writers
-from recording_storage.uploader.open_files import name_of, own_opens
-from recording_storage.uploader.walk import FoundFile, identity_of, open_media
+from recording_storage.uploader.spool.completion import Evidence, FinishRule
+from recording_storage.uploader.spool.open_files import name_of, own_opens
+from recording_storage.uploader.spool.unfinished import UNPROVEN, Growing
+from recording_storage.uploader.spool.walk import FoundFile, identity_of, open_media
+from recording_storage.uploader.spool.writers import Writers, may_lease, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.filesystem import FileSystems
-    from recording_storage.uploader.open_files import OpenFiles
-    from recording_storage.uploader.sightings import Sightings
+    from recording_storage.uploader.spool.file_events import Sightings
+    from recording_storage.uploader.spool.filesystem import FileSystems
+    from recording_storage.uploader.spool.open_files import OpenFiles
 
 
 class Examiner:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from recording_storage.uploader import release, removal
 from recording_storage.uploader.core.recording import Reason, Recording
+from recording_storage.uploader.spool import release, removal
 from tests.uploader.open_elsewhere import Holder, give_no_leases
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.waiting import SOON

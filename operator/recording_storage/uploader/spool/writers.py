@@ -15,7 +15,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from recording_storage.uploader.filesystem import network_file_system
+from recording_storage.uploader.spool.filesystem import network_file_system
 
 _SETLEASE = getattr(fcntl, "F_SETLEASE", None)
 

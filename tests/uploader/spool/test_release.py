@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.uploader import filesystem, release, removal
-from recording_storage.uploader.beneath import Location
 from recording_storage.uploader.core.recording import Identity, Reason, Recording
-from recording_storage.uploader.inotify import MOVED_TO, Event
-from recording_storage.uploader.lease import Writers
+from recording_storage.uploader.spool import filesystem, release, removal
+from recording_storage.uploader.spool.beneath import Location
+from recording_storage.uploader.spool.inotify import MOVED_TO, Event
+from recording_storage.uploader.spool.writers import Writers
 from tests.uploader.spools import Running, SpoolFolder
 from tests.waiting import SOON
 
@@ -246,9 +246,9 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
 ) -> None:
     """Where nothing but a marker or a rename is proof: the recorder is still writing the file, on another node."""
     path = quick.root / "a.wav"
-    monkeypatch.setattr("recording_storage.uploader.evidence.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.removal.writers", lambda _: Writers.UNKNOWN)
-    monkeypatch.setattr("recording_storage.uploader.filesystem.network_file_system", lambda _: "nfs")
+    monkeypatch.setattr("recording_storage.uploader.spool.evidence.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.removal.writers", lambda _: Writers.UNKNOWN)
+    monkeypatch.setattr("recording_storage.uploader.spool.filesystem.network_file_system", lambda _: "nfs")
     put_back = threading.Event()
 
     def begin_the_next() -> None:

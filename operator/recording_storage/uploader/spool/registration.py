@@ -17,7 +17,7 @@ from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.pinning import WAITS_SQL, pin
 from recording_storage.uploader.journal.stops import RETURNING, Stop, note_moved
-from recording_storage.uploader.metadata import (
+from recording_storage.uploader.spool.sidecar_file import (
     MAX_BYTES,
     NOTHING_SAID,
     SUFFIX,
@@ -26,7 +26,7 @@ from recording_storage.uploader.metadata import (
     content_type,
     parse,
 )
-from recording_storage.uploader.walk import identity_of, open_media
+from recording_storage.uploader.spool.walk import identity_of, open_media
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.journal.pinning import Pin
-    from recording_storage.uploader.spool import Spool
-from recording_storage.uploader.walk import FoundFile
+    from recording_storage.uploader.spool.folder import Spool
+from recording_storage.uploader.spool.walk import FoundFile
 
 log = logging.getLogger(__name__)
 

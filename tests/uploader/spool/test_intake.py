@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.sids import derived_sid
-from recording_storage.uploader import filesystem, inotify, walk
 from recording_storage.uploader.core.recording import Reason
-from recording_storage.uploader.intake import FIRST
-from recording_storage.uploader.walk import FoundFile, Walker
+from recording_storage.uploader.spool import filesystem, inotify, walk
+from recording_storage.uploader.spool.intake import FIRST
+from recording_storage.uploader.spool.walk import FoundFile, Walker
+from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import SpoolFolder
 from tests.uploader.test_outage import await_that
-from tests.uploader.test_unproven import scan
 from tests.waiting import SOON
 
 ACCOUNT = "AC" + "3" * 32
@@ -307,7 +307,7 @@ def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: Spo
 
 
 def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recording_storage.uploader.spool_watch.may_lease_all", lambda: False)
+    monkeypatch.setattr("recording_storage.uploader.spool.watch.may_lease_all", lambda: False)
     with quick.running(settle=3600.0) as running:
         intake = running.uploader.intake
         assert intake.scanned.wait(SOON)

@@ -6,8 +6,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from recording_storage.uploader.growing import RESCAN
 from recording_storage.uploader.journal import transitions
+from recording_storage.uploader.spool.unfinished import RESCAN
 
 if TYPE_CHECKING:
     import threading
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Identity, Recording
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.known_files import KnownFiles
-    from recording_storage.uploader.walk import FoundFile, Walker
+    from recording_storage.uploader.spool.known_files import KnownFiles
+    from recording_storage.uploader.spool.walk import FoundFile, Walker
 
 log = logging.getLogger(__name__)
 

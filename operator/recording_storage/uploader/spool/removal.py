@@ -11,12 +11,12 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.aside import places, put_back
-from recording_storage.uploader.beneath import Location, located
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.lease import Writers, writers
-from recording_storage.uploader.metadata import SUFFIX
-from recording_storage.uploader.walk import MARKER, identity_of, is_another
+from recording_storage.uploader.spool.beneath import Location, located
+from recording_storage.uploader.spool.set_aside import places, put_back
+from recording_storage.uploader.spool.sidecar_file import SUFFIX
+from recording_storage.uploader.spool.walk import MARKER, identity_of, is_another
+from recording_storage.uploader.spool.writers import Writers, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

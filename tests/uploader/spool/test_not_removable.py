@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.uploader import release
 from recording_storage.uploader.core.recording import Reason, Recording
+from recording_storage.uploader.spool import release
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 
 pytestmark = pytest.mark.slow
