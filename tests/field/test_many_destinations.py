@@ -8,8 +8,9 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader import part_pool, resting
-from recording_storage.uploader.resume import PART_SIZE
+from recording_storage.uploader import resting
+from recording_storage.uploader.transfer import part_pool
+from recording_storage.uploader.transfer.resume import PART_SIZE
 from tests.field.account_spool import AccountSpool
 from tests.field.actions import stall
 from tests.field.exchange import Operation

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader import multipart, resume
+from recording_storage.uploader.transfer import multipart, resume
 from tests.field.actions import refuse
 from tests.field.exchange import Action, Operation
 from tests.field.server import FieldBucket, FieldServer

@@ -14,7 +14,7 @@ from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.types import Credential, Destination, Part
 from recording_storage.s3.verify import verify
-from recording_storage.uploader.crew import MAX_CONCURRENCY
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 from tests.field.actions import corrupt, lose, refuse, rewrite, stall, strip_request, succeed_early
 from tests.field.exchange import Exchange, Moment, Operation
 from tests.field.integrity import Check, Vouching, crc64nvme, everything, md5, sha256

@@ -28,5 +28,5 @@ def give_no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for another user's files, without CAP_LEASE."""
     monkeypatch.setattr("recording_storage.uploader.spool.watch.may_lease_all", lambda: False)
     monkeypatch.setattr("recording_storage.uploader.spool.evidence.may_lease", lambda _: False)
-    for module in ("spool.removal", "upload"):
+    for module in ("spool.removal", "transfer.source_file"):
         monkeypatch.setattr(f"recording_storage.uploader.{module}.writers", lambda _: Writers.UNKNOWN)

@@ -8,12 +8,12 @@ from contextlib import suppress
 import pytest
 
 from recording_storage.s3.interleaving import is_ready
-from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.engine import LOW
 from recording_storage.uploader.gathering import LINGER
 from recording_storage.uploader.housekeeping import EVERY
 from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outcome import Outcome, Task
+from recording_storage.uploader.transfer.task import Outcome, Task
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 from recording_storage.uploader.worker import Worker
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.uploader.test_outage import await_that, put_many, the_lane

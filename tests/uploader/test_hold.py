@@ -13,18 +13,18 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
 from recording_storage.s3.interleaving import is_ready
 from recording_storage.s3.probe import Verification
-from recording_storage.uploader import pace
-from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.destination_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.doctor import MOST_PROBE, MOST_WHILE_FAILING, Doctor
 from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outcome import Outcome, Task
-from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.places import Places
-from recording_storage.uploader.proving import Proving
+from recording_storage.uploader.transfer import pace
+from recording_storage.uploader.transfer.clients import S3Connections
+from recording_storage.uploader.transfer.part_pool import PartPool
+from recording_storage.uploader.transfer.proving import Proving
+from recording_storage.uploader.transfer.task import Outcome, Task
+from recording_storage.uploader.transfer.upload_slots import Places
 from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder

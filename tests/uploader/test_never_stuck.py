@@ -13,10 +13,10 @@ from recording_storage.domain.proof import Proof
 from recording_storage.uploader import doctor
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outcome import Outcome, Task
-from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.places import Places
-from recording_storage.uploader.proving import Proving
+from recording_storage.uploader.transfer.part_pool import PartPool
+from recording_storage.uploader.transfer.proving import Proving
+from recording_storage.uploader.transfer.task import Outcome, Task
+from recording_storage.uploader.transfer.upload_slots import Places
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.waiting import eventually

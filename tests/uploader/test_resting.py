@@ -11,13 +11,13 @@ from recording_storage.domain.proof import Proof
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outcome import Outcome
-from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.places import Places
-from recording_storage.uploader.proving import Proving
 from recording_storage.uploader.resting import EVERY, REST, Resting
+from recording_storage.uploader.transfer.part_pool import PartPool
+from recording_storage.uploader.transfer.proving import Proving
+from recording_storage.uploader.transfer.task import Outcome
+from recording_storage.uploader.transfer.upload_slots import Places
 from tests.uploader.spools import FakeClock
-from tests.uploader.test_pace import task
+from tests.uploader.transfer.test_worker_pool import task
 
 KEY = ("AC1", "d")
 TROUBLE = EntryError("hold", "NoSuchBucket", "there is no bucket")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.durations import format_duration
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.connections import S3Connections
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
@@ -31,6 +30,7 @@ from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRu
 from recording_storage.uploader.spool.intake import Intake
 from recording_storage.uploader.spool.registration import AccountFrom, Candidates
 from recording_storage.uploader.spool.release import Releaser
+from recording_storage.uploader.transfer.clients import S3Connections
 from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError, Reason, Recording
 from recording_storage.uploader.journal import group_transitions, records, sql, transitions
-from recording_storage.uploader.object_metadata import object_metadata
-from recording_storage.uploader.outcome import SINGLE_UP_TO, Task
+from recording_storage.uploader.transfer.object_metadata import object_metadata
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Task
 
 if TYPE_CHECKING:
     import sqlite3

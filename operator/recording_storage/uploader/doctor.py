@@ -18,13 +18,13 @@ from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.core.usability import reason, unusable
-from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.lanes import TROUBLE_AFTER
-from recording_storage.uploader.outcome import Outcome
 from recording_storage.uploader.settlement import error_of
-from recording_storage.uploader.sweep import sweep
-from recording_storage.uploader.watched_store import WatchedStore
+from recording_storage.uploader.transfer.abandoned import sweep
+from recording_storage.uploader.transfer.task import Outcome
+from recording_storage.uploader.transfer.watched_client import WatchedStore
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

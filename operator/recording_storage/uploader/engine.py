@@ -25,14 +25,14 @@ from recording_storage.uploader.journal.database import JournalDamagedError, Jou
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.lanes import Lane
 from recording_storage.uploader.outages import Outages
-from recording_storage.uploader.outcome import Outcome
-from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.places import Places
-from recording_storage.uploader.proving import Proving
 from recording_storage.uploader.resting import Resting
 from recording_storage.uploader.settlement import Settlement, tell
 from recording_storage.uploader.telling import Telling
-from recording_storage.uploader.upload import Surroundings
+from recording_storage.uploader.transfer.part_pool import PartPool
+from recording_storage.uploader.transfer.proving import Proving
+from recording_storage.uploader.transfer.source_file import Surroundings
+from recording_storage.uploader.transfer.task import Outcome
+from recording_storage.uploader.transfer.upload_slots import Places
 from recording_storage.uploader.worker import Worker
 
 if TYPE_CHECKING:

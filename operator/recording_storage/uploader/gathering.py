@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.outcome import Outcome
+    from recording_storage.uploader.transfer.task import Outcome
 
 MOST = 96
 """Outcomes that are settled in one commit, …"""

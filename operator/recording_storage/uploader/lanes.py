@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.core.destination_state import PROBED, LaneState, require_lane_move
-from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
 from recording_storage.uploader.journal.records import IN_PARTS, TRUSTED
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, Crew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import EntryError
-    from recording_storage.uploader.outcome import Outcome, Task
-    from recording_storage.uploader.part_pool import PartShare
-    from recording_storage.uploader.places import Places
-    from recording_storage.uploader.proving import Proving
+    from recording_storage.uploader.transfer.part_pool import PartShare
+    from recording_storage.uploader.transfer.proving import Proving
+    from recording_storage.uploader.transfer.task import Outcome, Task
+    from recording_storage.uploader.transfer.upload_slots import Places
 
 log = logging.getLogger(__name__)
 

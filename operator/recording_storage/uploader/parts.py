@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.connections import S3Connections
     from recording_storage.uploader.core.counters import Counters
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.spool.folder import Spool
     from recording_storage.uploader.spool.release import Releaser
+    from recording_storage.uploader.transfer.clients import S3Connections
 
 
 @dataclass(frozen=True, kw_only=True)

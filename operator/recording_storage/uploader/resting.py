@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.claims import Claims
     from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.part_pool import PartPool
     from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.transfer.part_pool import PartPool
 
 log = logging.getLogger(__name__)
 

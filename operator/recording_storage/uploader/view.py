@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.ports import DestinationStatus, Status
-from recording_storage.uploader.crew import MAX_CONCURRENCY
 from recording_storage.uploader.doctor import WAITS_FOR_PLAN
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.spool.filesystem import space
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
 if TYPE_CHECKING:
     import sqlite3

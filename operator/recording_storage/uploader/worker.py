@@ -7,28 +7,28 @@ import os
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.uploader import single_trial
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason, StoredFacts
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.records import IN_PARTS, OURS
 from recording_storage.uploader.lanes import DEFECT
-from recording_storage.uploader.multipart import MultipartUpload
-from recording_storage.uploader.outcome import FileProblemError, Outcome, StoppedError
-from recording_storage.uploader.resume import part_size_for
-from recording_storage.uploader.single import SingleUpload, UnprovedError
-from recording_storage.uploader.single_trial import SingleTrial
 from recording_storage.uploader.spool.walk import is_another
-from recording_storage.uploader.upload import SourceFile
+from recording_storage.uploader.transfer import single_trial
+from recording_storage.uploader.transfer.multipart import MultipartUpload
+from recording_storage.uploader.transfer.resume import part_size_for
+from recording_storage.uploader.transfer.single import SingleUpload, UnprovedError
+from recording_storage.uploader.transfer.single_trial import SingleTrial
+from recording_storage.uploader.transfer.source_file import SourceFile
+from recording_storage.uploader.transfer.task import FileProblemError, Outcome, StoppedError
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.uploader.core.ports import MediaStore, ObjectStore
     from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.proving import Lesson
-    from recording_storage.uploader.upload import Surroundings
+    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.source_file import Surroundings
+    from recording_storage.uploader.transfer.task import Task
 
 log = logging.getLogger(__name__)
 

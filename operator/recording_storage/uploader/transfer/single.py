@@ -13,9 +13,9 @@ from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
-from recording_storage.uploader.key_holder import Holder, holder, key_taken
-from recording_storage.uploader.outcome import StoppedError
-from recording_storage.uploader.upload import SourceFile, facts
+from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
+from recording_storage.uploader.transfer.source_file import SourceFile, facts
+from recording_storage.uploader.transfer.task import StoppedError
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.proving import Lesson, Proving
-    from recording_storage.uploader.upload import Surroundings
+    from recording_storage.uploader.transfer.proving import Lesson, Proving
+    from recording_storage.uploader.transfer.source_file import Surroundings
+    from recording_storage.uploader.transfer.task import Task
 
 
 _OF_NOTHING = hashlib.md5(usedforsecurity=False).hexdigest()

@@ -12,13 +12,13 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.s3.interleaving import is_ready
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
-from recording_storage.uploader.crew import BRIEF, MAX_CONCURRENCY, Crew
 from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outcome import SINGLE_UP_TO, Outcome, Task
-from recording_storage.uploader.pace import FEWEST, Pace
-from recording_storage.uploader.part_pool import PartPool
-from recording_storage.uploader.places import Places
-from recording_storage.uploader.proving import Proving
+from recording_storage.uploader.transfer.pace import FEWEST, Pace
+from recording_storage.uploader.transfer.part_pool import PartPool
+from recording_storage.uploader.transfer.proving import Proving
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Outcome, Task
+from recording_storage.uploader.transfer.upload_slots import Places
+from recording_storage.uploader.transfer.worker_pool import BRIEF, MAX_CONCURRENCY, Crew
 from tests.uploader.spools import FakeClock
 from tests.waiting import SOON
 

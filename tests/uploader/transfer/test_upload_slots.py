@@ -7,12 +7,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from recording_storage.uploader.crew import MAX_CONCURRENCY, Crew
-from recording_storage.uploader.outcome import Outcome, Task
-from recording_storage.uploader.places import PATIENCE, Places
+from recording_storage.uploader.transfer.task import Outcome, Task
+from recording_storage.uploader.transfer.upload_slots import PATIENCE, Places
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, Crew
 from tests.uploader.spools import FakeClock
 from tests.uploader.test_outage import await_that
-from tests.uploader.test_pace import STORED, task
+from tests.uploader.transfer.test_worker_pool import STORED, task
 from tests.waiting import SOON
 
 PLACES = 4 * MAX_CONCURRENCY

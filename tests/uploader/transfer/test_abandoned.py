@@ -13,7 +13,7 @@ from recording_storage.uploader.core.recording import Identity
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.journal.records import AttemptOutcome
-from recording_storage.uploader.sweep import sweep
+from recording_storage.uploader.transfer.abandoned import sweep
 
 ACCOUNT, OTHER = f"AC{'0' * 32}", f"AC{'1' * 32}"
 LANE: Any = SimpleNamespace(key=(ACCOUNT, "d"))

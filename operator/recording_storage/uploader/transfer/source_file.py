@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.recording import REMOVED, Reason, StoredFacts
-from recording_storage.uploader.outcome import FileProblemError, StoppedError
 from recording_storage.uploader.spool.walk import identity_of, open_media
 from recording_storage.uploader.spool.writers import Writers, writers
+from recording_storage.uploader.transfer.task import FileProblemError, StoppedError
 
 if TYPE_CHECKING:
     import threading
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from recording_storage.s3.types import StoredObject
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.outcome import Task
     from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.transfer.task import Task
 
 _PIECE = 1 << 20
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from recording_storage.s3.types import Part
-from recording_storage.uploader import part_pool, resume
-from recording_storage.uploader.outcome import StoppedError
-from recording_storage.uploader.part_pool import MOST, PartPool, PartShare
+from recording_storage.uploader.transfer import part_pool, resume
+from recording_storage.uploader.transfer.part_pool import MOST, PartPool, PartShare
+from recording_storage.uploader.transfer.task import StoppedError
 from tests.waiting import SOON
 
 NOW = threading.Event()

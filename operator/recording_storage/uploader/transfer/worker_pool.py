@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from recording_storage.s3 import buffers
 from recording_storage.s3.interleaving import Interleaved, Stacks, Wait, Waiting
-from recording_storage.uploader.pace import Pace
+from recording_storage.uploader.transfer.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.outcome import Outcome, Task
-    from recording_storage.uploader.places import Places
+    from recording_storage.uploader.transfer.task import Outcome, Task
+    from recording_storage.uploader.transfer.upload_slots import Places
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from recording_storage import __version__
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.verify import learn, verify
-from recording_storage.uploader.watched_store import WatchedStore
+from recording_storage.uploader.transfer.watched_client import WatchedStore
 
 if TYPE_CHECKING:
     from recording_storage.domain.proof import Proof

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Proof, Voucher
 from recording_storage.s3.steps import Step, explain, unverified
-from recording_storage.uploader.outcome import StoppedError
+from recording_storage.uploader.transfer.task import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

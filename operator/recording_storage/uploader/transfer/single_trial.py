@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Voucher, is_digest_refusal
 from recording_storage.s3 import buffers
-from recording_storage.uploader.outcome import SINGLE_UP_TO, FileProblemError
-from recording_storage.uploader.single import note_ours
-from recording_storage.uploader.upload import SourceFile
+from recording_storage.uploader.transfer.single import note_ours
+from recording_storage.uploader.transfer.source_file import SourceFile
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, FileProblemError
 
 if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import ObjectStore
-    from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.proving import Lesson, Proving
-    from recording_storage.uploader.upload import Surroundings
+    from recording_storage.uploader.transfer.proving import Lesson, Proving
+    from recording_storage.uploader.transfer.source_file import Surroundings
+    from recording_storage.uploader.transfer.task import Task
 
 _NOT_COMPARED = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED, FailureClass.FATAL})
 """How a server may refuse a false value without having compared it; some buckets let nothing be sent over an object."""

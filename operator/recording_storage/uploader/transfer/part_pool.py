@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from mmap import mmap
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.outcome import StoppedError
-from recording_storage.uploader.resume import PART_SIZE
+from recording_storage.uploader.transfer.resume import PART_SIZE
+from recording_storage.uploader.transfer.task import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
-from recording_storage.uploader.key_holder import Holder, holder, key_taken
-from recording_storage.uploader.outcome import SINGLE_UP_TO, StoppedError
-from recording_storage.uploader.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
-from recording_storage.uploader.upload import SourceFile, facts
+from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
+from recording_storage.uploader.transfer.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
+from recording_storage.uploader.transfer.source_file import SourceFile, facts
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, StoppedError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from recording_storage.s3.types import Part
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import StoredFacts
-    from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.part_pool import PartShare
-    from recording_storage.uploader.proving import Lesson, Proving
-    from recording_storage.uploader.upload import Surroundings
+    from recording_storage.uploader.transfer.part_pool import PartShare
+    from recording_storage.uploader.transfer.proving import Lesson, Proving
+    from recording_storage.uploader.transfer.source_file import Surroundings
+    from recording_storage.uploader.transfer.task import Task
 
 log = logging.getLogger(__name__)
 

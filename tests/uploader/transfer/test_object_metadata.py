@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from recording_storage.domain.policy import ObjectMetadata
 from recording_storage.s3.headers import metadata_headers
-from recording_storage.uploader.object_metadata import BUDGET, fitting
 from recording_storage.uploader.spool import sidecar_file as sidecar
+from recording_storage.uploader.transfer.object_metadata import BUDGET, fitting
 from tests.uploader.spools import MIB, SpoolFolder
 from tests.uploader_link.conftest import ACCOUNT, entry
 

@@ -10,12 +10,12 @@ from recording_storage.domain.proof import Voucher
 from recording_storage.domain.sids import SidPrefix, derived_sid
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.journal.records import IN_PARTS, OURS, TRUSTED
-from recording_storage.uploader.outcome import SINGLE_UP_TO
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.outcome import Task
-    from recording_storage.uploader.proving import Lesson
-    from recording_storage.uploader.upload import Surroundings
+    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.source_file import Surroundings
+    from recording_storage.uploader.transfer.task import Task
 
 
 _PROVING = frozenset({*Voucher, TRUSTED})
