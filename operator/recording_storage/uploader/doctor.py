@@ -375,7 +375,7 @@ class Doctor:
 
     def _sweep(self, lane: Lane) -> Callable[[], None]:
         if lane.store is not None:
-            sweep(lane, lane.store, journal=self._parts.journal)
+            sweep(lane.key, lane.store, journal=self._parts.journal)
         return _nothing
 
     def _ask(self, lane: Lane, ask: Callable[[], Callable[[], None]]) -> None:

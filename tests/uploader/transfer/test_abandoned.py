@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from recording_storage.uploader.journal.records import AttemptOutcome
 from recording_storage.uploader.transfer.abandoned import sweep
 
 ACCOUNT, OTHER = f"AC{'0' * 32}", f"AC{'1' * 32}"
-LANE: Any = SimpleNamespace(key=(ACCOUNT, "d"))
+DESTINATION = (ACCOUNT, "d")
 
 
 class Server:
@@ -72,7 +71,7 @@ def enter(
 
 def swept(journal: Journal, server: Server) -> list[str]:
     """What the server was asked to abort."""
-    sweep(LANE, server, journal=journal)  # type: ignore[arg-type]
+    sweep(DESTINATION, server, journal=journal)  # type: ignore[arg-type]
     return server.asked
 
 

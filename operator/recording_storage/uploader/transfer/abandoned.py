@@ -13,14 +13,14 @@ from recording_storage.uploader.journal.records import AttemptOutcome
 if TYPE_CHECKING:
     import sqlite3
 
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.lanes import Lane
 
 log = logging.getLogger(__name__)
 
 
-def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
+def sweep(destination: LaneKey, store: ObjectStore, *, journal: Journal) -> None:
     """Abort the destination's abandoned uploads; what can't be aborted now is tried again at the next connection.
 
     One that is refused keeps none of the others; a destination that doesn't answer is not asked again for each.
@@ -30,7 +30,7 @@ def sweep(lane: Lane, store: ObjectStore, *, journal: Journal) -> None:
         " WHERE a.outcome='abandoned' AND a.upload_id IS NOT NULL AND r.account_sid=? AND a.destination_id IS ?"
     )
     try:
-        for number, key, upload_id in journal.run(lambda connection: connection.execute(query, lane.key).fetchall()):
+        for number, key, upload_id in journal.run(lambda connection: connection.execute(query, destination).fetchall()):
             try:
                 store.abort_multipart(key, upload_id=upload_id)
             except S3Failure as failure:
