@@ -8,15 +8,15 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader import resting
+from recording_storage.uploader.scheduler import idle_resources
 from recording_storage.uploader.transfer import part_pool
 from recording_storage.uploader.transfer.resume import PART_SIZE
 from tests.field.account_spool import AccountSpool
 from tests.field.actions import stall
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
+from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import MIB, FakeClock, Running
-from tests.uploader.test_outage import await_that
 from tests.uploader_link.fake_store import FakeStore
 
 S = RecordingState
@@ -42,9 +42,9 @@ def clients(running: Running) -> int:
 def pass_a_rest(clock: FakeClock, running: Running) -> None:
     """Long enough for destinations to be seen at rest, and to be let go."""
     lanes = running.uploader.engine.lanes
-    clock.advance(resting.EVERY)
+    clock.advance(idle_resources.EVERY)
     await_that(lambda: all(lane.at_rest_since is not None for lane in lanes.values()))
-    clock.advance(resting.REST)
+    clock.advance(idle_resources.REST)
 
 
 def test_a_destination_that_hangs_keeps_no_large_file_of_another_waiting(
@@ -69,7 +69,7 @@ def test_a_destination_that_hangs_keeps_no_large_file_of_another_waiting(
         finally:
             go_on.set()
         accounts.await_released(seconds=60)
-        clock.advance(resting.EVERY)
+        clock.advance(idle_resources.EVERY)
         await_that(lambda: pool.size == 0)
     accounts.check_all_stored()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader import doctor
+from recording_storage.uploader.scheduler import health
 from tests.s3.fixtures import create_bucket
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(doctor, "FIRST_PROBE", 0.2)
+    monkeypatch.setattr(health, "FIRST_PROBE", 0.2)
     monkeypatch.setattr("recording_storage.domain.upload_decision.full_jitter", lambda *_a, **_k: 0.05)
     return iter([None])
 

@@ -11,8 +11,8 @@ from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.open_elsewhere import Holder, give_no_leases
+from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
-from tests.uploader.test_outage import await_that
 from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import pytest
 
 from recording_storage.protocol.plan import AccountPlan, OtherCredential, StaticKeys
 from recording_storage.s3.types import Credential
-from recording_storage.uploader import doctor
 from recording_storage.uploader.core.plans import Plan
 from recording_storage.uploader.core.usability import unusable
+from recording_storage.uploader.scheduler import health
 from recording_storage.uploader.store_hooks import plan_from
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
@@ -69,7 +69,7 @@ def test_messages_say_the_type() -> None:
 def test_expired_alone_it_is_held_until_the_file_has_another(
     gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "FIRST_PROBE", 0.2)
+    monkeypatch.setattr(health, "FIRST_PROBE", 0.2)
 
     def write_end(moment: str) -> None:
         document = json.loads(gated.config.read_text())

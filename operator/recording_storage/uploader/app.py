@@ -15,17 +15,17 @@ from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
-from recording_storage.uploader.engine import Engine
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.journal.plans import journalled_plans
 from recording_storage.uploader.journal.stops import StopTeller
-from recording_storage.uploader.parts import Parts
 from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
-from recording_storage.uploader.releases import Releases
+from recording_storage.uploader.scheduler.dependencies import Parts
+from recording_storage.uploader.scheduler.releases import Releases
+from recording_storage.uploader.scheduler.scheduler import Engine
 from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.spool.intake import Intake
 from recording_storage.uploader.spool.registration import AccountFrom, Candidates

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from recording_storage.protocol.plan import AccountPlan, DestinationPlan
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.view import EngineView
 
 log = logging.getLogger(__name__)

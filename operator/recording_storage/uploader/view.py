@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.ports import DestinationStatus, Status
-from recording_storage.uploader.doctor import WAITS_FOR_PLAN
 from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.scheduler.health import WAITS_FOR_PLAN
 from recording_storage.uploader.spool.filesystem import space
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.ports import StateReason
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.engine import Engine
-    from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
+    from recording_storage.uploader.scheduler.destination import Lane
+    from recording_storage.uploader.scheduler.scheduler import Engine
     from recording_storage.uploader.spool.folder import Spool
     from recording_storage.uploader.spool.intake import Intake
 

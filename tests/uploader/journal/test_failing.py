@@ -6,7 +6,7 @@ import pytest
 
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.journal.database import Journal, JournalError
-from recording_storage.uploader.releases import Releases
+from recording_storage.uploader.scheduler.releases import Releases
 from recording_storage.uploader.spool.folder import Spool
 from tests.uploader.spools import SpoolFolder
 

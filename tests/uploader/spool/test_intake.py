@@ -16,9 +16,9 @@ from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.spool import filesystem, inotify, walk
 from recording_storage.uploader.spool.intake import FIRST
 from recording_storage.uploader.spool.walk import FoundFile, Walker
+from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import SpoolFolder
-from tests.uploader.test_outage import await_that
 from tests.waiting import SOON
 
 ACCOUNT = "AC" + "3" * 32

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import PATIENCE, Places
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, Crew
+from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import FakeClock
-from tests.uploader.test_outage import await_that
 from tests.uploader.transfer.test_worker_pool import STORED, task
 from tests.waiting import SOON
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.core.plans import PlanBook
 from recording_storage.uploader.core.recording import EntryError, Identity, Reason
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
+from recording_storage.uploader.scheduler.dispatch import Claims
 from tests.uploader.spools import FakeClock
 
 S = RecordingState

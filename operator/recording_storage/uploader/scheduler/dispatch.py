@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import Plan, PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.scheduler.destination import Lane
 
 _S = RecordingState
 

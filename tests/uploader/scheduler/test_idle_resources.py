@@ -10,8 +10,8 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import EntryError
-from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.resting import EVERY, REST, Resting
+from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.scheduler.idle_resources import EVERY, REST, Resting
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome

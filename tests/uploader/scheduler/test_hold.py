@@ -17,18 +17,18 @@ from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.destination_state import LANE_MOVES, IllegalLaneMoveError, LaneState
 from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError
-from recording_storage.uploader.doctor import MOST_PROBE, MOST_WHILE_FAILING, Doctor
-from recording_storage.uploader.lanes import Lane
+from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, Doctor
+from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer import pace
 from recording_storage.uploader.transfer.clients import S3Connections
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import Places
-from recording_storage.uploader.worker import Worker
 from tests.s3.gate import Gate
+from tests.uploader.scheduler.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.uploader.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
 from tests.waiting import SOON
 
 PAUSE = MOST_PROBE + 1

@@ -10,9 +10,9 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
-from recording_storage.uploader import doctor
 from recording_storage.uploader.core.clock import SystemClock
-from recording_storage.uploader.lanes import Lane
+from recording_storage.uploader.scheduler import health
+from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
@@ -42,7 +42,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    subject = doctor.Doctor(parts, scheduler=Scheduler(), claims=None, outages=None)  # type: ignore[arg-type]
+    subject = health.Doctor(parts, scheduler=Scheduler(), claims=None, outages=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
@@ -79,7 +79,7 @@ def test_a_clock_that_is_set_back_delays_no_retry(gated: SpoolFolder, door: Gate
 def test_a_file_that_changed_while_its_destination_was_held_is_taken_in_the_end(
     gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "FIRST_PROBE", 0.5)
+    monkeypatch.setattr(health, "FIRST_PROBE", 0.5)
     monkeypatch.setattr("recording_storage.uploader.spool.intake.RESCAN", 0.3)
     door.answer(r"^(PUT|GET|POST) ", 404, code="NoSuchBucket", times=10**6)
     path = gated.put("a.wav")

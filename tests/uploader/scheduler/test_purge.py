@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.states import FINAL, Product, RecordingState
-from recording_storage.uploader import housekeeping
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.housekeeping import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Housekeeping
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.journal.records import AttemptOutcome
+from recording_storage.uploader.scheduler import maintenance
+from recording_storage.uploader.scheduler.maintenance import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Housekeeping
 from tests.uploader.spools import FakeClock, SpoolFolder
 
 _S = RecordingState
@@ -117,7 +117,7 @@ def test_an_upload_that_is_still_to_be_aborted_is_not_forgotten(house: House) ->
 
 
 def test_many_go_in_many_transactions(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(housekeeping, "PURGED_AT_ONCE", 3)
+    monkeypatch.setattr(maintenance, "PURGED_AT_ONCE", 3)
     for number in range(10):
         house.enter(str(number), _S.RELEASED, age=KEEP_FINAL + HOUR)
     answers: list[Any] = []

@@ -8,15 +8,15 @@ from contextlib import suppress
 import pytest
 
 from recording_storage.s3.interleaving import is_ready
-from recording_storage.uploader.engine import LOW
-from recording_storage.uploader.gathering import LINGER
-from recording_storage.uploader.housekeeping import EVERY
-from recording_storage.uploader.lanes import Lane
+from recording_storage.uploader.scheduler.batching import LINGER
+from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.scheduler.maintenance import EVERY
+from recording_storage.uploader.scheduler.scheduler import LOW
+from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
-from recording_storage.uploader.worker import Worker
+from tests.uploader.scheduler.test_outage import await_that, put_many, the_lane
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.uploader.test_outage import await_that, put_many, the_lane
 from tests.waiting import SOON
 
 MANY = LOW + MAX_CONCURRENCY + 1

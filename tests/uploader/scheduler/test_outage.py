@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from recording_storage.cli.main import main
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader.core.destination_state import LaneState
-from recording_storage.uploader.doctor import FEW, MOST_WHILE_FAILING
-from recording_storage.uploader.lanes import TROUBLE_AFTER, Lane
+from recording_storage.uploader.scheduler.destination import TROUBLE_AFTER, Lane
+from recording_storage.uploader.scheduler.health import FEW, MOST_WHILE_FAILING
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder

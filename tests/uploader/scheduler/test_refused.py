@@ -7,8 +7,8 @@ import pytest
 from tests.field.actions import refuse
 from tests.field.exchange import Action, Answer, Exchange, Operation
 from tests.field.server import FieldServer
+from tests.uploader.scheduler.test_outage import await_that, put_many
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.uploader.test_outage import await_that, put_many
 from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow

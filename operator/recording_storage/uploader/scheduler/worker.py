@@ -12,7 +12,7 @@ from recording_storage.uploader.core.recording import Reason, StoredFacts
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.records import IN_PARTS, OURS
-from recording_storage.uploader.lanes import DEFECT
+from recording_storage.uploader.scheduler.destination import DEFECT
 from recording_storage.uploader.spool.walk import is_another
 from recording_storage.uploader.transfer import single_trial
 from recording_storage.uploader.transfer.multipart import MultipartUpload
@@ -25,7 +25,7 @@ from recording_storage.uploader.transfer.task import FileProblemError, Outcome, 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.uploader.core.ports import MediaStore, ObjectStore
-    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.proving import Lesson
     from recording_storage.uploader.transfer.source_file import Surroundings
     from recording_storage.uploader.transfer.task import Task

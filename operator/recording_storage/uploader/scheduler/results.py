@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.task import FileProblemError, Outcome
 
 log = logging.getLogger(__name__)

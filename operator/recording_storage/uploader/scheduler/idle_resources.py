@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.claims import Claims
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
+    from recording_storage.uploader.scheduler.destination import Lane
+    from recording_storage.uploader.scheduler.dispatch import Claims
     from recording_storage.uploader.transfer.part_pool import PartPool
 
 log = logging.getLogger(__name__)

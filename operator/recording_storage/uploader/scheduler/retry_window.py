@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from recording_storage.uploader.core.plans import PlanBook
-    from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
+    from recording_storage.uploader.scheduler.destination import Lane
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.core.usability import reason, unusable
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.lanes import TROUBLE_AFTER
-from recording_storage.uploader.settlement import error_of
+from recording_storage.uploader.scheduler.destination import TROUBLE_AFTER
+from recording_storage.uploader.scheduler.results import error_of
 from recording_storage.uploader.transfer.abandoned import sweep
 from recording_storage.uploader.transfer.task import Outcome
 from recording_storage.uploader.transfer.watched_client import WatchedStore
@@ -29,12 +29,12 @@ from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.claims import Claims
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.recording import EntryError
-    from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.outages import Outages
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
+    from recording_storage.uploader.scheduler.destination import Lane
+    from recording_storage.uploader.scheduler.dispatch import Claims
+    from recording_storage.uploader.scheduler.retry_window import Outages
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.lanes import Lane
+    from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.task import Outcome
 
 MOST = 96

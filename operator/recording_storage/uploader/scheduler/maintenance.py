@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.journal import group_transitions
-from recording_storage.uploader.outages import park_expired
+from recording_storage.uploader.scheduler.retry_window import park_expired
 from recording_storage.uploader.spool.filesystem import space
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
-    from recording_storage.uploader.lanes import Lane
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
+    from recording_storage.uploader.scheduler.destination import Lane
 
 log = logging.getLogger(__name__)
 

@@ -15,31 +15,31 @@ from recording_storage.domain.denial import Ending
 from recording_storage.domain.failures import PASSING
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.domain.upload_decision import Confirmation
-from recording_storage.uploader.claims import Claims
 from recording_storage.uploader.core.destination_state import LaneKey, LaneState
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.doctor import Doctor
-from recording_storage.uploader.gathering import Gathering
-from recording_storage.uploader.housekeeping import Housekeeping
 from recording_storage.uploader.journal.database import JournalDamagedError, JournalError
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
-from recording_storage.uploader.lanes import Lane
-from recording_storage.uploader.outages import Outages
-from recording_storage.uploader.resting import Resting
-from recording_storage.uploader.settlement import Settlement, tell
-from recording_storage.uploader.telling import Telling
+from recording_storage.uploader.scheduler.batching import Gathering
+from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.scheduler.dispatch import Claims
+from recording_storage.uploader.scheduler.health import Doctor
+from recording_storage.uploader.scheduler.idle_resources import Resting
+from recording_storage.uploader.scheduler.maintenance import Housekeeping
+from recording_storage.uploader.scheduler.results import Settlement, tell
+from recording_storage.uploader.scheduler.retry_window import Outages
+from recording_storage.uploader.scheduler.telling import Telling
+from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.source_file import Surroundings
 from recording_storage.uploader.transfer.task import Outcome
 from recording_storage.uploader.transfer.upload_slots import Places
-from recording_storage.uploader.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.journal import records
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.spool.intake import Intake
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.parts import Parts
+    from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.spool.intake import Intake
 
 _GROUP = 1000

@@ -17,12 +17,12 @@ from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.policy import DEFAULT_DENIAL_GRACE as GRACE
 from recording_storage.domain.policy import DEFAULT_RETRY_WINDOW
 from recording_storage.uploader.core.destination_state import LaneState
-from recording_storage.uploader.doctor import MOST_PROBE
+from recording_storage.uploader.scheduler.health import MOST_PROBE
 from tests.field.actions import refuse
 from tests.field.exchange import Exchange, Operation, is_recording
 from tests.field.server import FieldServer
+from tests.uploader.scheduler.test_outage import await_that, put_many, the_lane
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.uploader.test_outage import await_that, put_many, the_lane
 from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
