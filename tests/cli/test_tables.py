@@ -14,13 +14,13 @@ from recording_storage.cli.reasons import note_of
 from recording_storage.domain.amounts import counted, format_bytes
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.terminal import Column, Row, cells_of, lay_out
-from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.core.recording import EntryError, Identity
-from recording_storage.uploader.idle_spool import IdleView
-from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool.folder import Spool
+from recording_storage.uploader.status.control_socket import ControlServer
+from recording_storage.uploader.status.idle import IdleView
+from recording_storage.uploader.status.requests import Inspection, LinkState
 
 S = RecordingState
 SIDS = {state: f"RE{number:032x}" for number, state in enumerate(RecordingState)}

@@ -15,7 +15,7 @@ import yaml
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from recording_storage.uploader.control import ControlError, NobodyListensError, ask
+from recording_storage.uploader.status.control_socket import ControlError, NobodyListensError, ask
 from tests.cluster.accounts import create_pod, create_service_account, service_account_token
 from tests.cluster.kube import Document
 from tests.journeys.harness import AUDIENCE, Answer, Platform, write_secret

@@ -7,9 +7,9 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import progress
 from recording_storage.uploader.core.counters import Counters
-from recording_storage.uploader.progress import EVERY, Progress
+from recording_storage.uploader.status import progress
+from recording_storage.uploader.status.progress import EVERY, Progress
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from recording_storage.cli.errors import Failure
-from recording_storage.uploader import control
-from recording_storage.uploader.idle_spool import ask_idle
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.spool.folder import FOLDER, SpoolBusyError, SpoolError
+from recording_storage.uploader.status import control_socket
+from recording_storage.uploader.status.idle import ask_idle
 
 START_TIME = 5.0
 """Seconds that an uploader may take from locking the spool to answering."""
@@ -40,8 +40,8 @@ class SpoolAccess:
         deadline = time.monotonic() + START_TIME
         while True:
             try:
-                yield from control.ask(self._folder, request)
-            except control.NobodyListensError:
+                yield from control_socket.ask(self._folder, request)
+            except control_socket.NobodyListensError:
                 try:
                     yield from self._ask_journal(request)
                 except SpoolBusyError as error:
@@ -51,7 +51,7 @@ class SpoolAccess:
                     raise Failure(
                         f"{error}, and that one doesn't answer here; ask where it runs, as its user"
                     ) from error
-            except control.ControlError as error:
+            except control_socket.ControlError as error:
                 raise Failure(str(error)) from error
             return
 
@@ -60,7 +60,7 @@ class SpoolAccess:
             yield from ask_idle(self._spool, request)
         except SpoolBusyError:
             raise
-        except (control.RequestError, SpoolError, JournalError, SchemaTooNewError) as error:
+        except (control_socket.RequestError, SpoolError, JournalError, SchemaTooNewError) as error:
             raise Failure(str(error)) from error
 
     def ask_one(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

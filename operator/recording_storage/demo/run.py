@@ -42,7 +42,7 @@ from recording_storage.domain.amounts import format_bytes
 from recording_storage.domain.states import FINAL, KEPT
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.terminal import Column, Row, lay_out, printable
-from recording_storage.uploader.control import ControlError, NobodyListensError, ask
+from recording_storage.uploader.status.control_socket import ControlError, NobodyListensError, ask
 
 READY_WITHIN = 120.0
 RELEASED_WITHIN = 300.0

@@ -21,7 +21,6 @@ from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.journal.plans import journalled_plans
 from recording_storage.uploader.journal.stops import StopTeller
-from recording_storage.uploader.progress import Progress
 from recording_storage.uploader.receipts import Receipts
 from recording_storage.uploader.scheduler.dependencies import Parts
 from recording_storage.uploader.scheduler.releases import Releases
@@ -30,8 +29,9 @@ from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRu
 from recording_storage.uploader.spool.intake import Intake
 from recording_storage.uploader.spool.registration import AccountFrom, Candidates
 from recording_storage.uploader.spool.release import Releaser
+from recording_storage.uploader.status.progress import Progress
+from recording_storage.uploader.status.running import EngineView
 from recording_storage.uploader.transfer.clients import S3Connections
-from recording_storage.uploader.view import EngineView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -228,7 +228,7 @@ class Uploader:
 
     def link_state(self) -> Any:
         """How it stands with the store."""
-        from recording_storage.uploader.inspection import LinkState  # noqa: PLC0415 - for those who ask
+        from recording_storage.uploader.status.requests import LinkState  # noqa: PLC0415 - for those who ask
 
         if self.link is None:
             return LinkState(mode="alone")
@@ -327,7 +327,7 @@ class Uploader:
 
     def _tell_remains(self, states: Mapping[RecordingState, Tally]) -> None:
         """Before the journal is closed: why `--once` ends although not everything is done."""
-        from recording_storage.uploader.remains import remains  # noqa: PLC0415 - seldom wanted
+        from recording_storage.uploader.status.once_summary import remains  # noqa: PLC0415 - seldom wanted
 
         left = remains(
             states,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.config import ConfigError
-from recording_storage.uploader.control import ControlServer
-from recording_storage.uploader.filling import FillingRate
-from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.signals import stop_event
 from recording_storage.uploader.spool.folder import Spool, SpoolBusyError, SpoolError, SpoolLock
 from recording_storage.uploader.spool.writers import ignore_lease_breaks
+from recording_storage.uploader.status.control_socket import ControlServer
+from recording_storage.uploader.status.fill_rate import FillingRate
+from recording_storage.uploader.status.requests import Inspection, LinkState
 
 if TYPE_CHECKING:
     import threading
@@ -139,8 +139,8 @@ def _control(uploader: Uploader) -> ControlServer | None:
 def _listen(spool: Spool, listen: tuple[str, int]) -> tuple[Front, Any]:
     import time  # noqa: PLC0415
 
-    from recording_storage.uploader.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
-    from recording_storage.uploader.view import StandbyView  # noqa: PLC0415
+    from recording_storage.uploader.status.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
+    from recording_storage.uploader.status.running import StandbyView  # noqa: PLC0415
 
     front = Front(StandbyView(spool, started_at=time.time()))
     collector = UploaderCollector(front, link=lambda: front.link(), now=time.time)  # noqa: PLW0108 - it is set later

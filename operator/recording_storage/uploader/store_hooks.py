@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from recording_storage.protocol.plan import AccountPlan, DestinationPlan
     from recording_storage.uploader.scheduler.dependencies import Parts
-    from recording_storage.uploader.view import EngineView
+    from recording_storage.uploader.status.running import EngineView
 
 log = logging.getLogger(__name__)
 _SAMPLE = 20

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from recording_storage.cli.main import main
 from recording_storage.protocol.sync import SpoolReport
 from recording_storage.uploader import service
-from recording_storage.uploader.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.spool import unfinished
 from recording_storage.uploader.spool.writers import Writers
+from recording_storage.uploader.status.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.store_hooks import StoreHooks
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 

@@ -11,11 +11,11 @@ from typing import Any
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.ports import StateReason, Status
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool.folder import Spool
 from recording_storage.uploader.spool.walk import Walker
+from recording_storage.uploader.status.requests import Inspection, LinkState
 
 
 class IdleView:

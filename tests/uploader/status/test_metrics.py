@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.ports import DestinationStatus, StateReason, Status
 from recording_storage.uploader.core.recording import EntryError, Reason, Tally
-from recording_storage.uploader.inspection import LinkState
-from recording_storage.uploader.metrics import PREFIX, MetricsServer, UploaderCollector
+from recording_storage.uploader.status.metrics import PREFIX, MetricsServer, UploaderCollector
+from recording_storage.uploader.status.requests import LinkState
 from tests.uploader_link.conftest import ACCOUNT
 
 STATUS = Status(
@@ -98,8 +98,8 @@ def test_the_process_itself_is_measured_too(metrics):
     assert metrics["process_resident_memory_bytes", ()] > 0
 
 
-@pytest.mark.parametrize("module", ["control", "inspection", "idle_spool"])
+@pytest.mark.parametrize("module", ["control_socket", "requests", "idle"])
 def test_what_the_uploader_starts_with_imports_no_heavy_library(module: str):
     heavy = ("pydantic", "prometheus_client", "httpx", "cryptography", "rich")
-    code = f"import sys, recording_storage.uploader.{module}; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, recording_storage.uploader.status.{module}; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

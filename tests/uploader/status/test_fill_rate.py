@@ -1,6 +1,6 @@
 """When the volume will be full."""
 
-from recording_storage.uploader.filling import WINDOW, FillingRate
+from recording_storage.uploader.status.fill_rate import WINDOW, FillingRate
 
 
 def test_nothing_is_said_without_readings_or_from_a_moment_only():

@@ -7,10 +7,10 @@ from typing import Any
 
 from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
-from recording_storage.uploader.control import RequestError
 from recording_storage.uploader.core.ports import StateReason, StateView, Status, UnprovenFile
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.core.stored_objects import objects_of
+from recording_storage.uploader.status.control_socket import RequestError
 
 PAGE = 1000
 UNPROVEN = "unproven"
@@ -33,7 +33,7 @@ class LinkState:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Answers one request of `control`; used by many threads at once."""
+    """Answers one request of `control_socket`; used by many threads at once."""
 
     view: StateView
     link: Callable[[], LinkState]

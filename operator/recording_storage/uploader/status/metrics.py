@@ -16,7 +16,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import StateReason, StateView, Status
 from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
-from recording_storage.uploader.inspection import LinkState
+from recording_storage.uploader.status.requests import LinkState
 
 PREFIX = "recording_storage_uploader"
 _COUNTERS = {

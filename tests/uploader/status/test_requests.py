@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 from recording_storage.cli import spool_access
 from recording_storage.cli.main import main
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.control import ControlServer
 from recording_storage.uploader.core.recording import EntryError, Identity
-from recording_storage.uploader.idle_spool import IdleView
-from recording_storage.uploader.inspection import Inspection, LinkState
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool.folder import Spool
+from recording_storage.uploader.status.control_socket import ControlServer
+from recording_storage.uploader.status.idle import IdleView
+from recording_storage.uploader.status.requests import Inspection, LinkState
 from tests.uploader_link.conftest import ACCOUNT
 
 S = RecordingState

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from recording_storage.cli.main import main
 from recording_storage.s3.probe import PROBE_NAME
-from recording_storage.uploader.control import ControlServer
-from recording_storage.uploader.inspection import Inspection, LinkState
+from recording_storage.uploader.status.control_socket import ControlServer
+from recording_storage.uploader.status.requests import Inspection, LinkState
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.uploader.control import (
+from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.status.control_socket import (
     SOCKET_NAME,
     ControlError,
     ControlServer,
@@ -16,7 +17,6 @@ from recording_storage.uploader.control import (
     RequestError,
     ask,
 )
-from recording_storage.uploader.journal.database import JournalError
 
 
 def answer(request: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.ports import StateReason
 from recording_storage.uploader.core.recording import EntryError, Tally
-from recording_storage.uploader.remains import remains
+from recording_storage.uploader.status.once_summary import remains
 
 S = RecordingState
 RETRY = "ask for a retry (recording-storage retry) once that is mended"
