@@ -14,8 +14,8 @@ from recording_storage.uploader.core.ports import Clock
 from recording_storage.uploader.spool.registration import AccountFrom
 from tests.field.server import FieldBucket
 from tests.uploader.spools import Running, running_at, write_finished
-from tests.uploader_link.conftest import account_plan
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.conftest import account_plan
+from tests.uploader.store_link.fake_store import FakeStore
 
 
 @dataclass

@@ -11,8 +11,8 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import Recording
 from tests.field.server import FieldBucket
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
-from tests.uploader_link.conftest import ACCOUNT, account_plan
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.conftest import ACCOUNT, account_plan
+from tests.uploader.store_link.fake_store import FakeStore
 
 SMALL, LARGE = 3_000, 17 * MIB
 """Bytes: one request, and three parts."""

@@ -21,7 +21,7 @@ from tests.field.killing import KILLED, killed_at
 from tests.field.server import FieldBucket, FieldServer
 from tests.field.storage import StoredObject
 from tests.uploader.spools import MIB, SpoolFolder
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.fake_store import FakeStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 KILLS = 100

@@ -17,7 +17,7 @@ from tests.field.exchange import Operation
 from tests.field.server import FieldServer
 from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import MIB, FakeClock, Running
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.fake_store import FakeStore
 
 S = RecordingState
 ACCOUNTS = 5

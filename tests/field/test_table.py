@@ -26,7 +26,7 @@ from tests.field.table import (
 )
 from tests.field.table.row import Holds, Row, Way
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.fake_store import FakeStore
 
 S = RecordingState
 KINDS = (arrived, blamed, blanks, denial, early, headers, lists, network, parts, refusals, understood)

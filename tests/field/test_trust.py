@@ -8,13 +8,13 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Plan
-from recording_storage.uploader.store_hooks import plan_from
+from recording_storage.uploader.store_link.hooks import plan_from
 from tests.field.arena import LinkedSpool
 from tests.field.integrity import Vouching
 from tests.field.server import FieldServer
 from tests.uploader.spools import MIB
-from tests.uploader_link.conftest import account_plan
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.conftest import account_plan
+from tests.uploader.store_link.fake_store import FakeStore
 
 S = RecordingState
 SIZES = {"small.wav": 3_000, "large.mkv": 9 * MIB}

@@ -14,9 +14,9 @@ from recording_storage.controller.store_errors import StoreRefused, StoreUnautho
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.accounts import BindNamespace
 from recording_storage.store.services.accounts import create_account
-from recording_storage.uploader.media_upload import MediaSource, MediaUpload
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress, StoreRefusedError, store_address
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress, StoreRefusedError, store_address
+from recording_storage.uploader.store_link.media_upload import MediaSource, MediaUpload
 from tests.store_internal.messages import enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live
 

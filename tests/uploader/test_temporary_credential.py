@@ -10,10 +10,10 @@ from recording_storage.s3.types import Credential
 from recording_storage.uploader.core.plans import Plan
 from recording_storage.uploader.core.usability import unusable
 from recording_storage.uploader.scheduler import health
-from recording_storage.uploader.store_hooks import plan_from
+from recording_storage.uploader.store_link.hooks import plan_from
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
-from tests.uploader_link.conftest import account_plan
+from tests.uploader.store_link.conftest import account_plan
 
 END = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 SECRET = "a-secret-key"

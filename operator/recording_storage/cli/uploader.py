@@ -169,7 +169,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("--stale-plan-after goes with --store: a --config file is in force from the start")
     check_account(account_sid)
     if store_url and token_file is not None:
-        from recording_storage.uploader.store_http import StoreUrlError, store_address  # noqa: PLC0415 - as above
+        from recording_storage.uploader.store_link.http import StoreUrlError, store_address  # noqa: PLC0415 - as above
 
         try:
             store_address(store_url, token_file=token_file)

@@ -150,8 +150,8 @@ class Uploader:
             source = ConfigSource(options.config, apply=self._apply)
             settle = options.settle if options.settle is not None else source.config.settle
             return source, Receipts(spool.folder), None, settle
-        from recording_storage.uploader.store_http import store_address  # noqa: PLC0415
-        from recording_storage.uploader.store_link import open_link  # noqa: PLC0415
+        from recording_storage.uploader.store_link.http import store_address  # noqa: PLC0415
+        from recording_storage.uploader.store_link.link import open_link  # noqa: PLC0415
 
         assert options.token_file is not None
         address = store_address(options.store_url, token_file=options.token_file, ca_file=options.ca_file)
@@ -187,7 +187,7 @@ class Uploader:
             from recording_storage.uploader.alone import NoHooks  # noqa: PLC0415
 
             return NoHooks()
-        from recording_storage.uploader.store_hooks import StoreHooks  # noqa: PLC0415
+        from recording_storage.uploader.store_link.hooks import StoreHooks  # noqa: PLC0415
 
         return StoreHooks(self.parts, view=self.view, plans_changed=self.engine.plans_changed)
 

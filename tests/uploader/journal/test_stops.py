@@ -25,8 +25,8 @@ from tests.field.exchange import Operation
 from tests.field.server import FieldServer
 from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.uploader_link.conftest import account_plan, fake_store
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.conftest import account_plan, fake_store
+from tests.uploader.store_link.fake_store import FakeStore
 from tests.waiting import SOON
 
 __all__ = ["fake_store"]

@@ -14,7 +14,7 @@ from recording_storage.uploader import service
 from recording_storage.uploader.spool import unfinished
 from recording_storage.uploader.spool.writers import Writers
 from recording_storage.uploader.status.metrics import PREFIX, UploaderCollector
-from recording_storage.uploader.store_hooks import StoreHooks
+from recording_storage.uploader.store_link.hooks import StoreHooks
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 
 HOUR = 3600.0

@@ -13,7 +13,7 @@ from recording_storage.uploader.core.ports import DestinationStatus, StateReason
 from recording_storage.uploader.core.recording import EntryError, Reason, Tally
 from recording_storage.uploader.status.metrics import PREFIX, MetricsServer, UploaderCollector
 from recording_storage.uploader.status.requests import LinkState
-from tests.uploader_link.conftest import ACCOUNT
+from tests.uploader.store_link.conftest import ACCOUNT
 
 STATUS = Status(
     spool="/spool",

@@ -19,7 +19,7 @@ from recording_storage.uploader.spool.folder import Spool
 from recording_storage.uploader.status.control_socket import ControlServer
 from recording_storage.uploader.status.idle import IdleView
 from recording_storage.uploader.status.requests import Inspection, LinkState
-from tests.uploader_link.conftest import ACCOUNT
+from tests.uploader.store_link.conftest import ACCOUNT
 
 S = RecordingState
 SIDS = {state: f"RE{number:032x}" for number, state in enumerate(RecordingState)}

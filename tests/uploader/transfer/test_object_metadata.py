@@ -13,7 +13,7 @@ from recording_storage.s3.headers import metadata_headers
 from recording_storage.uploader.spool import sidecar_file as sidecar
 from recording_storage.uploader.transfer.object_metadata import BUDGET, fitting
 from tests.uploader.spools import MIB, SpoolFolder
-from tests.uploader_link.conftest import ACCOUNT, entry
+from tests.uploader.store_link.conftest import ACCOUNT, entry
 
 SID = "RE" + "7" * 32
 SAID: dict[str, Any] = {

@@ -9,11 +9,11 @@ import pytest
 from recording_storage.protocol.plan import AccountPlan
 from recording_storage.protocol.sync import Command, CommandKind, SpoolReport
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress
-from recording_storage.uploader.store_sync import StoreSync
-from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, spool_report
-from tests.uploader_link.fake_store import FakeStore, command_id
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress
+from recording_storage.uploader.store_link.sync import StoreSync
+from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, spool_report
+from tests.uploader.store_link.fake_store import FakeStore, command_id
 
 
 class Engine:

@@ -6,11 +6,11 @@ Imported only when the uploader runs with `--store`: the messages' models cost a
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress
-from recording_storage.uploader.store_media import StoreMedia
-from recording_storage.uploader.store_reports import StoreReports
-from recording_storage.uploader.store_sync import StoreSync
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress
+from recording_storage.uploader.store_link.media import StoreMedia
+from recording_storage.uploader.store_link.reports import StoreReports
+from recording_storage.uploader.store_link.sync import StoreSync
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.protocol.recordings import MediaComplete, MediaCompleted
-from recording_storage.uploader.store_http import (
+from recording_storage.uploader.store_link.http import (
     STORAGE_FULL,
     Answer,
     StoreAddress,

@@ -18,7 +18,7 @@ import pytest
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
 from tests.tools.ports import free_port
-from tests.uploader_link.real_store import PROGRAM, RealStore
+from tests.uploader.store_link.real_store import PROGRAM, RealStore
 from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from recording_storage.protocol.recordings import BatchRequest, BatchResponse, BatchResult, RecordingReport
 from recording_storage.protocol.sync import SyncRequest, SyncResponse
-from recording_storage.uploader.store_http import StoreAddress, StoreHttp, StoreUnreachableError
+from recording_storage.uploader.store_link.http import StoreAddress, StoreHttp, StoreUnreachableError
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recording_storage.uploader.store_http import (
+from recording_storage.uploader.store_link.http import (
     StoreHttp,
     StoreRefusedError,
     StoreUnreachableError,

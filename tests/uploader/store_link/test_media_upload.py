@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.uploader import media_upload
-from recording_storage.uploader.media_upload import MediaSource, MediaUpload
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress
-from recording_storage.uploader.store_media import StoreMedia
-from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, entry, recording
-from tests.uploader_link.fake_store import FakeStore, Media
+from recording_storage.uploader.store_link import media_upload
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress
+from recording_storage.uploader.store_link.media import StoreMedia
+from recording_storage.uploader.store_link.media_upload import MediaSource, MediaUpload
+from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, entry, recording
+from tests.uploader.store_link.fake_store import FakeStore, Media
 
 SID = "RE" + "a" * 32
 

@@ -18,14 +18,14 @@ from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning, pin
 from recording_storage.uploader.journal.plans import journal_plans
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_hooks import plan_from
-from recording_storage.uploader.store_http import StoreAddress
-from recording_storage.uploader.store_reports import StoreReports
-from recording_storage.uploader.store_sync import StoreSync
-from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
-from tests.uploader_link.fake_store import FakeStore
-from tests.uploader_link.test_store_sync import Engine
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.hooks import plan_from
+from recording_storage.uploader.store_link.http import StoreAddress
+from recording_storage.uploader.store_link.reports import StoreReports
+from recording_storage.uploader.store_link.sync import StoreSync
+from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
+from tests.uploader.store_link.fake_store import FakeStore
+from tests.uploader.store_link.test_sync import Engine
 from tests.waiting import SOON
 
 SID = "RE" + "7" * 32

@@ -14,9 +14,9 @@ from recording_storage.protocol.plan import AccountPlan, DestinationPlan, Produc
 from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.protocol.sync import SpoolReport
 from recording_storage.uploader.core.recording import Identity, Recording
-from recording_storage.uploader.media_upload import MediaSource
-from recording_storage.uploader.store_http import StoreAddress, store_address
-from tests.uploader_link.fake_store import FakeStore
+from recording_storage.uploader.store_link.http import StoreAddress, store_address
+from recording_storage.uploader.store_link.media_upload import MediaSource
+from tests.uploader.store_link.fake_store import FakeStore
 
 ACCOUNT = "AC" + "1" * 32
 SPOOL_ID = "11111111-2222-3333-4444-555555555555"

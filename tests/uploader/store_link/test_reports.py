@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader import store_reports
 from recording_storage.uploader.core.ports import Refusal
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress
-from recording_storage.uploader.store_reports import StoreReports
-from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, entry
-from tests.uploader_link.fake_store import FakeStore
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress
+from recording_storage.uploader.store_link.reports import StoreReports
+from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, entry
+from tests.uploader.store_link.fake_store import FakeStore
 
 OTHER = "AC" + "9" * 32
 
@@ -151,7 +150,7 @@ def test_a_group_that_is_refused_as_a_whole_is_halved_until_the_culprit_stands_a
 
 
 def test_a_journal_that_cannot_be_written_is_no_loss(fake_store, outbox, reports, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store_reports, "BACKOFF_FIRST", 0.05)
+    monkeypatch.setattr("recording_storage.uploader.store_link.reports.BACKOFF_FIRST", 0.05)
     full = threading.Event()
     take = outbox.taken
 

@@ -14,12 +14,12 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.protocol.sync import Command, CommandKind, SyncRequest, SyncResponse
-from recording_storage.uploader.media_upload import MediaSource, MediaUpload
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress, StoreHttp, StoreRefusedError, store_address
-from tests.uploader_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording, spool_report
-from tests.uploader_link.fake_store import FakeStore, command_id
-from tests.uploader_link.real_store import RealStore
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress, StoreHttp, StoreRefusedError, store_address
+from recording_storage.uploader.store_link.media_upload import MediaSource, MediaUpload
+from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording, spool_report
+from tests.uploader.store_link.fake_store import FakeStore, command_id
+from tests.uploader.store_link.real_store import RealStore
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from recording_storage.protocol.sync import SyncRequest, SyncResponse
 from recording_storage.uploader.core.ports import SourceHooks
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreRefusedError, StoreUnreachableError
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreRefusedError, StoreUnreachableError
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
 from tests.uploader.spools import FakeClock, Running
-from tests.uploader_link.conftest import ACCOUNT
-from tests.uploader_link.fake_store import FakeStore
+from tests.uploader.store_link.conftest import ACCOUNT
+from tests.uploader.store_link.fake_store import FakeStore
 from tests.waiting import eventually
 
 BEFORE, NOW = "b" * 32, "a" * 32

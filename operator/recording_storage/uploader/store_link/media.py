@@ -7,10 +7,10 @@ from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.upload_decision import MAX_REREADS
 from recording_storage.uploader.core.ports import MediaReceipt
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.media_upload import MediaSource, MediaUpload
-from recording_storage.uploader.report_message import report_of
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreAddress, StoreRefusedError, StoreUnreachableError
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreAddress, StoreRefusedError, StoreUnreachableError
+from recording_storage.uploader.store_link.media_upload import MediaSource, MediaUpload
+from recording_storage.uploader.store_link.messages import report_of
 
 TAKEN = 200
 

@@ -12,9 +12,9 @@ from recording_storage.protocol.recordings import BatchResult, RecordingReport
 from recording_storage.uploader.core.ports import Outbox, Refusal
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.report_message import report_of
-from recording_storage.uploader.store_api import StoreApi
-from recording_storage.uploader.store_http import StoreRefusedError, StoreUnreachableError
+from recording_storage.uploader.store_link.api import StoreApi
+from recording_storage.uploader.store_link.http import StoreRefusedError, StoreUnreachableError
+from recording_storage.uploader.store_link.messages import report_of
 
 log = logging.getLogger(__name__)
 
