@@ -19,9 +19,9 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.core.ports import Clock
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.receipt_chain import Check
-from recording_storage.uploader.receipt_file import FILE_NAME
 from recording_storage.uploader.spool.folder import Spool, SpoolLock
+from recording_storage.uploader.standalone.receipt_chain import Check
+from recording_storage.uploader.standalone.receipt_file import FILE_NAME
 from tests.s3.fixtures import Bucket
 from tests.waiting import SOON
 

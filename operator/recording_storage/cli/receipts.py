@@ -9,7 +9,7 @@ import click
 from recording_storage.cli.errors import Failure
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.system_errors import plain_reason
-from recording_storage.uploader.receipt_chain import Check
+from recording_storage.uploader.standalone.receipt_chain import Check
 
 
 @click.group(name="receipts")

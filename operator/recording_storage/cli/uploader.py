@@ -154,9 +154,9 @@ def command(  # noqa: PLR0917 - click passes options by name
     load_ahead()  # while the rest is imported
     from recording_storage.uploader import logs, service  # noqa: PLC0415
     from recording_storage.uploader.app import Options  # noqa: PLC0415
-    from recording_storage.uploader.config import ConfigError  # noqa: PLC0415
     from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER  # noqa: PLC0415
     from recording_storage.uploader.spool.registration import AccountFrom  # noqa: PLC0415
+    from recording_storage.uploader.standalone.config import ConfigError  # noqa: PLC0415
 
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # thousands of small values come and go with each group; few are in a cycle

@@ -13,7 +13,7 @@ from recording_storage.domain.failures import Capability
 from recording_storage.s3.probe import Verification
 from recording_storage.s3.steps import Fault, Step
 from recording_storage.s3.verify import checks_signatures, verify_destination
-from recording_storage.uploader.config import ConfigError
+from recording_storage.uploader.standalone.config import ConfigError
 
 
 def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

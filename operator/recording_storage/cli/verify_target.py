@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.types import Credential, Destination
-from recording_storage.uploader.config import read_plan
+from recording_storage.uploader.standalone.config import read_plan
 
 
 @dataclass(frozen=True, kw_only=True)

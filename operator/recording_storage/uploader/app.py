@@ -21,7 +21,6 @@ from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.journal.plans import journalled_plans
 from recording_storage.uploader.journal.stops import StopTeller
-from recording_storage.uploader.receipts import Receipts
 from recording_storage.uploader.scheduler.dependencies import Parts
 from recording_storage.uploader.scheduler.releases import Releases
 from recording_storage.uploader.scheduler.scheduler import Engine
@@ -29,6 +28,7 @@ from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRu
 from recording_storage.uploader.spool.intake import Intake
 from recording_storage.uploader.spool.registration import AccountFrom, Candidates
 from recording_storage.uploader.spool.release import Releaser
+from recording_storage.uploader.standalone.receipts import Receipts
 from recording_storage.uploader.status.progress import Progress
 from recording_storage.uploader.status.running import EngineView
 from recording_storage.uploader.transfer.clients import S3Connections
@@ -145,7 +145,7 @@ class Uploader:
     def _line(self, spool: Spool) -> tuple[SettingsSource, Reporter, MediaStore | None, float]:
         options = self._options
         if options.config is not None:
-            from recording_storage.uploader.alone import ConfigSource  # noqa: PLC0415 - each line costs its imports
+            from recording_storage.uploader.standalone.source import ConfigSource  # noqa: PLC0415 - each line costs its imports
 
             source = ConfigSource(options.config, apply=self._apply)
             settle = options.settle if options.settle is not None else source.config.settle
@@ -184,7 +184,7 @@ class Uploader:
 
     def _hooks(self) -> SourceHooks:
         if self._options.config is not None:
-            from recording_storage.uploader.alone import NoHooks  # noqa: PLC0415
+            from recording_storage.uploader.standalone.source import NoHooks  # noqa: PLC0415
 
             return NoHooks()
         from recording_storage.uploader.store_link.hooks import StoreHooks  # noqa: PLC0415

@@ -7,12 +7,12 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.app import Options, Uploader
-from recording_storage.uploader.config import ConfigError
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.signals import stop_event
 from recording_storage.uploader.spool.folder import Spool, SpoolBusyError, SpoolError, SpoolLock
 from recording_storage.uploader.spool.writers import ignore_lease_breaks
+from recording_storage.uploader.standalone.config import ConfigError
 from recording_storage.uploader.status.control_socket import ControlServer
 from recording_storage.uploader.status.fill_rate import FillingRate
 from recording_storage.uploader.status.requests import Inspection, LinkState

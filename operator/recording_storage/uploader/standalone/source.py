@@ -6,15 +6,15 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from recording_storage.uploader.config import ConfigError, read_plan
+from recording_storage.uploader.standalone.config import ConfigError, read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from recording_storage.uploader.config import Config
     from recording_storage.uploader.core.plans import Plan
     from recording_storage.uploader.core.ports import SourceHooks
+    from recording_storage.uploader.standalone.config import Config
 
 log = logging.getLogger(__name__)
 

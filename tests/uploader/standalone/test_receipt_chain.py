@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from recording_storage.cli.main import main
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader import receipt_file
 from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
-from recording_storage.uploader.receipt_chain import START, Check, Head, chained
-from recording_storage.uploader.receipt_file import FILE_NAME, ReceiptFile
-from recording_storage.uploader.receipts import Receipts
+from recording_storage.uploader.standalone import receipt_file
+from recording_storage.uploader.standalone.receipt_chain import START, Check, Head, chained
+from recording_storage.uploader.standalone.receipt_file import FILE_NAME, ReceiptFile
+from recording_storage.uploader.standalone.receipts import Receipts
 
 OLD = (
     b'{"sid":"RE1","file":"a.wav","media_url":"http://h/b/a","size":1,"sha256":"aa","etag":"e",'

@@ -20,9 +20,10 @@ from recording_storage.domain.policy import (
 )
 from recording_storage.domain.states import Product
 from recording_storage.s3.types import Credential
-from recording_storage.uploader.config_faults import fault_of
-from recording_storage.uploader.config_file import DocumentError, read_document
-from recording_storage.uploader.config_values import (
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
+from recording_storage.uploader.spool.completion import DEFAULT_SETTLE
+from recording_storage.uploader.standalone.messages import fault_of
+from recording_storage.uploader.standalone.values import (
     AccessKeyId,
     DenialGrace,
     HeaderText,
@@ -36,8 +37,7 @@ from recording_storage.uploader.config_values import (
     Unavailable,
     read_value,
 )
-from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
-from recording_storage.uploader.spool.completion import DEFAULT_SETTLE
+from recording_storage.uploader.standalone.yaml_file import DocumentError, read_document
 
 if TYPE_CHECKING:
     from pathlib import Path

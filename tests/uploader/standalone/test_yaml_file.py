@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recording_storage.uploader import config, config_file
-from recording_storage.uploader.alone import ConfigSource
-from recording_storage.uploader.config import ConfigError, read_plan
+from recording_storage.uploader.standalone import config, yaml_file
+from recording_storage.uploader.standalone.config import ConfigError, read_plan
+from recording_storage.uploader.standalone.source import ConfigSource
 
 GOOD = """\
 destination:
@@ -26,7 +26,7 @@ SECRET = "Sup3rSecret"
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both that may be there: they word their errors apart."""
-    monkeypatch.setattr(config_file, "LOADER", getattr(yaml, request.param))
+    monkeypatch.setattr(yaml_file, "LOADER", getattr(yaml, request.param))
 
 
 @pytest.fixture

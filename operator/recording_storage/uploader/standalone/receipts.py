@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.receipt_file import ReceiptFile
 from recording_storage.uploader.spool.sidecar_file import CUSTOM
+from recording_storage.uploader.standalone.receipt_file import ReceiptFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.durations import shown
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
-from recording_storage.uploader.config_values import NOT_TEXT
+from recording_storage.uploader.standalone.values import NOT_TEXT
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -9,8 +9,8 @@ import yaml
 
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
-from recording_storage.uploader.config import ConfigError, plan_of, read_config
 from recording_storage.uploader.core.plans import Plan
+from recording_storage.uploader.standalone.config import ConfigError, plan_of, read_config
 
 SECRET = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
 GOOD: dict[str, Any] = {

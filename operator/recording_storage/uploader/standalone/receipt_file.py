@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.receipt_chain import Head, chained, head_after, seq_of
 from recording_storage.uploader.spool.folder import fsync_folder
+from recording_storage.uploader.standalone.receipt_chain import Head, chained, head_after, seq_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
