@@ -20,7 +20,7 @@ from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, Doctor
 from recording_storage.uploader.scheduler.worker import Worker
-from recording_storage.uploader.transfer import pace
+from recording_storage.uploader.transfer import concurrency
 from recording_storage.uploader.transfer.clients import S3Connections
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
@@ -263,7 +263,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         assert answer.wait(SOON)
         return verify(connections, terms)
 
-    monkeypatch.setattr(pace, "FEWEST", len(kinds))  # all are under way together
+    monkeypatch.setattr(concurrency, "FEWEST", len(kinds))  # all are under way together
     monkeypatch.setattr(Lane, "is_unlearnt", False)
     monkeypatch.setattr(Worker, "perform", fail_once)
     monkeypatch.setattr(S3Connections, "verify", answer_late)

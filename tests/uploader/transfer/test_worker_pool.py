@@ -13,7 +13,7 @@ from recording_storage.s3.interleaving import is_ready
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
 from recording_storage.uploader.scheduler.destination import Lane
-from recording_storage.uploader.transfer.pace import FEWEST, Pace
+from recording_storage.uploader.transfer.concurrency import FEWEST, Pace
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Outcome, Task

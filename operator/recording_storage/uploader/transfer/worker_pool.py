@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.s3 import buffers
 from recording_storage.s3.interleaving import Interleaved, Stacks, Wait, Waiting
-from recording_storage.uploader.transfer.pace import Pace
+from recording_storage.uploader.transfer.concurrency import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY = 8
-"""Recordings that are sent to one destination at a time, at most (see `pace`)."""
+"""Recordings that are sent to one destination at a time, at most (see `concurrency`)."""
 BRIEF = 1 << 20
 """Bytes: to read, hash and send more leaves the interpreter's lock for long, so that a second thread is worth it."""
 _IDLE = 5.0
