@@ -19,7 +19,7 @@ from recording_storage.uploader.core.destination_state import LaneKey, LaneState
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal.database import JournalDamagedError, JournalError
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
-from recording_storage.uploader.scheduler.batching import Gathering
+from recording_storage.uploader.scheduler.batching import Gathering, Telling
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.dispatch import Claims
 from recording_storage.uploader.scheduler.health import Doctor
@@ -27,7 +27,6 @@ from recording_storage.uploader.scheduler.idle_resources import Resting
 from recording_storage.uploader.scheduler.maintenance import Housekeeping
 from recording_storage.uploader.scheduler.results import Settlement, tell
 from recording_storage.uploader.scheduler.retry_window import Outages
-from recording_storage.uploader.scheduler.telling import Telling
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
