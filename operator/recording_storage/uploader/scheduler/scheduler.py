@@ -30,8 +30,7 @@ from recording_storage.uploader.scheduler.retry_window import Outages
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
-from recording_storage.uploader.transfer.source_file import Surroundings
-from recording_storage.uploader.transfer.task import Outcome
+from recording_storage.uploader.transfer.task import Outcome, Surroundings
 from recording_storage.uploader.transfer.upload_slots import Places
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import MediaStore, ObjectStore
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.proving import Lesson
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 log = logging.getLogger(__name__)
 

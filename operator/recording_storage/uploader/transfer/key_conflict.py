@@ -14,8 +14,7 @@ from recording_storage.uploader.transfer.task import SINGLE_UP_TO
 
 if TYPE_CHECKING:
     from recording_storage.uploader.transfer.proving import Lesson
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 
 _PROVING = frozenset({*Voucher, TRUSTED})

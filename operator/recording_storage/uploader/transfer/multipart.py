@@ -18,8 +18,8 @@ from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
 from recording_storage.uploader.transfer.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
-from recording_storage.uploader.transfer.source_file import SourceFile, facts
-from recording_storage.uploader.transfer.task import SINGLE_UP_TO, StoppedError
+from recording_storage.uploader.transfer.source_file import SourceFile
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, StoppedError, facts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.transfer.part_pool import PartShare
     from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from recording_storage.s3.types import Part
     from recording_storage.uploader.core.ports import ObjectStore
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
-from recording_storage.uploader.transfer.source_file import SourceFile, facts
-from recording_storage.uploader.transfer.task import StoppedError
+from recording_storage.uploader.transfer.source_file import SourceFile
+from recording_storage.uploader.transfer.task import StoppedError, facts
 
 if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 
 _OF_NOTHING = hashlib.md5(usedforsecurity=False).hexdigest()

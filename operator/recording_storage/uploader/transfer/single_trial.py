@@ -21,8 +21,7 @@ from recording_storage.uploader.transfer.task import SINGLE_UP_TO, FileProblemEr
 if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.source_file import Surroundings
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 _NOT_COMPARED = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED, FailureClass.FATAL})
 """How a server may refuse a false value without having compared it; some buckets let nothing be sent over an object."""

@@ -1,44 +1,22 @@
-"""Uploading one recording: what a worker does with a task."""
+"""A recording's file while it is uploaded: the bytes that were found, and no others."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.core.recording import REMOVED, Reason, StoredFacts
+from recording_storage.uploader.core.recording import REMOVED, Reason
 from recording_storage.uploader.spool.walk import identity_of, open_media
 from recording_storage.uploader.spool.writers import Writers, writers
 from recording_storage.uploader.transfer.task import FileProblemError, StoppedError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
-    from recording_storage.domain.bucket_url import BucketLocation
-    from recording_storage.s3.types import StoredObject
-    from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.spool.folder import Spool
-    from recording_storage.uploader.transfer.task import Task
+    from recording_storage.uploader.transfer.task import Surroundings, Task
 
 _PIECE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What every upload needs besides its task."""
-
-    spool: Spool
-    journal: Journal
-    clock: Clock
-    stop: threading.Event
-    """Set when the uploader has no time left."""
-    progressed: Callable[[str, int, int], None] = lambda _sid, _done, _size: None
-    """Told sid, bytes that are done, and all bytes."""
-    is_reopened: Callable[[str, int], bool] = lambda _path, _fd: False
-    """Whether somebody else has opened again what was found by a path and is open here: asked without a lease."""
 
 
 class SourceFile:
@@ -117,16 +95,4 @@ def _in_use(how: str) -> FileProblemError:
     return FileProblemError(
         Reason.CHANGED_WHILE_UPLOADING,
         f"somebody has the file {how}, before it was stored; it is taken when it is closed",
-    )
-
-
-def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256: str, clock: Clock) -> StoredFacts:
-    return StoredFacts(
-        media_url=location.object_url(task.key),
-        etag=stored.etag,
-        checksum=stored.checksum,
-        version_id=stored.version_id,
-        sha256=sha256,
-        size=task.recording.identity.size,
-        stored_at=clock.now(),
     )

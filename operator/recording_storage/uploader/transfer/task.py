@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from recording_storage.uploader.core.recording import StoredFacts
 
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
-    from recording_storage.uploader.core.recording import Reason, Recording, StoredFacts
+    from recording_storage.s3.types import StoredObject
+    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Reason, Recording
+    from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.journal.records import Attempt
+    from recording_storage.uploader.spool.folder import Spool
 
 SINGLE_UP_TO = 8 << 20
 """Bytes: larger files go in parts."""
@@ -29,6 +37,21 @@ class FileProblemError(Exception):
 
 class StoppedError(Exception):
     """The uploader stops, or the destination was held, before the recording was stored."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every upload needs besides its task."""
+
+    spool: Spool
+    journal: Journal
+    clock: Clock
+    stop: threading.Event
+    """Set when the uploader has no time left."""
+    progressed: Callable[[str, int, int], None] = lambda _sid, _done, _size: None
+    """Told sid, bytes that are done, and all bytes."""
+    is_reopened: Callable[[str, int], bool] = lambda _path, _fd: False
+    """Whether somebody else has opened again what was found by a path and is open here: asked without a lease."""
 
 
 @dataclass(slots=True)
@@ -64,3 +87,15 @@ class Outcome:
     stored: StoredFacts | None = None
     failure: S3Failure | None = None
     problem: FileProblemError | None = None
+
+
+def facts(task: Task, stored: StoredObject, *, location: BucketLocation, sha256: str, clock: Clock) -> StoredFacts:
+    return StoredFacts(
+        media_url=location.object_url(task.key),
+        etag=stored.etag,
+        checksum=stored.checksum,
+        version_id=stored.version_id,
+        sha256=sha256,
+        size=task.recording.identity.size,
+        stored_at=clock.now(),
+    )
