@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.ports import DestinationStatus, StateReason, Status
 from recording_storage.uploader.core.recording import EntryError, Reason, Tally
+from recording_storage.uploader.core.status import DestinationStatus, StateReason, Status
 from recording_storage.uploader.status.metrics import PREFIX, MetricsServer, UploaderCollector
 from recording_storage.uploader.status.requests import LinkState
 from tests.uploader.store_link.conftest import ACCOUNT

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.ports import StateReason
 from recording_storage.uploader.core.recording import EntryError, Tally
+from recording_storage.uploader.core.status import StateReason
 from recording_storage.uploader.status.once_summary import remains
 
 S = RecordingState

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.ports import StateReason
 from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
+from recording_storage.uploader.core.status import StateReason
 from recording_storage.uploader.journal import sql
 from recording_storage.uploader.journal.stops import STOPS, note, stop_of
 

@@ -24,8 +24,9 @@ from recording_storage.uploader.spool.watch import SpoolWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from recording_storage.uploader.core.ports import Clock, UnprovenFile
+    from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Recording
+    from recording_storage.uploader.core.status import UnprovenFile
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.spool.folder import Spool
     from recording_storage.uploader.spool.registration import Candidates

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.core.ports import UnprovenFile
+from recording_storage.uploader.core.status import UnprovenFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.ports import StateReason, Status
 from recording_storage.uploader.core.recording import Recording
+from recording_storage.uploader.core.status import StateReason, Status
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool.folder import Spool

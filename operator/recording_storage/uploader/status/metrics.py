@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Standing
-from recording_storage.uploader.core.ports import StateReason, StateView, Status
+from recording_storage.uploader.core.ports import StateView
 from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
+from recording_storage.uploader.core.status import StateReason, Status
 from recording_storage.uploader.status.requests import LinkState
 
 PREFIX = "recording_storage_uploader"

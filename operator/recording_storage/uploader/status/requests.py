@@ -7,8 +7,9 @@ from typing import Any
 
 from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
-from recording_storage.uploader.core.ports import StateReason, StateView, Status, UnprovenFile
+from recording_storage.uploader.core.ports import StateView
 from recording_storage.uploader.core.recording import Recording
+from recording_storage.uploader.core.status import StateReason, Status, UnprovenFile
 from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.status.control_socket import RequestError
 

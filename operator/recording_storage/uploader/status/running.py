@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
-from recording_storage.uploader.core.ports import DestinationStatus, Status
+from recording_storage.uploader.core.status import DestinationStatus, Status
 from recording_storage.uploader.journal import records, transitions
 from recording_storage.uploader.scheduler.health import WAITS_FOR_PLAN
 from recording_storage.uploader.spool.filesystem import space
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.core.ports import StateReason
     from recording_storage.uploader.core.recording import Recording
+    from recording_storage.uploader.core.status import StateReason
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.scheduler import Engine
