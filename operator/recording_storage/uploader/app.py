@@ -1,11 +1,11 @@
 """An uploader as a whole: its parts put together, started in order, ended in order."""
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.amounts import counted, format_bytes
@@ -15,7 +15,7 @@ from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import destinations, queries
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
@@ -267,7 +267,7 @@ class Uploader:
             if not self.engine.idle.is_set() or self.intake.settling:
                 moved_at = self.clock.monotonic()
                 continue
-            states = self.journal.run(records.tallies)
+            states = self.journal.run(queries.tallies)
             if states != last:
                 moved_at, last = self.clock.monotonic(), states
             if not self._is_waiting_for_more(states):
@@ -286,11 +286,7 @@ class Uploader:
             return True
         if _S.WAITING not in states:
             return False
-        query = (
-            f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {records.OPEN_SQL} AND state='waiting'"
-            " AND retry_at IS NOT NULL AND failures <= ?"
-        )
-        waiting = set(self.journal.run(lambda connection: connection.execute(query, (ONCE_RETRIES,)).fetchall()))
+        waiting = set(self.journal.run(partial(destinations.with_few_failures, most=ONCE_RETRIES)))
         lanes = list(self.engine.lanes.values())
         return bool(
             waiting - {lane.key for lane in lanes if lane.state is LaneState.FAILING and lane.probes >= ONCE_RETRIES}
@@ -306,7 +302,7 @@ class Uploader:
         states: dict[RecordingState, Tally] = {}
         damage = self._failure
         try:
-            states = self.journal.run(records.tallies)
+            states = self.journal.run(queries.tallies)
             if self._options.once:
                 self._tell_remains(states)
         except JournalError as error:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
 from recording_storage.uploader.core.recording import Reason
+from recording_storage.uploader.journal import records, sql, transitions
+from recording_storage.uploader.journal.destinations import THERE
 from recording_storage.uploader.journal.records import OPEN_SQL, error_columns
 from recording_storage.uploader.journal.stops import RETURNING, note_moved
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.recording import EntryError
 
-_LANE = "account_sid=? AND destination_id IS ? AND pinned=1"
 WINDOW_PASSED = "the retry window has passed; "
 """How the message of what is parked for that begins; why it failed follows."""
 NOT_COUNTED = (Reason.ENCRYPTION_UNAVAILABLE.value, Reason.NO_CREDENTIAL.value, Reason.NO_PLAN.value)
@@ -49,7 +50,7 @@ def move_lane(
     cursor = connection.execute(
         "UPDATE recordings SET state=?, seq=seq+1, changed_at=?, retry_at=NULL,"
         " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {_LANE}{chosen}{RETURNING}",
+        f" WHERE {OPEN_SQL} AND state IN ({marks}) AND {THERE}{chosen}{RETURNING}",
         (
             after.value,
             now,
@@ -74,7 +75,7 @@ def wait_out(
     return connection.execute(
         "UPDATE recordings SET state='waiting', seq=seq+1, changed_at=?, retry_at=?,"
         " failing_since=coalesce(failing_since, ?), error_kind=?, error_code=?, error_message=?"
-        f" WHERE {OPEN_SQL} AND state='found' AND {_LANE} RETURNING product, failing_since",
+        f" WHERE {OPEN_SQL} AND state='found' AND {THERE} RETURNING product, failing_since",
         (now, retry_at, running, *error_columns(error), *lane),
     ).fetchall()
 
@@ -82,9 +83,14 @@ def wait_out(
 def resume(connection: sqlite3.Connection, lane: LaneKey, *, now: float) -> int:
     """Make due what waits for its next try at a destination; how many that changes."""
     return connection.execute(
-        f"UPDATE recordings SET retry_at=? WHERE {OPEN_SQL} AND state='waiting' AND {_LANE} AND retry_at > ?",
+        f"UPDATE recordings SET retry_at=? WHERE {OPEN_SQL} AND state='waiting' AND {THERE} AND retry_at > ?",
         (now, *lane, now),
     ).rowcount
+
+
+def find_interrupted(connection: sqlite3.Connection) -> None:
+    """After a start: what was under way is found again."""
+    connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
 
 
 def await_no_plan(connection: sqlite3.Connection, *, now: float) -> int:
@@ -125,17 +131,98 @@ def park_expired(
     cursor = connection.execute(
         "UPDATE recordings SET state='parked', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=coalesce(?,"
         " error_kind), error_code=coalesce(?, error_code), error_message=? || coalesce(?, error_message)"
-        f" WHERE {OPEN_SQL} AND state=? AND {_LANE} AND product=? AND failing_since <= ?"
+        f" WHERE {OPEN_SQL} AND state=? AND {THERE} AND product=? AND failing_since <= ?"
         f" AND coalesce(error_code, '') NOT IN ({marks}){more}{RETURNING}",
         (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_COUNTED),
     )
     return note_moved(connection, RecordingState.PARKED, cursor)
 
 
+def end_denied(
+    connection: sqlite3.Connection,
+    destination: LaneKey,
+    product: Product,
+    *,
+    delete: Collection[str],
+    began_before: float | None,
+    now: float,
+    error: EntryError,
+) -> list[records.Change]:
+    """End what a product has at a destination that denies access, and that is held; what was deleted of it.
+
+    Args:
+        connection: the journal's.
+        destination: which.
+        product: whose.
+        delete: keys of those that are deleted; the rest is rejected.
+        began_before: only those whose window began by then (running time).
+        now: POSIX time.
+        error: why.
+    """
+    deleted: list[records.Change] = []
+    lasted = "" if began_before is None else f" AND r.failing_since <= {began_before!r}"
+    for group in sql.groups(delete):
+        there = records.select(
+            connection,
+            f"r.{OPEN_SQL} AND r.state='held' AND r.account_sid=? AND r.destination_id IS ?"
+            f" AND r.pinned=1 AND r.product=?{lasted} AND o.key IN ({sql.marks(group)})",
+            (*destination, product.value, *group),
+        )
+        ended = [records.Change(one, RecordingState.DELETED, error=error, failures=one.failures) for one in there]
+        deleted += transitions.apply(connection, ended, now=now)
+    for ids in sql.groups(change.recording.id for change in deleted):
+        connection.execute(
+            "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
+            f" AND recording_id IN ({sql.marks(ids)})",
+            tuple(ids),
+        )
+    move_lane(
+        connection,
+        destination,
+        before=(RecordingState.HELD,),
+        after=RecordingState.REJECTED,
+        now=now,
+        error=error,
+        product=product,
+        began_before=began_before,
+    )
+    return deleted
+
+
+def repin(connection: sqlite3.Connection, destination_id: str, *, now: float) -> int:
+    """Alone, a corrected configuration counts for what was found under the wrong one, too; how many move.
+
+    Only recordings whose old destination never worked, and only those of which nothing can be there.
+    """
+    chosen = (
+        f"{OPEN_SQL} AND pinned=1 AND destination_id <> ? AND state IN"
+        " ('found', 'waiting', 'held', 'parked', 'rejected') AND NOT EXISTS (SELECT 1 FROM destinations d"
+        " WHERE d.account_sid=recordings.account_sid AND d.id=recordings.destination_id AND d.proven=1)"
+        " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
+        f" AND a.outcome IN ('open', 'uncertain', 'stored') AND a.carried IS NOT '{records.IN_PARTS}')"
+    )
+    connection.execute(
+        f"DELETE FROM objects WHERE stored_at IS NULL AND recording_id IN (SELECT id FROM recordings WHERE {chosen})",
+        (destination_id,),
+    )
+    cursor = connection.execute(
+        f"UPDATE recordings SET destination_id=?, changed_at=?, seq=seq+1 WHERE {chosen}",
+        (destination_id, now, destination_id),
+    )
+    # what another destination has answered is no reason to wait for this one
+    connection.execute(
+        "UPDATE recordings SET state='found', retry_at=NULL, failures=0, failing_since=NULL, error_kind=NULL,"
+        f" error_code=NULL, error_message=NULL WHERE {OPEN_SQL}"
+        " AND state IN ('held', 'waiting', 'rejected') AND pinned=1 AND destination_id=? AND changed_at=?",
+        (destination_id, now),
+    )
+    return cursor.rowcount
+
+
 def failing_longest(connection: sqlite3.Connection, lane: LaneKey) -> list[tuple[str, float]]:
     """Each product's earliest failing_since (running time) among what waits for its next try at a destination."""
     return connection.execute(
-        f"SELECT product, min(failing_since) FROM recordings WHERE {OPEN_SQL} AND state='waiting' AND {_LANE}"
+        f"SELECT product, min(failing_since) FROM recordings WHERE {OPEN_SQL} AND state='waiting' AND {THERE}"
         " AND retry_at IS NOT NULL AND failing_since IS NOT NULL GROUP BY product",
         lane,
     ).fetchall()

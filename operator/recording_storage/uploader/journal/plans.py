@@ -20,7 +20,7 @@ def journal_plans(connection: sqlite3.Connection, plans: Mapping[str, Plan]) -> 
     A revision that went back says that the store's database was restored: what it has been told since is told again, as
     far back as the journal goes.
     """
-    before = dict(connection.execute("SELECT account_sid, revision FROM plans"))
+    before = revisions(connection)
     for plan in plans.values():
         if plan.revision < before.get(plan.account_sid, 0):
             log.warning("the store has forgotten changes of account %s: it is told everything again", plan.account_sid)
@@ -40,3 +40,8 @@ def journalled_plans(connection: sqlite3.Connection) -> dict[str, Plan]:
     """The plans that were in force last, without credentials."""
     cursor = connection.execute("SELECT account_sid, revision, body FROM plans")
     return {account: Plan.from_json(account, revision, body) for account, revision, body in cursor}
+
+
+def revisions(connection: sqlite3.Connection) -> dict[str, int]:
+    """By account, the one of the plan that was in force last."""
+    return dict(connection.execute("SELECT account_sid, revision FROM plans"))

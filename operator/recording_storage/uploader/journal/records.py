@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts, Tally
-from recording_storage.uploader.core.status import StateReason
+from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts
 from recording_storage.uploader.journal import sql
 from recording_storage.uploader.journal.stops import STOPS, note, stop_of
 
@@ -274,40 +273,3 @@ def set_attempt(
         "UPDATE attempts SET outcome = ?, upload_id = coalesce(?, upload_id) WHERE id = ?",
         (outcome.value, upload_id, attempt_id),
     )
-
-
-def set_most_parts(connection: sqlite3.Connection, account_sid: str, destination_id: str | None, *, most: int) -> None:
-    """How many parts the destination takes of an upload, learnt by being refused more."""
-    connection.execute(
-        "UPDATE destinations SET most_parts = ? WHERE account_sid = ? AND id = ?", (most, account_sid, destination_id)
-    )
-
-
-def tallies(connection: sqlite3.Connection) -> dict[RecordingState, Tally]:
-    """Counts and bytes of the unfinished ones, by state."""
-    cursor = connection.execute(f"SELECT state, count(*), sum(size) FROM recordings WHERE {OPEN_SQL} GROUP BY state")
-    return {_S(state): Tally(count, size) for state, count, size in cursor}
-
-
-def reasons(connection: sqlite3.Connection) -> list[StateReason]:
-    """Of the unfinished ones that have an error, by state and code; SQLite takes the message of the latest."""
-    cursor = connection.execute(
-        "SELECT state, error_kind, error_code, error_message, count(*), min(retry_at), max(changed_at)"
-        f" FROM recordings WHERE {OPEN_SQL} AND error_code IS NOT NULL"
-        " GROUP BY state, error_code ORDER BY count(*) DESC"
-    )
-    return [StateReason(state=_S(row[0]), error=EntryError(*row[1:4]), count=row[4], retry_at=row[5]) for row in cursor]
-
-
-def latest_error(connection: sqlite3.Connection) -> tuple[str, float] | None:
-    """Of an unfinished recording, and its POSIX time."""
-    found = connection.execute(
-        "SELECT error_code, error_message, changed_at FROM recordings"
-        f" WHERE {OPEN_SQL} AND error_code IS NOT NULL ORDER BY changed_at DESC LIMIT 1"
-    ).fetchone()
-    return None if found is None else (f"{found[0]}: {found[1]}", found[2])
-
-
-def oldest(connection: sqlite3.Connection) -> float | None:
-    row = connection.execute(f"SELECT min(found_at) FROM recordings WHERE {OPEN_SQL}").fetchone()
-    return None if row[0] is None else float(row[0])

@@ -3,7 +3,6 @@
 Every call raises JournalError.
 """
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError, Reason, Recording
-from recording_storage.uploader.journal import group_transitions, records, sql, transitions
+from recording_storage.uploader.journal import destinations, group_transitions, records, transitions
 from recording_storage.uploader.transfer.object_metadata import object_metadata
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Task
 
@@ -75,48 +73,25 @@ class Claims:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[tuple[LaneKey, EntryError | None]]:
-            connection.execute("UPDATE recordings SET state='found', seq=seq+1 WHERE state='uploading'")
+            group_transitions.find_interrupted(connection)
             group_transitions.await_no_plan(connection, now=now)
             group_transitions.mend_retry_times(connection, now=now)
-            for account, number, body in connection.execute("SELECT account_sid, id, body FROM destinations"):
-                del number
-                self._plans.remember(account, [DestinationTerms.from_json(body)])
-            cursor = connection.execute(
-                "SELECT account_sid, destination_id, max(CASE WHEN state IN ('held', 'rejected') THEN id END)"
-                f" FROM recordings WHERE {records.OPEN_SQL} AND pinned=1 GROUP BY account_sid, destination_id"
-            )
-            found = cursor.fetchall()
-            result: list[tuple[LaneKey, EntryError | None]] = []
-            for account, destination, held in found:
-                error = None
-                if held is not None:
-                    row = connection.execute(
-                        "SELECT error_kind, error_code, error_message FROM recordings WHERE id=?", (held,)
-                    ).fetchone()
-                    error = EntryError(row[0] or "hold", row[1] or "Held", row[2] or "")
-                result.append(((account, destination), error))
-            return result
+            for account, terms in destinations.remembered(connection):
+                self._plans.remember(account, [terms])
+            return destinations.in_use(connection)
 
         return self._journal.run(work)
 
     def is_proven(self, lane: Lane) -> bool:
         """Whether something was stored there before, as the journal knows it."""
-        query = "SELECT proven FROM destinations WHERE account_sid=? AND id=?"
-        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
-        return bool(row and row[0])
+        return self._journal.run(lambda connection: destinations.is_proven(connection, lane.key))
 
     def most_parts(self, lane: Lane) -> int | None:
         """That the destination takes of an upload, where that was learnt by being refused more."""
-        query = "SELECT most_parts FROM destinations WHERE account_sid=? AND id=?"
-        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
-        return row[0] if row else None
+        return self._journal.run(lambda connection: destinations.most_parts(connection, lane.key))
 
     def lanes_with_work(self) -> list[LaneKey]:
-        query = (
-            "SELECT DISTINCT account_sid, destination_id FROM recordings"
-            f" WHERE {records.OPEN_SQL} AND state='found' AND pinned=1"
-        )
-        return [(a, d) for a, d in self._journal.run(lambda connection: connection.execute(query).fetchall())]
+        return self._journal.run(destinations.with_work)
 
     def claim(self, lane: Lane, *, limit: int) -> list[Task]:
         """Recordings whose turn it is, as tasks, moved to `uploading`; tells the lane when the next retry is due."""
@@ -186,11 +161,7 @@ class Claims:
         def work(connection: sqlite3.Connection) -> list[records.Change]:
             made = transitions.apply(connection, changes, now=now)
             if proven is not None and proven.terms is not None:
-                connection.execute(
-                    "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,1)"
-                    " ON CONFLICT (account_sid, id) DO UPDATE SET proven=1",
-                    (*proven.key, proven.terms.to_json()),
-                )
+                destinations.prove(connection, proven.key, proven.terms)
             return made
 
         return self._journal.run(work)
@@ -209,13 +180,7 @@ class Claims:
 
     def has_more_than(self, lane: Lane, few: int) -> bool:
         """Whether more recordings than that are on their way to the destination."""
-        query = (
-            f"SELECT count(*) FROM (SELECT 1 FROM recordings WHERE {records.OPEN_SQL}"
-            " AND state IN ('found', 'uploading', 'waiting') AND account_sid=? AND destination_id IS ? AND pinned=1"
-            " LIMIT ?)"
-        )
-        values = (*lane.key, few + 1)
-        return bool(self._journal.run(lambda connection: connection.execute(query, values).fetchone()[0]) > few)
+        return self._journal.run(lambda connection: destinations.has_more_than(connection, lane.key, few))
 
     def end_denied(
         self, lane: Lane, product: Product, *, delete: Collection[str], began_before: float | None
@@ -230,95 +195,28 @@ class Claims:
         """
         assert lane.error is not None
         now, error = self._clock.now(), lane.error
-
-        def work(connection: sqlite3.Connection) -> list[records.Change]:
-            deleted: list[records.Change] = []
-            lasted = "" if began_before is None else f" AND r.failing_since <= {began_before!r}"
-            for group in sql.groups(delete):
-                there = records.select(
-                    connection,
-                    f"r.{records.OPEN_SQL} AND r.state='held' AND r.account_sid=? AND r.destination_id IS ?"
-                    f" AND r.pinned=1 AND r.product=?{lasted} AND o.key IN ({sql.marks(group)})",
-                    (*lane.key, product.value, *group),
-                )
-                changes = [records.Change(one, _S.DELETED, error=error, failures=one.failures) for one in there]
-                deleted += transitions.apply(connection, changes, now=now)
-            for ids in sql.groups(change.recording.id for change in deleted):
-                connection.execute(
-                    "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
-                    f" AND recording_id IN ({sql.marks(ids)})",
-                    tuple(ids),
-                )
-            group_transitions.move_lane(
-                connection,
-                lane.key,
-                before=(_S.HELD,),
-                after=_S.REJECTED,
-                now=now,
-                error=error,
-                product=product,
-                began_before=began_before,
+        return self._journal.run(
+            lambda connection: group_transitions.end_denied(
+                connection, lane.key, product, delete=delete, began_before=began_before, now=now, error=error
             )
-            return deleted
-
-        return self._journal.run(work)
+        )
 
     def repin(self, plan: Plan) -> int:
-        """Alone, a corrected configuration counts for what was found under the wrong one, too.
-
-        Only recordings whose old destination never worked move, and only those of which nothing can be there.
-        """
+        """Alone, a corrected configuration counts for what was found under the wrong one, too; how many move."""
         now = self._clock.now()
-        destination = next(iter(plan.destinations.values()))
-
-        def work(connection: sqlite3.Connection) -> int:
-            chosen = (
-                f"{records.OPEN_SQL} AND pinned=1 AND destination_id <> ? AND state IN"
-                " ('found', 'waiting', 'held', 'parked', 'rejected') AND NOT EXISTS (SELECT 1 FROM destinations d"
-                " WHERE d.account_sid=recordings.account_sid AND d.id=recordings.destination_id AND d.proven=1)"
-                " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
-                f" AND a.outcome IN ('open', 'uncertain', 'stored') AND a.carried IS NOT '{records.IN_PARTS}')"
-            )
-            connection.execute(
-                f"DELETE FROM objects WHERE stored_at IS NULL AND recording_id IN"
-                f" (SELECT id FROM recordings WHERE {chosen})",
-                (destination.id,),
-            )
-            cursor = connection.execute(
-                f"UPDATE recordings SET destination_id=?, changed_at=?, seq=seq+1 WHERE {chosen}",
-                (destination.id, now, destination.id),
-            )
-            # what another destination has answered is no reason to wait for this one
-            connection.execute(
-                "UPDATE recordings SET state='found', retry_at=NULL, failures=0, failing_since=NULL, error_kind=NULL,"
-                f" error_code=NULL, error_message=NULL WHERE {records.OPEN_SQL}"
-                " AND state IN ('held', 'waiting', 'rejected') AND pinned=1 AND destination_id=? AND changed_at=?",
-                (destination.id, now),
-            )
-            return cursor.rowcount
-
-        return self._journal.run(work)
+        destination = next(iter(plan.destinations.values())).id
+        return self._journal.run(lambda connection: group_transitions.repin(connection, destination, now=now))
 
     def is_empty(self, lane: Lane) -> bool:
         """Whether no recording is left for the destination."""
-        query = (
-            f"SELECT 1 FROM recordings WHERE {records.OPEN_SQL} AND account_sid=? AND destination_id IS ? AND pinned=1"
-            " LIMIT 1"
-        )
-        return self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone()) is None
+        return self._journal.run(lambda connection: destinations.is_empty(connection, lane.key))
 
     def keep_terms(self, lane: Lane) -> None:
         """Remember where the lane leads, for a time when the plan doesn't name it any more."""
         if lane.terms is None:
             return
-        values = (*lane.key, lane.terms.to_json(), lane.terms.proven)
-        self._journal.run(
-            lambda connection: connection.execute(
-                "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
-                " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body",
-                values,
-            )
-        )
+        key, terms = lane.key, lane.terms
+        self._journal.run(lambda connection: destinations.keep(connection, key, terms))
 
     def _move(
         self,
@@ -337,12 +235,7 @@ class Claims:
         )
 
     def _next_retry(self, lane: Lane) -> float | None:
-        query = (
-            f"SELECT min(retry_at) FROM recordings WHERE {records.OPEN_SQL} AND state='waiting' AND account_sid=?"
-            " AND destination_id IS ? AND pinned=1"
-        )
-        row = self._journal.run(lambda connection: connection.execute(query, lane.key).fetchone())
-        return None if row[0] is None else float(row[0])
+        return self._journal.run(lambda connection: destinations.next_retry(connection, lane.key))
 
     def _key(self, recording: Recording, lane: Lane) -> str:
         if recording.object_key or lane.terms is None:

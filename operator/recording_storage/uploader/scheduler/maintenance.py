@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.journal import group_transitions
+from recording_storage.uploader.journal import group_transitions, meta
 from recording_storage.uploader.scheduler.retry_window import park_expired
 from recording_storage.uploader.spool.filesystem import space
 
@@ -52,9 +52,7 @@ class Housekeeping:
 
     def load(self) -> None:
         """Go on with the running time of earlier processes. Raises JournalError."""
-        query = "SELECT value FROM meta WHERE key='running_time'"
-        row = self._parts.journal.run(lambda connection: connection.execute(query).fetchone())
-        self._base = float(row[0]) if row else 0.0
+        self._base = self._parts.journal.run(meta.running_time)
 
     def running_time(self) -> float:
         """Seconds that uploaders of this spool have run; what retry windows are counted in."""
@@ -64,8 +62,8 @@ class Housekeeping:
         from recording_storage.uploader.journal.database import JournalError  # noqa: PLC0415 - only at the end
 
         try:
-            running = str(self.running_time())
-            self._parts.journal.run(lambda connection: _save_running_time(connection, running))
+            running = self.running_time()
+            self._parts.journal.run(lambda connection: meta.set_running_time(connection, running))
         except JournalError as error:
             log.debug("the running time was not saved: %s", error)
 
@@ -79,7 +77,7 @@ class Housekeeping:
         lanes = list(lanes)
 
         def work(connection: sqlite3.Connection) -> int:
-            _save_running_time(connection, str(running))
+            meta.set_running_time(connection, running)
             moment, plans = self._clock.now(), self._parts.plans
             for lane in lanes:
                 park_expired(connection, lane, plans=plans, state=RecordingState.HELD, running=running, now=moment)
@@ -127,9 +125,3 @@ def _ignore(_free: int) -> None:
 
 def _nothing() -> None:
     """Until somebody has something to remove."""
-
-
-def _save_running_time(connection: sqlite3.Connection, value: str) -> None:
-    connection.execute(
-        "INSERT INTO meta VALUES ('running_time', ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value", (value,)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import queries
 from recording_storage.uploader.journal.database import JournalError
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Releases:
 
     def finish(self) -> None:
         """What was reported and not released: by an earlier process, or because the journal took nothing."""
-        self._release_all("r.id > 0")
+        self._release_all()
 
     def again(self) -> None:
         """What could not be removed before, where it is time; in the scheduler's thread."""
-        self._release_all("r.retry_at <= ?", self._parts.clock.now())
+        self._release_all(tried_before=self._parts.clock.now())
         self._intake.forget(self._parts.releaser.delete_again())
 
     def _release(self, recordings: Sequence[Recording]) -> None:
@@ -52,12 +52,11 @@ class Releases:
         self._parts.counters.add("released", len(gone))
         self._parts.source.report_soon()
 
-    def _release_all(self, condition: str, *parameters: float) -> None:
+    def _release_all(self, *, tried_before: float | None = None) -> None:
         """Each once: what can't be removed stays `reported`."""
-        where = f"r.{records.OPEN_SQL} AND r.state = 'reported' AND r.id > ? AND {condition}"
-        tail, last = f"ORDER BY r.id LIMIT {_GROUP}", 0
+        last = 0
         while left := self._parts.journal.run(
-            partial(records.select, where=where, parameters=(last, *parameters), tail=tail)
+            partial(queries.unreleased, after=last, limit=_GROUP, tried_before=tried_before)
         ):
             self._release(left)
             last = left[-1].id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason, StoredFacts
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import queries, records
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.records import IN_PARTS, OURS
 from recording_storage.uploader.scheduler.destination import DEFECT
@@ -150,12 +150,9 @@ class Worker:
         """Whether it is missed under a name that it has no more: it goes on under its new one."""
         if problem.reason is not Reason.FILE_MISSING:
             return False
-        query = "SELECT path FROM recordings WHERE id=?"
-        work = self._around.journal.submit(
-            lambda connection: connection.execute(query, (task.recording.id,)).fetchone()
-        )
-        row = work.result() if work.exception() is None else None
-        return row is not None and row[0] != task.recording.path
+        work = self._around.journal.submit(lambda connection: queries.path_of(connection, task.recording.id))
+        path = work.result() if work.exception() is None else None
+        return path is not None and path != task.recording.path
 
     def _was_replaced(self, task: Task) -> bool:
         try:

@@ -1,19 +1,21 @@
 """Which files the journal has an unfinished entry for: by every name that they have, and by what they are."""
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import MENDABLE, Identity
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from recording_storage.uploader.journal.database import Journal
+
+_STOPPED = (RecordingState.PARKED, RecordingState.WAITING)
 
 
 @dataclass(slots=True)
@@ -53,12 +55,9 @@ class KnownFiles:
 
     def load(self, journal: Journal) -> None:
         """All unfinished entries. Raises JournalError."""
-        query = f"SELECT id, path, inode, size, mtime_ns, state, error_code FROM recordings WHERE {records.OPEN_SQL}"
-        for number, path, inode, size, mtime_ns, state, code in journal.run(
-            lambda connection: connection.execute(query).fetchall()
-        ):
-            mendable = state in ("parked", "waiting") and code in MENDABLE
-            self.put(path, number, Identity(inode, size, mtime_ns), mendable=mendable)
+        for one in journal.run(queries.files):
+            mendable = one.state in _STOPPED and one.error_code in MENDABLE
+            self.put(one.path, one.recording_id, one.identity, mendable=mendable)
 
     def get(self, path: str) -> KnownFile | None:
         """The file that had this name when it was last looked at."""

@@ -1,6 +1,5 @@
 """What a finished file becomes: whose it is, its sid, where it goes; or what is wrong with it."""
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.sids import SidPrefix, derived_sid, is_sid
 from recording_storage.domain.states import FINAL, RecordingState
-from recording_storage.uploader.core.recording import MENDABLE, WAITS_FOR_PLAN, EntryError, Identity, Reason
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.core.recording import MENDABLE, EntryError, Reason
+from recording_storage.uploader.journal import queries, records, renewal
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.journal.pinning import WAITS_SQL, pin
-from recording_storage.uploader.journal.stops import RETURNING, Stop, note_moved
+from recording_storage.uploader.journal.pinning import pin
 from recording_storage.uploader.spool.sidecar_file import (
     MAX_BYTES,
     NOTHING_SAID,
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.journal.pinning import Pin
+    from recording_storage.uploader.journal.stops import Stop
     from recording_storage.uploader.spool.folder import Spool
 from recording_storage.uploader.spool.walk import FoundFile
 
@@ -103,13 +102,13 @@ class Candidates:
             pending = [(file, _pinned(entry, pin_of)) for file, entry in read]
             renewed = [(number, file, _pinned(entry, pin_of)) for number, file, entry in read_again]
             for number, file, entry in renewed:
-                if entry.error is None and _end_superseded(connection, number, entry, now=now):
+                if entry.error is None and renewal.end_superseded(connection, number, entry, now=now):
                     pending.append((file, entry))
-                elif entry.error is None and _find_again(connection, number, file, now=now):
+                elif entry.error is None and renewal.find_again(connection, number, file.identity, now=now):
                     entered[file] = (number, False)
                 elif (
-                    _forget_wrong(connection, number, forgotten)
-                    or _forget_planless(connection, number, entry)
+                    renewal.forget_wrong(connection, number, forgotten)
+                    or renewal.forget_planless(connection, number, entry)
                     or self._is_successor(connection, number, file)
                 ):
                     pending.append((file, entry))
@@ -133,8 +132,8 @@ class Candidates:
 
     def _is_successor(self, connection: sqlite3.Connection, number: int, file: FoundFile) -> bool:
         """Whether the recording has ended meanwhile, and another file has its name: a new recording."""
-        row = connection.execute("SELECT state FROM recordings WHERE id=?", (number,)).fetchone()
-        if row is not None and row[0] not in FINAL:
+        state = queries.state_of(connection, number)
+        if state is not None and state not in FINAL:
             return False
         try:
             return identity_of(os.lstat(f"{self._spool.root}/{file.path}")) == file.identity
@@ -276,85 +275,3 @@ def _pinned(entry: records.NewRecording, pin_of: Callable[[str, Product], Pin]) 
         destination_id=by.destination_id,
         error=by.error,
     )
-
-
-_WRONG = ",".join(f"'{code}'" for code in sorted(MENDABLE - WAITS_FOR_PLAN))
-_MENDED = f"inode<>? OR size<>? OR mtime_ns<>? OR error_code IN ({_WRONG})"
-"""The file is another than it was, or it was the file that was wrong."""
-
-
-def _find_again(connection: sqlite3.Connection, number: int, file: FoundFile, *, now: float) -> bool:
-    """Make an entry found again with the file as it is now; False when its metadata has to be read anew."""
-    stored = connection.execute(
-        "SELECT r.inode, r.size, r.mtime_ns FROM recordings r JOIN objects o ON o.recording_id=r.id"
-        " WHERE r.id=? AND o.stored_at IS NOT NULL",
-        (number,),
-    ).fetchone()
-    identity = file.identity
-    if stored is not None and identity.inode != stored[0] and identity[1:] != stored[1:]:
-        identity = Identity(*stored)  # what is stored was another file, which is gone: this one is no part of it
-    cursor = connection.execute(
-        "UPDATE recordings SET state='found', seq=seq+1, changed_at=?, inode=?, size=?, mtime_ns=?, retry_at=NULL,"
-        " error_kind=NULL, error_code=NULL, error_message=NULL"
-        f" WHERE id=? AND state IN ('parked', 'rejected', 'waiting') AND pinned=1 AND ({_MENDED})",
-        (now, *identity, number, *file.identity),
-    )
-    if cursor.rowcount == 1:
-        return True
-    # its destination is held: it goes on waiting for that, as the file that it is now
-    cursor = connection.execute(
-        "UPDATE recordings SET inode=?, size=?, mtime_ns=? WHERE id=? AND state IN ('found', 'held')",
-        (*identity, number),
-    )
-    return cursor.rowcount == 1
-
-
-def _end_superseded(connection: sqlite3.Connection, number: int, entry: records.NewRecording, *, now: float) -> bool:
-    """End a recording whose key may hold what its file was before, never claimed: the file is another recording now.
-
-    Its own sid gives it a key of its own: nothing is overwritten. A sid that the metadata names can't be changed.
-    """
-    if "recording_sid" in entry.metadata:
-        return False
-    message = f"the file changed while it was sent; what it is now is the recording {entry.sid}"
-    cursor = connection.execute(
-        "UPDATE recordings SET state='deleted', seq=seq+1, changed_at=?, retry_at=NULL, error_kind=?, error_code=?,"
-        " error_message=? WHERE id=? AND state IN ('parked', 'rejected', 'waiting', 'held', 'found')"
-        " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.recording_id=recordings.id AND o.stored_at IS NOT NULL)"
-        " AND EXISTS (SELECT 1 FROM attempts a WHERE a.recording_id=recordings.id"
-        " AND (a.outcome='uncertain' OR a.outcome='open' AND a.upload_id IS NULL AND a.carried IS NOT ?)"
-        f" AND (a.inode<>? OR a.size<>? OR a.mtime_ns<>?)){RETURNING}",
-        (
-            now,
-            FailureClass.FILE.value,
-            Reason.CHANGED_WHILE_UPLOADING.value,
-            message,
-            number,
-            records.IN_PARTS,
-            *entry.identity,
-        ),
-    )
-    return note_moved(connection, RecordingState.DELETED, cursor) == 1
-
-
-def _forget_wrong(connection: sqlite3.Connection, number: int, forgotten: list[Stop]) -> bool:
-    """Remove an entry that the store was not told of, to enter its file anew; what the log has said of it."""
-    cursor = connection.execute(
-        f"DELETE FROM recordings WHERE id=? AND state='parked' AND pinned=0 AND account_sid=''{RETURNING}", (number,)
-    )
-    stops = [Stop(RecordingState.PARKED, *columns) for columns in cursor]
-    forgotten += stops
-    return bool(stops)
-
-
-def _forget_planless(connection: sqlite3.Connection, number: int, entry: records.NewRecording) -> bool:
-    """The same for one that waits for its account's plan, if it says something else of itself by now.
-
-    It may have named the wrong account, for which a plan never comes.
-    """
-    cursor = connection.execute(
-        f"DELETE FROM recordings WHERE id=? AND {WAITS_SQL} AND told_seq=0"
-        " AND (metadata<>? OR inode<>? OR size<>? OR mtime_ns<>?)",
-        (number, records.metadata_text(entry.metadata), *entry.identity),
-    )
-    return cursor.rowcount == 1

@@ -14,7 +14,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.core.recording import EntryError, Reason
-from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal import queries, records, transitions
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.spool.beneath import Location, located, open_folder
 from recording_storage.uploader.spool.folder import FOLDER, fsync_open_folder
@@ -163,7 +163,7 @@ class Releaser:
     def _settle(self, leftover: Leftover, aside: Location) -> str | None:
         if aside.status() is None:
             return None  # it was being released just now
-        found = self._journal.run(lambda connection: records.select(connection, "r.sid = ?", (leftover.sid,)))
+        found = self._journal.run(lambda connection: queries.with_sid(connection, leftover.sid))
         origin = leftover.origin
         if found and leftover.path in places(found[0]):
             origin = found[0].path

@@ -1,17 +1,17 @@
 """A spool that no uploader serves just now, seen through its journal; what is retried is found by the next uploader."""
 
 import shutil
-import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.core.status import StateReason, Status
-from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal import plans, queries, transitions
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.spool.folder import Spool
 from recording_storage.uploader.spool.walk import Walker
@@ -29,17 +29,7 @@ class IdleView:
         self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
     ) -> Sequence[Recording]:
         """See the port."""
-
-        def read(connection: sqlite3.Connection) -> list[Recording]:
-            where = "r.id > ?"
-            parameters: list[Any] = [after]
-            for column, values in (("r.state", [state.value for state in states]), ("r.sid", list(sids))):
-                if values:
-                    where += f" AND {column} IN ({','.join('?' * len(values))})"
-                    parameters += values
-            return records.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {limit}")
-
-        return self._journal.run(read)
+        return self._journal.run(partial(queries.listed, after=after, limit=limit, states=states, sids=sids))
 
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
         """See the port; committed when it returns."""
@@ -52,25 +42,25 @@ class IdleView:
 
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
-        return self._journal.run(records.reasons)
+        return self._journal.run(queries.reasons)
 
     def status(self) -> Status:
         """What the journal and the volume tell."""
-        error = self._journal.run(records.latest_error)
+        error = self._journal.run(queries.latest_error)
         usage = shutil.disk_usage(self._spool.root)
         return Status(
             spool=str(self._spool.root),
             spool_id=self._spool.read_id(),
             started_at=0.0,
             standby=False,
-            states=self._journal.run(records.tallies),
-            oldest=self._journal.run(records.oldest),
+            states=self._journal.run(queries.tallies),
+            oldest=self._journal.run(queries.oldest),
             unfinished=self._unseen(),
             free_bytes=usage.free,
             total_bytes=usage.total,
             intake_stopped="",
             destinations=(),
-            applied_revisions=self._journal.run(_revisions),
+            applied_revisions=self._journal.run(plans.revisions),
             last_error=error[0] if error else "",
             last_error_at=error[1] if error else None,
             counters={},
@@ -78,8 +68,7 @@ class IdleView:
 
     def _unseen(self) -> int:
         """Files that may be recordings and that no uploader has taken yet."""
-        query = f"SELECT path FROM recordings WHERE {records.OPEN_SQL}"  # noqa: S608 - a constant of ours
-        known = {path for (path,) in self._journal.run(lambda connection: connection.execute(query).fetchall())}
+        known = {file.path for file in self._journal.run(queries.files)}
         walker = Walker(self._spool.root, folder_seen=_ignore, left_aside=_leave, odd=_ignore)
         return sum(file.path not in known for file in walker.walk())
 
@@ -117,7 +106,3 @@ def ask_idle(root: Path, request: Mapping[str, Any]) -> Iterator[Mapping[str, An
     with idle_inspection(root) as inspection:
         lines = list(inspection.answer(request))
     yield from lines
-
-
-def _revisions(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(connection.execute("SELECT account_sid, revision FROM plans"))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.status import DestinationStatus, Status
-from recording_storage.uploader.journal import records, transitions
+from recording_storage.uploader.journal import queries, transitions
 from recording_storage.uploader.scheduler.health import WAITS_FOR_PLAN
 from recording_storage.uploader.spool.filesystem import space
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Mapping, Sequence
 
     from recording_storage.uploader.core.destination_state import LaneKey
@@ -39,17 +39,7 @@ class EngineView:
         self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
     ) -> Sequence[Recording]:
         """See the port."""
-
-        def read(connection: sqlite3.Connection) -> list[Recording]:
-            where = "r.id > ?"
-            parameters: list[Any] = [after]
-            for column, values in (("r.state", [state.value for state in states]), ("r.sid", list(sids))):
-                if values:
-                    where += f" AND {column} IN ({','.join('?' * len(values))})"
-                    parameters = [*parameters, *values]
-            return records.select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
-
-        found = self._parts.journal.run(read)
+        found = self._parts.journal.run(partial(queries.listed, after=after, limit=limit, states=states, sids=sids))
         failing = {lane.key: lane for lane in list(self._engine.lanes.values()) if lane.state is LaneState.FAILING}
         return [self._at_the_next_probe(one, failing) for one in found] if failing else found
 
@@ -83,12 +73,12 @@ class EngineView:
 
     def reasons(self) -> Sequence[StateReason]:
         """See the port."""
-        return self._parts.journal.run(records.reasons)
+        return self._parts.journal.run(queries.reasons)
 
     def status(self) -> Status:
         """See the port."""
         parts = self._parts
-        states, oldest = parts.journal.run(lambda connection: (records.tallies(connection), records.oldest(connection)))
+        states, oldest = parts.journal.run(lambda connection: (queries.tallies(connection), queries.oldest(connection)))
         free = space(parts.spool.root)
         return Status(
             spool=str(parts.spool.root),

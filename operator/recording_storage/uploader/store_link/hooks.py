@@ -1,39 +1,37 @@
 """What the line to the store calls: plans and commands come in here, reports go out. Imported with a store alone."""
 
-# ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
 import logging
 import os
 import socket
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage import __version__
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.policy import UploadPolicy
-from recording_storage.domain.states import Product, RecordingState
+from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
 from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
-from recording_storage.uploader.core.recording import Reason
-from recording_storage.uploader.journal import records
-from recording_storage.uploader.journal.pinning import WAITS_SQL
+from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.plans import journal_plans
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
     from recording_storage.protocol.plan import AccountPlan, DestinationPlan
+    from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.status.running import EngineView
 
 log = logging.getLogger(__name__)
 _SAMPLE = 20
-_FINAL_OR_KEPT = ("parked", "rejected")
+_ENDED = (RecordingState.PARKED, RecordingState.REJECTED)
 
 
 def plan_from(message: AccountPlan) -> Plan:
@@ -118,8 +116,7 @@ class StoreHooks:
             self._command(command)
 
     def _command(self, command: Command) -> None:
-        query = "SELECT 1 FROM commands WHERE id = ?"
-        if self._parts.journal.run(lambda connection: connection.execute(query, (command.id,)).fetchone()):
+        if self._parts.journal.run(partial(meta.is_carried_out, command=command.id)):
             return
         sids = [command.recording_sid] if command.kind is CommandKind.RETRY_ONE and command.recording_sid else None
         if command.kind is CommandKind.RETRY_ONE and sids is None:
@@ -129,18 +126,18 @@ class StoreHooks:
             # twice does no harm, should the process end before the next line
             moved = self._view.retry(sids, account_sid=command.account_sid)
         now = self._parts.clock.now()
-
-        def done(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR IGNORE INTO commands VALUES (?,?)", (command.id, now))
-
-        self._parts.journal.run(done)
+        self._parts.journal.run(partial(meta.set_carried_out, command=command.id, now=now))
         log.info("%s was asked for: %s tried again", command.kind.value, counted(len(moved), "recording"))
 
     def report(self) -> SpoolReport:
         """See the port."""
         status = self._view.status()
         needed, waiting, parked = self._parts.journal.run(
-            lambda connection: (_needed(connection), _without_settings(connection), _parked(connection))
+            lambda connection: (
+                destinations.needed(connection),
+                queries.without_settings(connection),
+                queries.latest_in(connection, _ENDED, limit=_SAMPLE),
+            )
         )
         started = datetime.fromtimestamp(status.started_at, UTC)
         return SpoolReport(
@@ -160,7 +157,7 @@ class StoreHooks:
             without_settings=waiting,
             credentials_in_use=self._parts.plans.credentials_in_use(),
             last_error=status.intake_stopped or status.last_error,
-            parked=parked,
+            parked=list(map(_sample, parked)),
         )
 
 
@@ -171,42 +168,11 @@ def _moment(posix: float) -> datetime | None:
         return None
 
 
-def _needed(connection: sqlite3.Connection) -> dict[str, list[str]]:
-    needed: dict[str, list[str]] = {}
-    query = (
-        f"SELECT DISTINCT account_sid, destination_id FROM recordings WHERE {records.OPEN_SQL}"
-        " AND destination_id IS NOT NULL AND account_sid <> ''"
+def _sample(one: Recording) -> ParkedSample:
+    return ParkedSample(
+        sid=one.sid,
+        file=one.path,
+        state=RecordingState(one.state),
+        error=f"{one.error.code}: {one.error.message}" if one.error is not None else "",
+        since=datetime.fromtimestamp(one.changed_at, UTC),
     )
-    for account, destination in connection.execute(query):
-        needed.setdefault(account, []).append(destination)
-    return needed
-
-
-def _without_settings(connection: sqlite3.Connection) -> dict[str, dict[Product, int]]:
-    query = (
-        "SELECT account_sid, product, count(*) FROM recordings"
-        f" WHERE {WAITS_SQL} AND error_code='{Reason.NO_SETTINGS}' GROUP BY account_sid, product"
-    )
-    found: dict[str, dict[Product, int]] = {}
-    for account, product, count in connection.execute(query):
-        found.setdefault(account, {})[Product(product)] = count
-    return found
-
-
-def _parked(connection: sqlite3.Connection) -> list[ParkedSample]:
-    states = ",".join(f"'{state}'" for state in _FINAL_OR_KEPT)
-    found = records.select(
-        connection,
-        f"r.{records.OPEN_SQL} AND r.state IN ({states})",
-        tail=f"ORDER BY r.changed_at DESC LIMIT {_SAMPLE}",
-    )
-    return [
-        ParkedSample(
-            sid=one.sid,
-            file=one.path,
-            state=RecordingState(one.state),
-            error=f"{one.error.code}: {one.error.message}" if one.error is not None else "",
-            since=datetime.fromtimestamp(one.changed_at, UTC),
-        )
-        for one in found
-    ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import PASSING, S3Failure
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import destinations, records
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.records import AttemptOutcome
 
@@ -25,12 +26,8 @@ def sweep(destination: LaneKey, store: ObjectStore, *, journal: Journal) -> None
 
     One that is refused keeps none of the others; a destination that doesn't answer is not asked again for each.
     """
-    query = (
-        "SELECT a.id, a.key, a.upload_id FROM attempts a JOIN recordings r ON r.id = a.recording_id"
-        " WHERE a.outcome='abandoned' AND a.upload_id IS NOT NULL AND r.account_sid=? AND a.destination_id IS ?"
-    )
     try:
-        for number, key, upload_id in journal.run(lambda connection: connection.execute(query, destination).fetchall()):
+        for number, key, upload_id in journal.run(partial(destinations.abandoned_uploads, key=destination)):
             try:
                 store.abort_multipart(key, upload_id=upload_id)
             except S3Failure as failure:

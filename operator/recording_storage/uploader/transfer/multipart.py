@@ -14,7 +14,7 @@ from recording_storage.domain.upload_decision import MAX_REBUILDS
 from recording_storage.s3 import buffers, checksums
 from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal import destinations, records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
 from recording_storage.uploader.transfer.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
@@ -273,11 +273,8 @@ class MultipartUpload:
         self._most_parts = most
         self._proving.limited(most)
         recording = self._task.recording
-        self._around.journal.run(
-            lambda connection: records.set_most_parts(
-                connection, recording.account_sid, recording.destination_id, most=most
-            )
-        )
+        key = (recording.account_sid, recording.destination_id)
+        self._around.journal.run(lambda connection: destinations.set_most_parts(connection, key, most=most))
 
     def _progress(self, length: int) -> None:
         self._done += length

@@ -1,0 +1,93 @@
+"""What import contracts can't say of the code's structure; `make check` runs it.
+
+    python -m tests.tools.structure
+
+- SQL stands in the journal's room alone, of all the uploader's
+- no file of the product is longer than one reads at a time
+- each function that docs/architecture.md leads to is there
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path("operator/recording_storage")
+LONGEST = 350
+"""Lines."""
+_SQL = re.compile(
+    r"\b(SELECT\b.*\bFROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX|UNIQUE)|PRAGMA \w)\b",
+    re.DOTALL,
+)
+_RUNS = frozenset({"execute", "executemany", "executescript"})
+_STEP = re.compile(r"`([\w/]+\.py):(\w+(?:\.\w+)?)`")
+
+
+def faults(root: Path) -> Iterator[str]:
+    """One line for each, with the file, what is wrong and what to do."""
+    for path in sorted((root / PACKAGE).rglob("*.py")):
+        text = path.read_text()
+        where = path.relative_to(root)
+        if (lines := text.count("\n")) > LONGEST:
+            yield f"{where}: {lines} lines; past {LONGEST} a file wants splitting"
+        inside = path.relative_to(root / PACKAGE).parts
+        if inside[0] == "uploader" and inside[1] != "journal":
+            yield from (
+                f"{where}:{line}: SQL; only uploader/journal/ speaks with the database" for line in _sql_in(text)
+            )
+    yield from _lost_steps(root)
+
+
+def _sql_in(text: str) -> Iterator[int]:
+    """Lines with a text that is a statement, or a call that runs one; docstrings are prose."""
+    tree = ast.parse(text)
+    prose = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RUNS:
+            yield node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            if _SQL.search(node.value):
+                yield node.lineno
+        elif isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values]
+            if _SQL.search("".join(parts)) and not any(_SQL.search(part) for part in parts):
+                yield node.lineno
+
+
+def _lost_steps(root: Path) -> Iterator[str]:
+    page = root / "docs/architecture.md"
+    for number, line in enumerate(page.read_text().splitlines(), start=1):
+        for file, name in _STEP.findall(line):
+            path = root / PACKAGE / file
+            if not path.is_file() or name not in _names_in(path.read_text()):
+                yield f"docs/architecture.md:{number}: {file} has no {name}; lead to where it is done now"
+
+
+def _names_in(text: str) -> set[str]:
+    """Of the functions and classes of a module, and `Class.method`."""
+    names = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {
+                f"{node.name}.{each.name}"
+                for each in node.body
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+    return names
+
+
+def main() -> int:
+    found = list(faults(ROOT))
+    for fault in found:
+        sys.stderr.write(f"{fault}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
