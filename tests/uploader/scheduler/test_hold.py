@@ -207,7 +207,7 @@ def test_a_refused_key_does_not_end_a_hold() -> None:
     desk = Desk()
     doctor, lane = doctor_at(desk)
     doctor.hold(lane, GONE)
-    doctor.refresh(lane, [refused()])
+    doctor.checks.refresh(lane, [refused()])
     assert lane.state is LaneState.HELD
     assert lane.probe_at is not None
     assert [outcome.failure for outcome in desk.settled] == [None], "given back, to be held like the others"
@@ -216,7 +216,7 @@ def test_a_refused_key_does_not_end_a_hold() -> None:
 def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
     desk = Desk()
     doctor, lane = doctor_at(desk)
-    doctor.refresh(lane, [refused()])
+    doctor.checks.refresh(lane, [refused()])
     doctor.hold(lane, GONE)
     await_that(lambda: bool(desk.posted))
     desk.posted.pop()()
@@ -231,9 +231,9 @@ def test_a_hold_loses_nothing_of_what_waits_for_an_answer() -> None:
     desk = Desk()
     doctor, lane = doctor_at(desk)
     first, late = refused(), refused()
-    doctor.refresh(lane, [first])
+    doctor.checks.refresh(lane, [first])
     doctor.hold(lane, GONE)
-    doctor.refresh(lane, [late])
+    doctor.checks.refresh(lane, [late])
     assert [outcome.task for outcome in desk.settled] == [late.task]
     await_that(lambda: bool(desk.posted))
     desk.posted.pop()()

@@ -33,7 +33,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
             assert confirmation
             fatal = [o for o in outcomes if o.failure is not None and o.failure.kind is FailureClass.FATAL]
             if fatal:
-                subject.confirm(lane, fatal)
+                subject.checks.confirm(lane, fatal)
 
         hold = release = end_denied = lambda *_: None
 
@@ -52,9 +52,9 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
-    subject.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
+    subject.checks.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
     denied = Outcome(task, failure=S3Failure(FailureClass.FATAL, code="AccessDenied", message="x"))
-    subject.confirm(lane, [denied])
+    subject.checks.confirm(lane, [denied])
     deadline = time.monotonic() + 5
     while not threads and time.monotonic() < deadline:
         time.sleep(0.01)

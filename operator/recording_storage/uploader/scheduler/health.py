@@ -7,33 +7,31 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.denial import LEAST_DENIED
-from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, S3Failure
 from recording_storage.domain.states import Product
-from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.core.usability import reason, unusable
-from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.scheduler.checks import Checks
 from recording_storage.uploader.scheduler.destination import TROUBLE_AFTER
+from recording_storage.uploader.scheduler.questions import LOOK_UP, Questions, name
 from recording_storage.uploader.scheduler.results import error_of
 from recording_storage.uploader.transfer.abandoned import sweep
-from recording_storage.uploader.transfer.task import Outcome
 from recording_storage.uploader.transfer.watched_client import WatchedStore
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.dispatch import Claims
+    from recording_storage.uploader.scheduler.questions import Scheduler
     from recording_storage.uploader.scheduler.retry_window import Outages
 
 log = logging.getLogger(__name__)
@@ -45,28 +43,7 @@ MOST_WHILE_FAILING = 60.0
 and what waits goes on within a minute of that."""
 FEW = MAX_CONCURRENCY
 """Recordings that find out by themselves whether a failing destination works again: they make no queue there."""
-LOOK_UP = 15.0
-"""Seconds that a fresh look-up of a credential may take."""
 WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
-
-
-class Scheduler(Protocol):
-    """What the doctor needs of it; called in the scheduler's thread."""
-
-    def post(self, work: Callable[[], None]) -> None:
-        """From any thread: run it in the scheduler's."""
-
-    def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
-        """Decide about these and journal it. Raises JournalError."""
-
-    def end_denied(self, lane: Lane) -> None:
-        """End what is there for a destination whose denial has lasted, as the policy says. Raises JournalError."""
-
-    def hold(self, lane: Lane) -> None:
-        """Journal that all its recordings are held. Raises JournalError."""
-
-    def release(self, lane: Lane) -> None:
-        """Journal that all its recordings are to be tried again. Raises JournalError."""
 
 
 class Doctor:
@@ -78,8 +55,8 @@ class Doctor:
         self._scheduler = scheduler
         self._claims = claims
         self._outages = outages
-        self.asking = 0
-        """Questions under way."""
+        self.questions = Questions(parts, post=scheduler.post)
+        self.checks = Checks(parts, scheduler=scheduler, questions=self.questions)
 
     def connect(self, lane: Lane) -> bool:
         """Make sure that the lane has a client; False: it was held, and the lane says why."""
@@ -106,7 +83,7 @@ class Doctor:
         lane.proven = lane.proven or terms.proven or self._claims.is_proven(lane)
         if (most := self._claims.most_parts(lane)) is not None:
             lane.proving.limited(most)
-        self._ask(lane, lambda: self._sweep(lane))
+        self.questions.ask(lane, lambda: self._sweep(lane))
         return True
 
     def new_terms(self, lane: Lane) -> None:
@@ -135,7 +112,7 @@ class Doctor:
         """Hold the destination with all its recordings. Raises JournalError."""
         if lane.state is not LaneState.HELD or lane.error != error:
             level = logging.INFO if error.code == Reason.NO_PLAN else logging.ERROR
-            log.log(level, "%s is held: %s", _name(lane), error.message)
+            log.log(level, "%s is held: %s", name(lane), error.message)
         fresh = lane.state is not LaneState.HELD
         lane.become(LaneState.HELD, error=error)
         if fresh:
@@ -156,7 +133,7 @@ class Doctor:
         Nothing more is sent there until it answers.
         """
         if lane.state is LaneState.OK and self._claims.has_more_than(lane, FEW):
-            log.warning("%s fails, it is probed until it answers: %s", _name(lane), failure)
+            log.warning("%s fails, it is probed until it answers: %s", name(lane), failure)
             lane.become(LaneState.FAILING, error=error_of(failure))
             lane.hungry = True
             self._schedule_probe(lane)
@@ -175,13 +152,13 @@ class Doctor:
         def ask() -> Callable[[], None]:
             if look_up:
                 self._parts.source.refresh(timeout=LOOK_UP)  # what was wrong may have been mended there
-            terms = self._terms(lane)
+            terms = self.questions.terms(lane)
             error = unusable(terms, live=self._parts.plans.live)
-            if error is None and terms is not None and (failure := self._verify(lane, terms)) is not None:
+            if error is None and terms is not None and (failure := self.questions.verify(lane, terms)) is not None:
                 error = error_of(failure)
             return lambda: self._probed(lane, error, asked=asked)
 
-        self._ask(lane, ask)
+        self.questions.ask(lane, ask)
 
     def _probed(self, lane: Lane, error: EntryError | None, *, asked: float) -> None:
         if lane.state is LaneState.HELD:
@@ -196,7 +173,7 @@ class Doctor:
                 self._still_failing(lane, error, asked=asked)
 
     def _recovered(self, lane: Lane) -> None:
-        log.info("%s works again", _name(lane))
+        log.info("%s works again", name(lane))
         self._scheduler.release(lane)
         lane.drop_client()
         lane.become(LaneState.OK)
@@ -208,7 +185,7 @@ class Doctor:
 
     def _in_vain(self, lane: Lane, error: EntryError) -> None:
         if error != lane.error:
-            log.error("%s is still held: %s", _name(lane), error.message)
+            log.error("%s is still held: %s", name(lane), error.message)
             lane.become(LaneState.HELD, error=error)
         lane.answered = False
         lane.probes += 1
@@ -216,7 +193,7 @@ class Doctor:
         self._scheduler.end_denied(lane)
 
     def _answers(self, lane: Lane) -> None:
-        log.info("%s answers again", _name(lane))
+        log.info("%s answers again", name(lane))
         self._outages.resume(lane)
         lane.become(LaneState.OK)
         lane.probes += 1  # as above
@@ -257,150 +234,10 @@ class Doctor:
         left = [grace for grace in graces if not lane.denial.lasts(grace, least=LEAST_DENIED)]
         return max(FIRST_PROBE, min([MOST_PROBE, *(grace / LEAST_DENIED for grace in left)]))
 
-    # A refused credential.
-
-    def refresh(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        """Look the credential up afresh; the recordings wait for what comes of it."""
-        if not self._check(lane, outcomes):
-            return
-
-        def ask() -> Callable[[], None]:
-            self._parts.source.refresh(timeout=LOOK_UP)
-            return lambda: self._refreshed(lane)
-
-        self._ask(lane, ask)
-
-    def _check(self, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
-        """Have these wait for an answer; False: it is asked already, or the destination is held anyway."""
-        if lane.state is LaneState.HELD:
-            self._settle_untried(lane, outcomes)
-            return False
-        lane.limbo += outcomes
-        if lane.state is LaneState.CHECKING:
-            return False
-        lane.become(LaneState.CHECKING)
-        return True
-
-    def _refreshed(self, lane: Lane) -> None:
-        if lane.state is not LaneState.CHECKING:  # held meanwhile
-            self._settle_untried(lane, lane.limbo)
-            return
-        terms = self._terms(lane)
-        limbo = list(lane.limbo)
-        refused = {id(outcome.credential): outcome.credential for outcome in limbo}.values()
-        lane.fresh_credential = True
-        if terms is not None and terms.credential is not None and terms.credential not in refused:
-            log.info("%s: another credential was found, it is tried", lane.url)
-            outcomes = [Outcome(outcome.task) for outcome in limbo]
-        else:
-            outcomes = list(limbo)
-        lane.become(LaneState.OK)
-        lane.drop_client()
-        self._settle(lane, outcomes, confirmation=Confirmation.PENDING)
-
-    # What may be the destination's fault.
-
-    def confirm(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        """Have the verify sequence say whether the destination refuses everything; the recordings wait for it."""
-        if not self._check(lane, outcomes):
-            return
-
-        def ask() -> Callable[[], None]:
-            terms = self._terms(lane)
-            if terms is None or terms.credential is None:
-                failure: S3Failure | None = S3Failure(
-                    FailureClass.HOLD, code=Reason.NO_CREDENTIAL.value, message="there is no credential any more"
-                )
-            else:
-                failure = self._verify(lane, terms)
-            return lambda: self._confirmed(lane, failure, asked=terms)
-
-        self._ask(lane, ask)
-
-    def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationTerms | None) -> None:
-        if lane.state is not LaneState.CHECKING:  # held meanwhile
-            self._settle_untried(lane, lane.limbo)
-            return
-        limbo = list(lane.limbo)
-        lane.become(LaneState.OK)
-        if failure is None:
-            self._settle(lane, limbo, confirmation=Confirmation.PASSED)
-        elif self._terms(lane) != asked:  # another credential has come meanwhile: it is tried
-            lane.drop_client()
-            self._settle_untried(lane, limbo)
-        else:
-            failure.uncertain = False  # that the recordings were refused is certain
-            outcomes = [Outcome(one.task, one.credential, failure=failure) for one in limbo]
-            self._settle(lane, outcomes, confirmation=Confirmation.FAILED)
-
-    def _settle_untried(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-        untried = [Outcome(one.task) for one in outcomes]
-        self._settle(lane, untried, confirmation=Confirmation.PENDING)
-
-    def _settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
-        """Settle these, and no others that are in limbo; settling may put some there again, for another question."""
-        waited, settled = lane.limbo, {id(outcome.task) for outcome in outcomes}
-        lane.limbo = [outcome for outcome in waited if id(outcome.task) not in settled]
-        try:
-            self._scheduler.settle(lane, outcomes, confirmation=confirmation)
-        except JournalError:
-            lane.limbo = waited
-            raise
-        lane.hungry = True
-
-    # Asking.
-
-    def _terms(self, lane: Lane) -> DestinationTerms | None:
-        assert lane.destination_id is not None
-        return self._parts.plans.terms(lane.account_sid, lane.destination_id)
-
-    def _verify(self, lane: Lane, terms: DestinationTerms) -> S3Failure | None:
-        """Why nothing can be stored there; None: it can, whatever other right may be missing."""
-        try:
-            answer = self._parts.connections.verify(terms)
-        except S3Failure as failure:
-            return failure
-        for granted in answer.granted:
-            if granted:
-                lane.denial.allowed()
-            else:
-                lane.denial.denied(self._clock.monotonic())
-        if answer.failure is None:
-            return None
-        answer.failure.message = answer.message or answer.failure.message
-        if answer.failure.kind is FailureClass.FATAL and answer.may_store:
-            log.warning("%s takes recordings, though not all is granted: %s", _name(lane), answer.failure.message)
-            return None
-        return answer.failure
-
     def _sweep(self, lane: Lane) -> Callable[[], None]:
         if lane.store is not None:
             sweep(lane.key, lane.store, journal=self._parts.journal)
         return _nothing
-
-    def _ask(self, lane: Lane, ask: Callable[[], Callable[[], None]]) -> None:
-        self.asking += 1
-
-        def run() -> None:
-            try:
-                answer = ask()
-            except BaseException:
-                self._scheduler.post(self._asked)
-                raise
-            self._scheduler.post(lambda: self._answered(answer))
-
-        threading.Thread(target=run, name=f"doctor-{lane.destination_id or 'media'}", daemon=True).start()
-
-    def _answered(self, answer: Callable[[], None]) -> None:
-        answer()
-        self._asked()
-
-    def _asked(self) -> None:
-        self.asking -= 1
-
-
-def _name(lane: Lane) -> str:
-    return lane.url or lane.destination_id or "media storage"
 
 
 def _nothing() -> None:

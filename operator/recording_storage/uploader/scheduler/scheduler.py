@@ -175,7 +175,7 @@ class Engine:
             self._take_posted()
             self._settle_gathered()
             self._housekeeping.run(self.lanes.values())
-            if not self._doctor.asking:
+            if not self._doctor.questions.asking:
                 self.resting.look(self.lanes)
             self.pinning.run()
             for lane in list(self.lanes.values()):
@@ -240,7 +240,7 @@ class Engine:
         return max(min(due), 0.0)
 
     def _is_idle(self) -> bool:
-        if self._doctor.asking or not self._inbox.empty() or not self._gathering.is_empty():
+        if self._doctor.questions.asking or not self._inbox.empty() or not self._gathering.is_empty():
             return False
         return not any(
             lane.busy or lane.limbo or (lane.hungry and lane.state is not LaneState.CHECKING and not self._stopping)
@@ -360,9 +360,9 @@ class Engine:
         if measures.hold is not None:
             self._doctor.hold(lane, measures.hold)
         if measures.refresh:
-            self._doctor.refresh(lane, measures.refresh)
+            self._doctor.checks.refresh(lane, measures.refresh)
         if measures.confirm:
-            self._doctor.confirm(lane, measures.confirm)
+            self._doctor.checks.confirm(lane, measures.confirm)
 
     def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[records.Change]) -> None:
         now = self._clock.monotonic()
