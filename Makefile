@@ -37,6 +37,7 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.tools.structure
 	@$(BIN)/python -m recording_storage.resources.generate --check
 
 generate: setup                   ## crds/ from the models

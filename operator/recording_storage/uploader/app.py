@@ -138,7 +138,7 @@ class Uploader:
             stale_plan_after=options.stale_plan_after,
         )
         self._releases = Releases(self.parts, intake=self.intake, post=self.engine.post)
-        self.engine.on_round(self._releases.again)
+        self.engine.housekeeping.remove_again = self._releases.again
         self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
         self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._releases.reported)
 

@@ -182,7 +182,7 @@ def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    doctor = Doctor(parts, scheduler=desk, claims=None, outages=None)  # type: ignore[arg-type]
+    doctor = Doctor(parts, scheduler=desk, holds=desk, claims=None, outages=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.dispatch import Claims
+    from recording_storage.uploader.scheduler.holds import Holds
     from recording_storage.uploader.scheduler.questions import Scheduler
     from recording_storage.uploader.scheduler.retry_window import Outages
 
@@ -49,10 +50,10 @@ WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Re
 class Doctor:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Scheduler, claims: Claims, outages: Outages) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Scheduler, holds: Holds, claims: Claims, outages: Outages) -> None:
         self._parts = parts
         self._clock = parts.clock
-        self._scheduler = scheduler
+        self._holds = holds
         self._claims = claims
         self._outages = outages
         self.questions = Questions(parts, post=scheduler.post)
@@ -117,8 +118,8 @@ class Doctor:
         lane.become(LaneState.HELD, error=error)
         if fresh:
             self._schedule_probe(lane)
-        self._scheduler.hold(lane)
-        self._scheduler.end_denied(lane)
+        self._holds.hold(lane)
+        self._holds.end_denied(lane)
 
     def look_at(self, lane: Lane) -> None:
         """Do what is due: probe it, or judge whether it is at fault. Raises JournalError."""
@@ -174,7 +175,7 @@ class Doctor:
 
     def _recovered(self, lane: Lane) -> None:
         log.info("%s works again", name(lane))
-        self._scheduler.release(lane)
+        self._holds.release(lane)
         lane.drop_client()
         lane.become(LaneState.OK)
         lane.answered = True
@@ -190,7 +191,7 @@ class Doctor:
         lane.answered = False
         lane.probes += 1
         self._schedule_probe(lane)
-        self._scheduler.end_denied(lane)
+        self._holds.end_denied(lane)
 
     def _answers(self, lane: Lane) -> None:
         log.info("%s answers again", name(lane))

@@ -45,6 +45,7 @@ class Housekeeping:
         self._purge_at = self._since
         self._told_level = 0
         self.note_space: Callable[[int], None] = _ignore
+        """Is told the volume's free bytes now and then."""
         self.remove_again: Callable[[], None] = _nothing
         """Has files that could not be removed tried again, where it is time."""
         self.next_at = self._since + EVERY

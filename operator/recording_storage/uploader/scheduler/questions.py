@@ -32,15 +32,6 @@ class Scheduler(Protocol):
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide about these and journal it. Raises JournalError."""
 
-    def end_denied(self, lane: Lane) -> None:
-        """End what is there for a destination whose denial has lasted, as the policy says. Raises JournalError."""
-
-    def hold(self, lane: Lane) -> None:
-        """Journal that all its recordings are held. Raises JournalError."""
-
-    def release(self, lane: Lane) -> None:
-        """Journal that all its recordings are to be tried again. Raises JournalError."""
-
 
 class Questions:
     """Used by the scheduler's thread; `verify` and `terms` also where something is asked."""

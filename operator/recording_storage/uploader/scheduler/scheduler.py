@@ -10,23 +10,23 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.amounts import counted
-from recording_storage.domain.denial import Ending
-from recording_storage.domain.failures import PASSING
-from recording_storage.domain.states import Product, RecordingState
+from recording_storage.domain.states import RecordingState
 from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.core.destination_state import LaneKey, LaneState
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal.database import JournalDamagedError, JournalError
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
-from recording_storage.uploader.scheduler.batching import Gathering, Telling
+from recording_storage.uploader.scheduler.batching import Gathering
+from recording_storage.uploader.scheduler.consequences import Consequences
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.dispatch import Claims
 from recording_storage.uploader.scheduler.health import Doctor
+from recording_storage.uploader.scheduler.holds import Holds
 from recording_storage.uploader.scheduler.idle_resources import Resting
 from recording_storage.uploader.scheduler.maintenance import Housekeeping
-from recording_storage.uploader.scheduler.results import Settlement, tell
+from recording_storage.uploader.scheduler.results import Settlement
 from recording_storage.uploader.scheduler.retry_window import Outages
+from recording_storage.uploader.scheduler.stopping import Stopping
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
@@ -36,7 +36,6 @@ from recording_storage.uploader.transfer.upload_slots import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.journal import records
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.spool.intake import Intake
 
@@ -53,8 +52,6 @@ LENT = 96
 """… and as many more at most, when as many hang: twelve destinations that take all that they may and say nothing."""
 JOURNAL_PAUSE = 1.0
 """Seconds until a journal that took nothing is tried again."""
-LAST_MOMENT = 3.0
-"""Seconds that uploads have to end themselves when the grace period is over."""
 
 
 class Engine:
@@ -76,18 +73,12 @@ class Engine:
         """Posted work that the journal did not take yet."""
         self._gathering = Gathering(clock=parts.clock)
         self._wake = threading.Event()
-        self._stopping = False
-        self._no_time_left = threading.Event()
-        self._give_up_at: float | None = None
+        self._stopping = Stopping(clock=parts.clock)
         self._places = Places(PLACES, most_lent=LENT, clock=parts.clock)
         self.part_pool = PartPool()
         self._journal_pause: float | None = None
-        self._telling = Telling(parts.reporter.wake, clock=parts.clock)
         self.lanes: dict[LaneKey, Lane] = {}
-        self.last_error = ""
-        """Empty once something has worked since."""
-        self.last_error_at: float | None = None
-        """POSIX time."""
+        self.consequences = Consequences(parts, intake=intake)
 
         def note_progress(sid: str, done: int, size: int) -> None:
             self._places.moved(sid)
@@ -98,7 +89,7 @@ class Engine:
                 spool=parts.spool,
                 journal=parts.journal,
                 clock=parts.clock,
-                stop=self._no_time_left,
+                stop=self._stopping.no_time_left,
                 progressed=note_progress,
                 is_reopened=intake.examiner.is_reopened,
             ),
@@ -109,10 +100,16 @@ class Engine:
         self.pinning = Pinning(
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
-        self._housekeeping = Housekeeping(parts)
+        self.housekeeping = Housekeeping(parts)
         self.resting = Resting(parts, pool=self.part_pool, claims=self._claims)
-        self._outages = Outages(parts, running_time=self._housekeeping.running_time)
-        self._doctor = Doctor(parts, scheduler=self, claims=self._claims, outages=self._outages)
+        self._outages = Outages(parts, running_time=self.housekeeping.running_time)
+        self._holds = Holds(
+            parts,
+            claims=self._claims,
+            consequences=self.consequences,
+            running_time=self.housekeeping.running_time,
+        )
+        self._doctor = Doctor(parts, scheduler=self, holds=self._holds, claims=self._claims, outages=self._outages)
         self.idle = threading.Event()
         """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
 
@@ -136,14 +133,6 @@ class Engine:
         """Other plans are in force."""
         self.post(self._take_plans)
 
-    def on_space(self, note: Callable[[int], None]) -> None:
-        """Have `note` told the volume's free bytes now and then."""
-        self._housekeeping.note_space = note
-
-    def on_round(self, remove_again: Callable[[], None]) -> None:
-        """Have what could not be removed tried again now and then."""
-        self._housekeeping.remove_again = remove_again
-
     def stop(self, *, grace: float) -> None:
         """End: nothing new begins, what is under way has `grace` seconds; then `run` returns."""
         self.post(lambda: self._stop(grace))
@@ -152,7 +141,7 @@ class Engine:
 
     def run(self) -> None:
         """Until it is stopped. Raises JournalDamagedError: the next start repairs that."""
-        self._housekeeping.load()
+        self.housekeeping.load()
         for key, held in self._claims.recover():
             lane = self.lane(key)
             if held is not None:
@@ -166,7 +155,7 @@ class Engine:
                 self._round()
         for lane in self.lanes.values():
             lane.drop_client()
-        self._housekeeping.save()
+        self.housekeeping.save()
 
     def _round(self) -> None:
         if self._journal_pause is not None and self._clock.monotonic() < self._journal_pause:
@@ -174,7 +163,7 @@ class Engine:
         try:
             self._take_posted()
             self._settle_gathered()
-            self._housekeeping.run(self.lanes.values())
+            self.housekeeping.run(self.lanes.values())
             if not self._doctor.questions.asking:
                 self.resting.look(self.lanes)
             self.pinning.run()
@@ -186,14 +175,14 @@ class Engine:
             if self._journal_pause is None:
                 log.error("%s; nothing is lost, it is tried again", error)  # noqa: TRY400 - no defect of ours
             self._journal_pause = self._clock.monotonic() + JOURNAL_PAUSE
-            self._note_error(str(error))
+            self.consequences.note_error(str(error))
             return
         if self._journal_pause is not None:
             self._journal_pause = None
-            self._works_again()
+            self.consequences.works_again()
             log.info("the journal takes changes again")
         idle = self._is_idle()
-        self._telling.tell(at_once=idle or self._stopping)
+        self.consequences.telling.tell(at_once=idle or self._stopping.begun)
         if idle:
             self.idle.set()
 
@@ -225,14 +214,14 @@ class Engine:
             return max(self._gathering.until - now, 0.0)
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
-        due = [self._housekeeping.next_at - now]
+        due = [self.housekeeping.next_at - now]
         if self.pinning.due_at is not None:
             due.append(self.pinning.due_at - now)
-        if self._telling.due_at is not None:
-            due.append(self._telling.due_at - now)
-        if self._give_up_at is not None:
-            due.append(self._give_up_at - now)
-        for lane in self.lanes.values() if not self._stopping else ():
+        if self.consequences.telling.due_at is not None:
+            due.append(self.consequences.telling.due_at - now)
+        if self._stopping.give_up_at is not None:
+            due.append(self._stopping.give_up_at - now)
+        for lane in self.lanes.values() if not self._stopping.begun else ():
             if lane.probe_at is not None:
                 due.append(lane.probe_at - now)
             if lane.retry_due is not None and lane.state is LaneState.OK:
@@ -243,35 +232,22 @@ class Engine:
         if self._doctor.questions.asking or not self._inbox.empty() or not self._gathering.is_empty():
             return False
         return not any(
-            lane.busy or lane.limbo or (lane.hungry and lane.state is not LaneState.CHECKING and not self._stopping)
+            lane.busy
+            or lane.limbo
+            or (lane.hungry and lane.state is not LaneState.CHECKING and not self._stopping.begun)
             for lane in self.lanes.values()
         )
 
     # Stopping.
 
     def _stop(self, grace: float) -> None:
-        if self._stopping:
-            return
-        self._stopping = True
-        self._give_up_at = self._clock.monotonic() + grace
-        for lane in self.lanes.values():
-            self._take_back(lane)
+        if self._stopping.begin(grace):
+            for lane in self.lanes.values():
+                self._take_back(lane)
 
     def _finished(self) -> bool:
-        if not self._stopping:
-            return False
         busy = any(lane.busy for lane in self.lanes.values()) or not self._gathering.is_empty()
-        assert self._give_up_at is not None
-        now = self._clock.monotonic()
-        if not busy:
-            return True
-        if now >= self._give_up_at:
-            if self._no_time_left.is_set():
-                log.warning("some uploads did not end in time; the next start goes on with them")
-                return True
-            self._no_time_left.set()
-            self._give_up_at = now + LAST_MOMENT
-        return False
+        return self._stopping.is_over(busy=busy)
 
     # What is posted.
 
@@ -305,7 +281,7 @@ class Engine:
     # Giving work. Everything from here on raises JournalError.
 
     def _serve(self, lane: Lane) -> None:
-        if self._stopping:
+        if self._stopping.begun:
             return
         self._doctor.look_at(lane)
         if lane.retry_due is not None and self._clock.now() >= lane.retry_due:
@@ -313,7 +289,7 @@ class Engine:
         if not lane.hungry or lane.state is LaneState.CHECKING:
             return
         if lane.state is LaneState.HELD:
-            self.hold(lane)
+            self._holds.hold(lane)
         elif lane.state is LaneState.FAILING:
             self._take_back(lane)
             self._outages.wait_out(lane)
@@ -345,7 +321,7 @@ class Engine:
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide what becomes of them, and journal it. Raises JournalError: nothing has happened then."""
         measures = self._settlement.settle(
-            lane, outcomes, running=self._housekeeping.running_time(), confirmation=confirmation
+            lane, outcomes, running=self.housekeeping.running_time(), confirmation=confirmation
         )
         stored = any(outcome.stored is not None for outcome in outcomes)
         if stored:
@@ -354,7 +330,11 @@ class Engine:
         if stored:
             fault_point("after-stored")
             lane.proven, lane.fresh_credential = True, False
-        self._follow_up(lane, outcomes, made)
+        self.consequences.note_outcomes(lane, outcomes)
+        if any(change.after is _S.FOUND for change in made):
+            lane.hungry = True
+        self._claims.note_retries(lane, made)
+        self.consequences.follow(made)
         for path in measures.await_again:
             self._intake.await_again(path)
         if measures.hold is not None:
@@ -363,80 +343,3 @@ class Engine:
             self._doctor.checks.refresh(lane, measures.refresh)
         if measures.confirm:
             self._doctor.checks.confirm(lane, measures.confirm)
-
-    def _follow_up(self, lane: Lane, outcomes: Sequence[Outcome], made: Sequence[records.Change]) -> None:
-        now = self._clock.monotonic()
-        counters = self._parts.counters
-        stored: list[int] = []
-        for outcome in outcomes:
-            if outcome.stored is not None:
-                lane.succeeded()
-                self._works_again()
-                stored.append(outcome.task.recording.identity.size)
-            elif outcome.failure is not None:
-                lane.failed(outcome.failure)
-                counters.failed(outcome.failure.kind)
-                self._note_error(str(outcome.failure))
-                if outcome.failure.kind in PASSING:
-                    lane.cut(now=now)
-        counters.add("stored", len(stored))
-        counters.add("stored_bytes", sum(stored))
-        if any(change.after is _S.FOUND for change in made):
-            lane.hungry = True
-        self._claims.note_retries(lane, made)
-        self._tell(made)
-
-    def _note_error(self, message: str) -> None:
-        self.last_error, self.last_error_at = message, self._clock.now()
-
-    def _works_again(self) -> None:
-        self.last_error, self.last_error_at = "", None
-
-    def _tell(self, made: Sequence[records.Change]) -> None:
-        for change in made:
-            tell(change)
-        if deleted := [change.recording for change in made if change.after is _S.DELETED]:
-            gone = self._parts.releaser.delete(deleted)
-            self._intake.forget(gone)
-        self._telling.note(len(made))
-        if any(change.stored is None for change in made):
-            self._parts.source.report_soon()
-
-    # What the doctor has done.
-
-    def hold(self, lane: Lane) -> None:
-        """Journal that everything there for the destination is held."""
-        held = self._claims.hold(lane, running=self._housekeeping.running_time())
-        lane.hungry, lane.retry_due = False, None
-        if lane.error is not None:
-            self._note_error(lane.error.message)
-        if held:
-            self.end_denied(lane)
-
-    def release(self, lane: Lane) -> None:
-        """Journal that everything that waited for the destination is tried again."""
-        self._works_again()
-        count = self._claims.recovered(lane)
-        lane.recovered_at = self._housekeeping.running_time()
-        if count:
-            log.info("%s tried again", counted(count, "recording"))
-            self._parts.reporter.wake()
-
-    def end_denied(self, lane: Lane) -> None:
-        """End what is there for a destination whose denial has lasted, as the policy says."""
-        if not lane.is_denied:
-            return
-        for product in Product:
-            policy = self._parts.plans.policy(lane.account_sid, product)
-            ending = lane.denial.ending(policy, product=product, proven=lane.proven)
-            if ending is Ending.NONE:
-                continue
-            window = self._housekeeping.running_time() - policy.retry_window
-            deleted = self._claims.end_denied(
-                lane,
-                product,
-                delete=lane.denial.keys() if ending is Ending.DELETE else (),
-                began_before=window if product is Product.VIDEO else None,
-            )
-            self._tell(deleted)
-            lane.denial.forget(change.recording.object_key for change in deleted)

@@ -94,8 +94,8 @@ class EngineView:
             intake_stopped=self._intake.stopped,
             destinations=[self._destination(lane) for lane in list(self._engine.lanes.values())],
             applied_revisions=parts.plans.revisions(),
-            last_error=self._engine.last_error,
-            last_error_at=self._engine.last_error_at,
+            last_error=self._engine.consequences.last_error,
+            last_error_at=self._engine.consequences.last_error_at,
             counters={**parts.counters.values(), "scans": self._intake.scans},
         )
 

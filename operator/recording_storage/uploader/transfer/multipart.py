@@ -17,9 +17,16 @@ from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal import destinations, records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
 from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
-from recording_storage.uploader.transfer.resume import PART_SIZE, OpenMultipart, Resume, part_size_for
+from recording_storage.uploader.transfer.resume import (
+    PART_SIZE,
+    OpenMultipart,
+    Resume,
+    is_same_part,
+    journal_upload,
+    part_size_for,
+)
 from recording_storage.uploader.transfer.source_file import SourceFile
-from recording_storage.uploader.transfer.task import SINGLE_UP_TO, StoppedError, facts
+from recording_storage.uploader.transfer.task import SINGLE_UP_TO, PartLimitError, StoppedError, facts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,15 +47,6 @@ _SURELY_TAKEN = 100
 """Parts that every server takes: a refusal of one of them has other grounds."""
 _PAUSE = 0.2
 """Seconds before an uncertain completion is repeated, doubled each time."""
-
-
-class PartLimitError(Exception):
-    """The server refuses a part for its number, it seems: it takes `most`."""
-
-    def __init__(self, failure: S3Failure, *, most: int) -> None:
-        super().__init__(most)
-        self.failure = failure
-        self.most = most
 
 
 class MultipartUpload:
@@ -160,17 +158,8 @@ class MultipartUpload:
         )
         fault_point("multipart-created")
         part_size = part_size_for(self._size, most_parts=self._most_parts)
-        now = self._around.clock.now()
-        attempt_id = self._around.journal.run(
-            lambda connection: records.add_attempt(
-                connection,
-                task.recording,
-                key=task.key,
-                now=now,
-                upload_id=upload_id,
-                part_size=part_size,
-                carried=self._carried,
-            )
+        attempt_id = journal_upload(
+            task, upload_id, part_size=part_size, carried=self._carried, surroundings=self._around
         )
         fault_point("upload-id-journalled")
         return OpenMultipart(attempt_id, upload_id, part_size, {})
@@ -358,15 +347,3 @@ class MultipartUpload:
 
     def _set_outcome(self, upload: OpenMultipart, outcome: AttemptOutcome) -> None:
         self._around.journal.run(lambda connection: records.set_attempt(connection, upload.attempt_id, outcome=outcome))
-
-
-def is_same_part(part: Part, body: memoryview, *, voucher: Voucher) -> bool:
-    """Whether a part that the server has holds just these bytes, as far as it tells and vouches for that."""
-    if part.size != len(body):
-        return False
-    if part.checksum and voucher is Voucher.CRC64NVME:
-        return part.checksum == checksums.encoded(checksums.crc64nvme(body))
-    etag = part.etag.strip('"')
-    if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):  # noqa: PLR2004 - an MD5 in hexadecimal
-        return etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Voucher
+from recording_storage.s3 import checksums
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, Attempt, AttemptOutcome
 
@@ -40,6 +42,22 @@ class OpenMultipart:
     part_size: int
     parts: Mapping[int, Part]
     """What the server has of it, by number."""
+
+
+def journal_upload(task: Task, upload_id: str, *, part_size: int, carried: str, surroundings: Surroundings) -> int:
+    """Note an upload that is open for the recording, before its first part; the attempt's id."""
+    now = surroundings.clock.now()
+    return surroundings.journal.run(
+        lambda connection: records.add_attempt(
+            connection,
+            task.recording,
+            key=task.key,
+            now=now,
+            upload_id=upload_id,
+            part_size=part_size,
+            carried=carried,
+        )
+    )
 
 
 class Resume:
@@ -142,17 +160,20 @@ class Resume:
         if best is None:
             return None
         upload_id, parts = best
-        now = self._around.clock.now()
-        attempt_id = self._around.journal.run(
-            lambda connection: records.add_attempt(
-                connection,
-                task.recording,
-                key=task.key,
-                now=now,
-                upload_id=upload_id,
-                part_size=part_size,
-                carried=self._carried,
-            )
+        attempt_id = journal_upload(
+            task, upload_id, part_size=part_size, carried=self._carried, surroundings=self._around
         )
         log.info("%s goes on with %d parts of an upload that was found", task.recording.sid, len(parts))
         return OpenMultipart(attempt_id, upload_id, part_size, {part.number: part for part in parts})
+
+
+def is_same_part(part: Part, body: memoryview, *, voucher: Voucher) -> bool:
+    """Whether a part that the server has holds just these bytes, as far as it tells and vouches for that."""
+    if part.size != len(body):
+        return False
+    if part.checksum and voucher is Voucher.CRC64NVME:
+        return part.checksum == checksums.encoded(checksums.crc64nvme(body))
+    etag = part.etag.strip('"')
+    if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):  # noqa: PLR2004 - an MD5 in hexadecimal
+        return etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return False

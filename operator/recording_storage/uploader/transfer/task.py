@@ -39,6 +39,15 @@ class StoppedError(Exception):
     """The uploader stops, or the destination was held, before the recording was stored."""
 
 
+class PartLimitError(Exception):
+    """The server refuses a part for its number, it seems: it takes `most`."""
+
+    def __init__(self, failure: S3Failure, *, most: int) -> None:
+        super().__init__(most)
+        self.failure = failure
+        self.most = most
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What every upload needs besides its task."""
