@@ -113,7 +113,7 @@ class Arena:
         for _ in range(int(seconds / LONG_STEP)):
             self.clock.advance(LONG_STEP)
             time.sleep(LOOK_EVERY)
-        assert running.uploader.engine.idle.wait(PATIENCE)
+        assert running.uploader.scheduler.idle.wait(PATIENCE)
         return running.recordings()
 
     def check_nothing_lost(self, found: dict[str, Recording]) -> None:

@@ -36,12 +36,12 @@ def accounts(field: FieldServer, tmp_path: Path) -> Iterator[AccountSpool]:
 
 
 def clients(running: Running) -> int:
-    return sum(lane.store is not None for lane in running.uploader.engine.lanes.values())
+    return sum(lane.store is not None for lane in running.uploader.scheduler.lanes.values())
 
 
 def pass_a_rest(clock: FakeClock, running: Running) -> None:
     """Long enough for destinations to be seen at rest, and to be let go."""
-    lanes = running.uploader.engine.lanes
+    lanes = running.uploader.scheduler.lanes
     clock.advance(idle_resources.EVERY)
     await_that(lambda: all(lane.at_rest_since is not None for lane in lanes.values()))
     clock.advance(idle_resources.REST)
@@ -62,7 +62,7 @@ def test_a_destination_that_hangs_keeps_no_large_file_of_another_waiting(
         accounts.put(account, "call.mkv", LARGE)
     clock = FakeClock()
     with accounts.running(clock=clock) as running:
-        pool = running.uploader.engine.part_pool
+        pool = running.uploader.scheduler.part_pool
         try:
             running.await_states({n: S.UPLOADING if n.startswith(hung) else S.STORED for n in accounts.contents})
             assert PART_SIZE <= pool.size <= 3 * PART_SIZE
@@ -83,7 +83,7 @@ def test_destinations_at_rest_let_go_of_their_clients_and_store_again(accounts: 
         assert clients(running) == ACCOUNTS
         pass_a_rest(clock, running)
         await_that(lambda: clients(running) == 0)
-        assert len(running.uploader.engine.lanes) == ACCOUNTS, "they are in the plan: status tells of them"
+        assert len(running.uploader.scheduler.lanes) == ACCOUNTS, "they are in the plan: status tells of them"
         once_more, *_ = accounts.buckets
         accounts.put(once_more, "another.wav", 3_000)
         running.uploader.intake.rescan()
@@ -98,7 +98,7 @@ def test_a_destination_that_no_plan_names_any_more_goes(field: FieldServer, acco
     clock = FakeClock()
     with accounts.running(clock=clock) as running:
         accounts.await_released(seconds=60)
-        lanes = running.uploader.engine.lanes
+        lanes = running.uploader.scheduler.lanes
         (former,) = lanes
         there = (account, accounts.lead(account, field.bucket()))
         await_that(lambda: there[1] in running.uploader.plans.plan(account).destinations)

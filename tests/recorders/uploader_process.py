@@ -44,7 +44,7 @@ def main(root: str, config: str, settle: str) -> None:
                     "told": {one.path: one.why for one in status.unproven},
                     "states": {one.path: one.state.value for one in uploader.view.recordings(limit=100_000)},
                     "growing": dict(uploader.intake.unfinished()),
-                    "remembered": len(uploader.intake._sightings),
+                    "remembered": len(uploader.intake._file_events),
                 }
             ),
             flush=True,

@@ -182,7 +182,9 @@ def test_a_hanging_destination_does_not_stop_another(gated: SpoolFolder, door: G
     other = create_bucket(gated.bucket.server)
     account = "AC" + "2" * 32
     with gated.running() as running:
-        assert running.uploader.engine.idle.wait(SOON)  # the configuration's plan, which is for everybody, is in force
+        assert running.uploader.scheduler.idle.wait(
+            SOON
+        )  # the configuration's plan, which is for everybody, is in force
         book = running.uploader.plans
         plan = book.plan("AC" + "0" * 32)
         assert plan is not None

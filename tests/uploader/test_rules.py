@@ -81,7 +81,7 @@ def test_nothing_is_uploaded_in_clear_where_encryption_is_wanted(quick: SpoolFol
         plan = local_plan(running)
         wanted = replace(terms_of(plan), encryption={"scheme": "rsa-aes", "public_key_sid": "CR1", "public_key": "PEM"})
         running.uploader.plans.replace({}, everybody=replace(plan, destinations={wanted.id: wanted}))
-        running.uploader.engine.plans_changed()
+        running.uploader.scheduler.plans_changed()
         quick.put("a.wav")
         running.uploader.intake.rescan()
         held = running.await_states({"a.wav": "held"})["a.wav"]
@@ -90,7 +90,7 @@ def test_nothing_is_uploaded_in_clear_where_encryption_is_wanted(quick: SpoolFol
         assert quick.bucket.keys() == []
         assert quick.bucket.uploads() == []
         running.uploader.plans.replace({}, everybody=plan)
-        running.uploader.engine.plans_changed()
+        running.uploader.scheduler.plans_changed()
         running.await_states({"a.wav": "released"})
 
 
@@ -104,7 +104,7 @@ def test_what_has_no_plan_waits_and_is_pinned_when_one_comes(quick: SpoolFolder)
         assert waiting.error is not None
         assert (waiting.error.code, waiting.pinned) == (Reason.NO_PLAN, False)
         running.uploader.plans.replace({LOCAL_ACCOUNT: plan})
-        running.uploader.engine.plans_changed()
+        running.uploader.scheduler.plans_changed()
         running.await_states({"a.wav": "released"})
     quick.check_all_stored()
 

@@ -79,7 +79,7 @@ def test_a_retry_never_overwrites_what_is_stored(
         for _ in range(10):
             running.uploader.view.retry(None)
             running.rescan()
-            assert running.uploader.engine.idle.wait(SOON)
+            assert running.uploader.scheduler.idle.wait(SOON)
         contents = contents_of(gated)
         assert first in contents, running.recordings()
 

@@ -23,14 +23,14 @@ from recording_storage.uploader.journal.plans import journalled_plans
 from recording_storage.uploader.journal.stops import StopTeller
 from recording_storage.uploader.scheduler.dependencies import Parts
 from recording_storage.uploader.scheduler.releases import Releases
-from recording_storage.uploader.scheduler.scheduler import Engine
+from recording_storage.uploader.scheduler.scheduler import Scheduler
 from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.spool.intake import Intake
-from recording_storage.uploader.spool.registration import AccountFrom, Candidates
+from recording_storage.uploader.spool.registration import AccountFrom, Registration
 from recording_storage.uploader.spool.release import Releaser
 from recording_storage.uploader.standalone.receipts import Receipts
 from recording_storage.uploader.status.progress import Progress
-from recording_storage.uploader.status.running import EngineView
+from recording_storage.uploader.status.running import RunningView
 from recording_storage.uploader.transfer.clients import S3Connections
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Uploader:
         self.intake = Intake(
             spool,
             journal=self.journal,
-            candidates=Candidates(
+            registration=Registration(
                 spool,
                 journal=self.journal,
                 plans=self.plans,
@@ -131,15 +131,15 @@ class Uploader:
         )
         self.journal.stopped = StopTeller(self.parts.counters, wake=self._stopped)
         self.progress = Progress()
-        self.engine = Engine(
+        self.scheduler = Scheduler(
             self.parts,
             intake=self.intake,
             progressed=self.progress.note,
             stale_plan_after=options.stale_plan_after,
         )
-        self._releases = Releases(self.parts, intake=self.intake, post=self.engine.post)
-        self.engine.housekeeping.remove_again = self._releases.again
-        self.view = EngineView(self.parts, engine=self.engine, intake=self.intake)
+        self._releases = Releases(self.parts, intake=self.intake, post=self.scheduler.post)
+        self.scheduler.maintenance.remove_again = self._releases.again
+        self.view = RunningView(self.parts, scheduler=self.scheduler, intake=self.intake)
         self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._releases.reported)
 
     def _line(self, spool: Spool) -> tuple[SettingsSource, Reporter, MediaStore | None, float]:
@@ -171,10 +171,10 @@ class Uploader:
     def _apply(self, plan: Plan) -> None:
         """The configuration's plan, for whatever account a recording names."""
         self.plans.replace({}, everybody=plan)
-        self.engine.plans_changed()
+        self.scheduler.plans_changed()
 
     def _found(self) -> None:
-        self.engine.found()
+        self.scheduler.found()
         self.parts.reporter.wake()
         self.parts.source.report_soon()
 
@@ -189,7 +189,7 @@ class Uploader:
             return NoHooks()
         from recording_storage.uploader.store_link.hooks import StoreHooks  # noqa: PLC0415
 
-        return StoreHooks(self.parts, view=self.view, plans_changed=self.engine.plans_changed)
+        return StoreHooks(self.parts, view=self.view, plans_changed=self.scheduler.plans_changed)
 
     # Running.
 
@@ -201,13 +201,13 @@ class Uploader:
         self.intake.load()
         self.parts.source.start(self._hooks())
         self.parts.reporter.start(self._outbox)
-        self._engine_thread = threading.Thread(target=self._run_engine, name="scheduler", daemon=True)
-        self._engine_thread.start()
+        self._scheduler_thread = threading.Thread(target=self._run_scheduler, name="scheduler", daemon=True)
+        self._scheduler_thread.start()
         self.intake.start()
 
-    def _run_engine(self) -> None:
+    def _run_scheduler(self) -> None:
         try:
-            self.engine.run()
+            self.scheduler.run()
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._failure = error
         finally:
@@ -264,7 +264,7 @@ class Uploader:
         while not self._stop_asked.wait(0.01) and not self.ended.is_set():
             if not (self.intake.scanned.is_set() or self.intake.stopped):
                 continue
-            if not self.engine.idle.is_set() or self.intake.settling:
+            if not self.scheduler.idle.is_set() or self.intake.settling:
                 moved_at = self.clock.monotonic()
                 continue
             states = self.journal.run(queries.tallies)
@@ -279,15 +279,15 @@ class Uploader:
             self._why_ended = ", it was stopped"
 
     def _is_waiting_for_more(self, states: dict[RecordingState, Tally]) -> bool:
-        if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.engine.idle.is_set():
+        if {_S.STORED, _S.REPORTED, _S.UPLOADING}.intersection(states) or not self.scheduler.idle.is_set():
             return True
         plans = self.plans.now
-        if states and not (plans.live and self.engine.pinning.taken == plans.generation):
+        if states and not (plans.live and self.scheduler.pinning.taken == plans.generation):
             return True
         if _S.WAITING not in states:
             return False
         waiting = set(self.journal.run(partial(destinations.with_few_failures, most=ONCE_RETRIES)))
-        lanes = list(self.engine.lanes.values())
+        lanes = list(self.scheduler.lanes.values())
         return bool(
             waiting - {lane.key for lane in lanes if lane.state is LaneState.FAILING and lane.probes >= ONCE_RETRIES}
         )
@@ -295,8 +295,8 @@ class Uploader:
     def close(self) -> bool:
         """End in order: intake, uploads within the grace period, reports, journal; whether nothing is left."""
         self.intake.close()
-        self.engine.stop(grace=self._options.grace)
-        self._engine_thread.join()
+        self.scheduler.stop(grace=self._options.grace)
+        self._scheduler_thread.join()
         self.parts.reporter.close()
         self.parts.source.close()
         states: dict[RecordingState, Tally] = {}

@@ -131,7 +131,9 @@ def _control(uploader: Uploader) -> ControlServer | None:
     inspection = Inspection(
         uploader.view, link=uploader.link_state, filling=filling.rate, under_way=uploader.progress.under_way
     )
-    uploader.engine.housekeeping.note_space = lambda free: filling.note(at=uploader.clock.monotonic(), free_bytes=free)
+    uploader.scheduler.maintenance.note_space = lambda free: filling.note(
+        at=uploader.clock.monotonic(), free_bytes=free
+    )
     server = ControlServer(uploader.parts.spool.folder, handler=inspection.answer)
     return server if server.start() else None
 

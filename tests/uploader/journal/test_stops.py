@@ -269,7 +269,7 @@ def settle(running: Running, field_spool: SpoolFolder) -> None:
     running.uploader.intake.rescan()
     names = set(field_spool.contents)
     await_that(lambda: names <= set(running.recordings(limit=10**6)))
-    assert running.uploader.engine.idle.wait(SOON)
+    assert running.uploader.scheduler.idle.wait(SOON)
 
 
 def agree(running: Running, witness: Witness, before: Counter[str]) -> None:

@@ -86,8 +86,8 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     field_spool.put("first.wav")
     clock = SteppingClock()
     with field_spool.running(clock=clock) as running:
-        engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).busy == 1)
+        scheduler = running.uploader.scheduler
+        await_that(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1)
         names = put_many(field_spool, count=MANY)
         running.uploader.intake.rescan()
         await_that(lambda: running.recordings().keys() == {"first.wav", *names})
@@ -96,7 +96,7 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
         await_that(lambda: the_lane(running).busy == MANY and the_lane(running).queued >= LOW)
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
-        engine.post(settled.set)
+        scheduler.post(settled.set)
         assert settled.wait(SOON)
         clock.end = clock.monotonic() + LINGER
         clock.started.set()
@@ -112,14 +112,14 @@ def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(quick: SpoolF
     quick.put("a.wav")
     clock = SteppingClock()
     with quick.running(clock=clock) as running:
-        engine = running.uploader.engine
-        await_that(lambda: bool(engine.lanes) and the_lane(running).busy == 1)
+        scheduler = running.uploader.scheduler
+        await_that(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1)
         lane = the_lane(running)
-        engine.stop(grace=EVERY)
+        scheduler.stop(grace=EVERY)
         clock.end = clock.monotonic() + EVERY / 2
         lane.retry_due = clock.now() + 1.0
         clock.started.set()
-        engine.post(lambda: None)
+        scheduler.post(lambda: None)
         assert clock.ended.wait(SOON)
         allowed.release()
     assert clock.in_vain == 0

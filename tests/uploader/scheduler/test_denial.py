@@ -60,7 +60,7 @@ def pass_time(running: Running, clock: FakeClock, seconds: float) -> None:
     while (left := end - clock.monotonic()) > 0:
         clock.advance(min(PAUSE, left))
         await_that(lambda: is_probed(running, clock))
-        assert running.uploader.engine.idle.wait(SOON)
+        assert running.uploader.scheduler.idle.wait(SOON)
 
 
 def is_probed(running: Running, clock: FakeClock) -> bool:
@@ -80,7 +80,7 @@ def await_all_released(running: Running, clock: FakeClock, names: Sequence[str])
 
 
 def held(running: Running) -> bool:
-    return [lane.state for lane in running.uploader.engine.lanes.values()] == [LaneState.HELD]
+    return [lane.state for lane in running.uploader.scheduler.lanes.values()] == [LaneState.HELD]
 
 
 def take(running: Running) -> None:
@@ -295,7 +295,7 @@ def test_another_key_pair_begins_the_evidence_anew(field: FieldServer, field_spo
 
 
 class Histories(RuleBasedStateMachine):
-    """Any history of denied and granted answers, on a real engine under Delete, by the rule in other words."""
+    """Any history of denied and granted answers, on a real scheduler under Delete, by the rule in other words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -328,7 +328,7 @@ class Histories(RuleBasedStateMachine):
     def settle(self) -> None:
         self.running.uploader.intake.rescan()
         await_that(lambda: len(self.running.recordings()) == len(self.folder.contents))
-        assert self.running.uploader.engine.idle.wait(SOON)
+        assert self.running.uploader.scheduler.idle.wait(SOON)
 
     @rule(count=st.integers(1, 12))
     def record(self, count: int) -> None:

@@ -8,7 +8,7 @@ from recording_storage.uploader.core.plans import PlanBook
 from recording_storage.uploader.core.recording import EntryError, Identity, Reason
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
-from recording_storage.uploader.scheduler.dispatch import Claims
+from recording_storage.uploader.scheduler.dispatch import Dispatch
 from tests.uploader.spools import FakeClock
 
 S = RecordingState
@@ -41,7 +41,7 @@ def test_what_has_waited_for_its_destination_s_plan_is_found_again_after_a_start
     ]
     journal.run(lambda connection: records.add(connection, entries, now=1.0))
     clock = FakeClock()
-    Claims(journal=journal, plans=PlanBook(), clock=clock).recover()
+    Dispatch(journal=journal, plans=PlanBook(), clock=clock).recover()
     found = journal.run(lambda connection: records.select(connection, "1", tail="ORDER BY r.id"))
     assert [one.state for one in found] == [S.FOUND, S.WAITING, S.WAITING]
     assert [one.error for one in found] == [None, no_plan, changed]

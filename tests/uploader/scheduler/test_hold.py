@@ -18,14 +18,14 @@ from recording_storage.uploader.core.destination_state import LANE_MOVES, Illega
 from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.scheduler.destination import Lane
-from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, Doctor
+from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, HealthChecks
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer import concurrency
 from recording_storage.uploader.transfer.clients import S3Connections
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
-from recording_storage.uploader.transfer.upload_slots import Places
+from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
 from tests.uploader.scheduler.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
@@ -157,7 +157,7 @@ def test_what_is_parked_for_being_held_says_so(gated: SpoolFolder, door: Gate) -
 
 
 class Desk:
-    """The scheduler, as far as a doctor knows it."""
+    """The scheduler, as far as health checks know it."""
 
     def __init__(self) -> None:
         self.posted: list[Any] = []
@@ -176,22 +176,22 @@ class Desk:
     end_denied = hold
 
 
-def doctor_at(desk: Desk) -> tuple[Doctor, Lane]:
+def health_checks_at(desk: Desk) -> tuple[HealthChecks, Lane]:
     parts = SimpleNamespace(
         clock=FakeClock(),
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    doctor = Doctor(parts, scheduler=desk, holds=desk, claims=None, outages=None)  # type: ignore[arg-type]
+    health = HealthChecks(parts, scheduler=desk, holds=desk, dispatch=None, retry_windows=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
-        places=Places(1, most_lent=0, clock=SystemClock()),
+        places=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
-    return doctor, lane
+    return health, lane
 
 
 def refused() -> Outcome:
@@ -205,9 +205,9 @@ GONE = EntryError("hold", "NoSuchBucket", "there is no bucket")
 def test_a_refused_key_does_not_end_a_hold() -> None:
     """What was under way when the destination was held would leave it neither held nor probed."""
     desk = Desk()
-    doctor, lane = doctor_at(desk)
-    doctor.hold(lane, GONE)
-    doctor.checks.refresh(lane, [refused()])
+    health, lane = health_checks_at(desk)
+    health.hold(lane, GONE)
+    health.checks.refresh(lane, [refused()])
     assert lane.state is LaneState.HELD
     assert lane.probe_at is not None
     assert [outcome.failure for outcome in desk.settled] == [None], "given back, to be held like the others"
@@ -215,9 +215,9 @@ def test_a_refused_key_does_not_end_a_hold() -> None:
 
 def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
     desk = Desk()
-    doctor, lane = doctor_at(desk)
-    doctor.checks.refresh(lane, [refused()])
-    doctor.hold(lane, GONE)
+    health, lane = health_checks_at(desk)
+    health.checks.refresh(lane, [refused()])
+    health.hold(lane, GONE)
     await_that(lambda: bool(desk.posted))
     desk.posted.pop()()
     assert lane.state is LaneState.HELD
@@ -229,11 +229,11 @@ def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
 def test_a_hold_loses_nothing_of_what_waits_for_an_answer() -> None:
     """One asks for the answer, one has it held, and one more comes: the first is given back with the answer."""
     desk = Desk()
-    doctor, lane = doctor_at(desk)
+    health, lane = health_checks_at(desk)
     first, late = refused(), refused()
-    doctor.checks.refresh(lane, [first])
-    doctor.hold(lane, GONE)
-    doctor.checks.refresh(lane, [late])
+    health.checks.refresh(lane, [first])
+    health.hold(lane, GONE)
+    health.checks.refresh(lane, [late])
     assert [outcome.task for outcome in desk.settled] == [late.task]
     await_that(lambda: bool(desk.posted))
     desk.posted.pop()()
@@ -287,7 +287,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
 def test_a_destination_moves_as_its_table_says() -> None:
     for before, allowed in LANE_MOVES.items():
         for after in LaneState:
-            _, lane = doctor_at(Desk())
+            _, lane = health_checks_at(Desk())
             lane.state = before
             if after is before or after in allowed:
                 lane.become(after)

@@ -11,11 +11,11 @@ from recording_storage.domain.proof import Proof
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.scheduler.destination import Lane
-from recording_storage.uploader.scheduler.idle_resources import EVERY, REST, Resting
+from recording_storage.uploader.scheduler.idle_resources import EVERY, REST, IdleResources
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome
-from recording_storage.uploader.transfer.upload_slots import Places
+from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.uploader.spools import FakeClock
 from tests.uploader.transfer.test_worker_pool import task
 
@@ -32,16 +32,16 @@ class Site:
         plan = SimpleNamespace(destinations={"d": None} if named else {})
         plans = SimpleNamespace(live=live, plan=lambda _account: plan)
         self.pool = PartPool()
-        self.resting = Resting(
+        self.resting = IdleResources(
             SimpleNamespace(clock=self.clock, plans=plans),  # type: ignore[arg-type]
             pool=self.pool,
-            claims=SimpleNamespace(is_empty=lambda _lane: empty),  # type: ignore[arg-type]
+            dispatch=SimpleNamespace(is_empty=lambda _lane: empty),  # type: ignore[arg-type]
         )
         self.lane = Lane(
             KEY,
             perform=lambda *_: Outcome(task(1, size=1)),
             done=lambda *_: None,
-            places=Places(1, most_lent=0, clock=self.clock),
+            places=UploadSlots(1, most_lent=0, clock=self.clock),
             share=self.pool.share(),
             proving=Proving(lambda *_: Proof(voucher=None), clock=self.clock),
         )

@@ -16,7 +16,7 @@ from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
-from recording_storage.uploader.transfer.upload_slots import Places
+from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, SpoolFolder
 from tests.waiting import eventually
@@ -42,12 +42,12 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    subject = health.Doctor(parts, scheduler=Scheduler(), holds=Scheduler(), claims=None, outages=None)  # type: ignore[arg-type]
+    subject = health.HealthChecks(parts, scheduler=Scheduler(), holds=Scheduler(), dispatch=None, retry_windows=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
-        places=Places(1, most_lent=0, clock=SystemClock()),
+        places=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )

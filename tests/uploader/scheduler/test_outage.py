@@ -23,7 +23,7 @@ MANY = 30
 
 
 def the_lane(running: Running) -> Lane:
-    (lane,) = running.uploader.engine.lanes.values()
+    (lane,) = running.uploader.scheduler.lanes.values()
     return lane
 
 
@@ -37,8 +37,8 @@ def await_that(true: Callable[[], bool], *, timeout: float = SOON) -> None:
 def await_failing(running: Running, names: list[str]) -> None:
     running.await_states(dict.fromkeys(names, "waiting"))
     # after a restart, the states are there before the scheduler has looked at them
-    await_that(lambda: [lane.state for lane in running.uploader.engine.lanes.values()] == [LaneState.FAILING])
-    assert running.uploader.engine.idle.wait(SOON)
+    await_that(lambda: [lane.state for lane in running.uploader.scheduler.lanes.values()] == [LaneState.FAILING])
+    assert running.uploader.scheduler.idle.wait(SOON)
 
 
 def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAILING) -> None:
@@ -47,7 +47,7 @@ def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAIL
     before = lane.probes
     clock.advance(after)
     await_that(lambda: lane.probes != before)
-    assert running.uploader.engine.idle.wait(SOON)
+    assert running.uploader.scheduler.idle.wait(SOON)
 
 
 def put_many(spool: SpoolFolder, *, count: int = MANY) -> list[str]:
@@ -101,7 +101,7 @@ def test_those_whose_window_passes_meanwhile_are_parked_in_time(gated: SpoolFold
         gated.put("late.wav")
         running.uploader.intake.rescan()
         running.await_states({"late.wav": "waiting"})
-        assert running.uploader.engine.idle.wait(SOON)
+        assert running.uploader.scheduler.idle.wait(SOON)
         probed(running, clock, after=HOUR - 10)
         running.await_states(dict.fromkeys([*names, "late.wav"], "waiting"))
         probed(running, clock, after=11)
@@ -233,7 +233,7 @@ def test_what_was_begun_before_the_outage_and_succeeds_ends_it(gated: SpoolFolde
     with gated.running(clock=FakeClock()) as running:
         await_failing(running, names)
         door.open()
-        running.uploader.engine.post(the_lane(running).succeeded)
+        running.uploader.scheduler.post(the_lane(running).succeeded)
         running.await_states(dict.fromkeys(names, "released"))
     gated.check_all_stored()
 

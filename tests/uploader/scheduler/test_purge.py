@@ -13,7 +13,7 @@ from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.journal.records import AttemptOutcome
 from recording_storage.uploader.scheduler import maintenance
-from recording_storage.uploader.scheduler.maintenance import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Housekeeping
+from recording_storage.uploader.scheduler.maintenance import KEEP_FINAL, KEEP_UNTOLD, PURGE_EVERY, Maintenance
 from tests.uploader.spools import FakeClock, SpoolFolder
 
 _S = RecordingState
@@ -32,7 +32,7 @@ class House:
             spool=SimpleNamespace(root=root),
             reporter=SimpleNamespace(tells_ends=tells_ends),
         )
-        self._housekeeping = Housekeeping(parts)
+        self._maintenance = Maintenance(parts)
 
     def enter(
         self, path: str, state: RecordingState, *, age: float, told: bool = True, abandoned: bool = False
@@ -60,7 +60,7 @@ class House:
 
     def left_after(self, seconds: float) -> list[str]:
         self.clock.advance(seconds)
-        self._housekeeping.run([])
+        self._maintenance.run([])
         return sorted(one.path for one in self.journal.run(lambda connection: records.select(connection, "1")))
 
     def count(self, table: str) -> int:

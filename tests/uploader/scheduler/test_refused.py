@@ -33,7 +33,7 @@ def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
     clock = FakeClock()
     with field_spool.running(clock=clock) as running:
         running.await_states(dict.fromkeys(names, "held"))
-        assert running.uploader.engine.idle.wait(SOON)
+        assert running.uploader.scheduler.idle.wait(SOON)
         asked = [one for one in field.seen(Operation.LIST_UPLOADS) if "-learn-" not in one.query["prefix"]]
         lessons = {one.key for one in field.seen(Operation.BEGIN) if "-learn-" in one.key}
         assert len(asked) + len(lessons) == 1, "once for all of them"

@@ -3,7 +3,7 @@
 import pytest
 
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.spool.file_events import Sighting, Sightings
+from recording_storage.uploader.spool.file_events import FileEvents, Sighting
 
 NOW = Identity(7, 100, 1)
 """What the file is after each event here."""
@@ -27,12 +27,12 @@ EVENTS = {
 }
 
 
-def play(history: str) -> Sightings:
+def play(history: str) -> FileEvents:
     """Events of the file x; of its first name, y, where a `y` follows."""
-    sightings = Sightings()
+    file_events = FileEvents()
     for name in history.split():
-        EVENTS[name.removesuffix("y")](sightings, "y" if name.endswith("y") else "x")
-    return sightings
+        EVENTS[name.removesuffix("y")](file_events, "y" if name.endswith("y") else "x")
+    return file_events
 
 
 CLOSED = {
@@ -114,17 +114,17 @@ def test_come_by_its_recorders_word(history: str) -> None:
 )
 @pytest.mark.parametrize("history", ["create open write-close", "in"])
 def test_a_proof_is_of_one_file_as_it_was(history: str, other: Identity) -> None:
-    sightings = play(history)
-    sightings.of("x", NOW)
-    seen = sightings.of("x", other)
+    file_events = play(history)
+    file_events.of("x", NOW)
+    seen = file_events.of("x", other)
     assert not seen.closed
     assert not seen.moved_in
 
 
 def test_its_time_may_be_set_afterwards() -> None:
-    sightings = play("create open write-close")
-    assert sightings.of("x", NOW).closed
-    assert sightings.of("x", Identity(7, 100, 999)).closed
+    file_events = play("create open write-close")
+    assert file_events.of("x", NOW).closed
+    assert file_events.of("x", Identity(7, 100, 999)).closed
 
 
 def test_a_name_that_is_not_known_may_be_opened_unseen() -> None:
@@ -133,38 +133,38 @@ def test_a_name_that_is_not_known_may_be_opened_unseen() -> None:
 
 
 def test_a_file_that_has_no_name_until_it_is_finished() -> None:
-    sightings = Sightings()
-    sightings.opened("#7", unnamed=7)
-    sightings.created("x", lambda _: NOW)
-    assert sightings.of("x", NOW) == Sighting(opened=True)
-    sightings.closed("#7", now=5.0)
-    assert sightings.of("x", NOW).moved_in
+    file_events = FileEvents()
+    file_events.opened("#7", unnamed=7)
+    file_events.created("x", lambda _: NOW)
+    assert file_events.of("x", NOW) == Sighting(opened=True)
+    file_events.closed("#7", now=5.0)
+    assert file_events.of("x", NOW).moved_in
 
 
 def test_a_folder_that_is_renamed_takes_what_was_seen_along() -> None:
-    sightings = Sightings()
-    sightings.created("a/x", lambda _: NOW, opened=True)
-    sightings.opened("a/x")
-    sightings.moved_folder("a", "b")
-    sightings.moved(None, "b/x", now=5.0)
-    assert not sightings.of("b/x", NOW).moved_in, "it is open"
-    sightings.closed("b/x", now=6.0)
-    assert sightings.of("b/x", NOW).closed
+    file_events = FileEvents()
+    file_events.created("a/x", lambda _: NOW, opened=True)
+    file_events.opened("a/x")
+    file_events.moved_folder("a", "b")
+    file_events.moved(None, "b/x", now=5.0)
+    assert not file_events.of("b/x", NOW).moved_in, "it is open"
+    file_events.closed("b/x", now=6.0)
+    assert file_events.of("b/x", NOW).closed
 
 
 def test_what_is_gone_is_forgotten() -> None:
-    sightings = Sightings()
+    file_events = FileEvents()
     for number in range(1000):
-        sightings.created(f"{number}.tmp", lambda _: NOW, opened=True)
-        sightings.opened(f"{number}.tmp")
-        sightings.closed(f"{number}.tmp", now=5.0)
-        sightings.moved(f"{number}.tmp", f"{number}", now=5.0)
-    assert len(sightings) == 1000
+        file_events.created(f"{number}.tmp", lambda _: NOW, opened=True)
+        file_events.opened(f"{number}.tmp")
+        file_events.closed(f"{number}.tmp", now=5.0)
+        file_events.moved(f"{number}.tmp", f"{number}", now=5.0)
+    assert len(file_events) == 1000
     for number in range(500):
-        sightings.removed(f"{number}")
-    sightings.purge(lambda _: False)
-    assert len(sightings) == 0
-    assert not sightings._gone
+        file_events.removed(f"{number}")
+    file_events.purge(lambda _: False)
+    assert len(file_events) == 0
+    assert not file_events._gone
 
 
 OPENS_SINCE_THE_MARKER = {

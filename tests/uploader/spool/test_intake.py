@@ -303,7 +303,7 @@ def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: Spo
             (quick.root / ".y").unlink()
         scan(running)
         assert running.uploader.intake.growing == 0
-        assert len(running.uploader.intake._sightings) == 0
+        assert len(running.uploader.intake._file_events) == 0
 
 
 def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +315,7 @@ def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.
         assert not intake.examiner.is_opened("call.wav")
         with path.open("rb"):
             assert not intake.examiner.is_opened("call.wav")
-            assert intake._sightings.opens("call.wav") == 1
+            assert intake._file_events.opens("call.wav") == 1
             with subprocess.Popen(["tail", "-f", path], stdout=subprocess.PIPE) as other:
                 assert other.stdout is not None
                 other.stdout.read(1)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def look_often(running: Running) -> None:
     """Long enough to take what can be taken: nothing has to settle here."""
     running.rescan(times=5)
-    assert running.uploader.engine.idle.wait(SOON)
+    assert running.uploader.scheduler.idle.wait(SOON)
 
 
 def contents_of(spool: SpoolFolder) -> list[bytes]:

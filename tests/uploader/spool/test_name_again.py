@@ -19,7 +19,7 @@ def test_a_name_that_comes_back_just_while_its_release_is_forgotten_is_entered_o
     quick.put("a.wav", seed=1)
     with quick.running() as running:
         intake = running.uploader.intake
-        real_forget, real_look = intake.forget, intake._candidates.is_mended
+        real_forget, real_look = intake.forget, intake._registration.is_mended
         held: list[Recording] = []
         released = threading.Event()
 
@@ -34,7 +34,7 @@ def test_a_name_that_comes_back_just_while_its_release_is_forgotten_is_entered_o
 
         monkeypatch.setattr(intake, "forget", forget)
         assert released.wait(SOON)
-        monkeypatch.setattr(intake._candidates, "is_mended", look)
+        monkeypatch.setattr(intake._registration, "is_mended", look)
         quick.put("a.wav", seed=2)
         running.await_recording("a.wav", lambda one: one.sid != held[0].sid and one.state == "released")
         assert len(running.uploader.view.recordings()) == 2

@@ -209,7 +209,7 @@ def test_the_plan_of_before_never_serves_if_it_is_not_to(customer: Customer) -> 
         clock.advance(30 * 86400.0)
         customer.record("third.wav")
         assert waiting(running, "third.wav").destination_id is None
-        assert running.uploader.engine.pinning.due_at is None
+        assert running.uploader.scheduler.pinning.due_at is None
         assert running.uploader.link_state().plan == Standing.AWAITED
 
 

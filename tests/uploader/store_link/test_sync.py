@@ -16,7 +16,7 @@ from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, 
 from tests.uploader.store_link.fake_store import FakeStore, command_id
 
 
-class Engine:
+class Scheduler:
     """What the hooks are for; remembers what it was told and lets a test wait for it."""
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class Engine:
 
     def wait_until(self, condition, *, seconds: float = 10.0) -> None:
         with self.told:
-            assert self.told.wait_for(condition, seconds), "the engine wasn't told in time"
+            assert self.told.wait_for(condition, seconds), "the scheduler wasn't told in time"
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine()
+def scheduler() -> Scheduler:
+    return Scheduler()
 
 
 @pytest.fixture
@@ -62,63 +62,65 @@ def sync(fake_address: StoreAddress) -> Iterator[StoreSync]:
     sync.close()
 
 
-def test_a_changed_plan_reaches_the_engine_during_the_long_poll(fake_store: FakeStore, sync: StoreSync, engine: Engine):
+def test_a_changed_plan_reaches_the_scheduler_during_the_long_poll(
+    fake_store: FakeStore, sync: StoreSync, scheduler: Scheduler
+):
     fake_store.set_plan(account_plan())
-    sync.start(engine)
-    engine.wait_until(lambda: engine.taken)
+    sync.start(scheduler)
+    scheduler.wait_until(lambda: scheduler.taken)
     fake_store.wait_until(lambda: fake_store.syncs[-1].wait_seconds > 0)
     long_poll, started = fake_store.syncs[-1].wait_seconds, time.monotonic()
     fake_store.set_plan(account_plan(revision=2))
-    engine.wait_until(lambda: engine.taken[-1][ACCOUNT].revision == 2)
+    scheduler.wait_until(lambda: scheduler.taken[-1][ACCOUNT].revision == 2)
     assert time.monotonic() - started < long_poll
     fake_store.wait_until(lambda: fake_store.syncs[-1].report.applied_revisions == {ACCOUNT: 2})
 
 
-def test_a_plan_that_is_withdrawn_is_missing_from_the_next(fake_store, sync, engine):
+def test_a_plan_that_is_withdrawn_is_missing_from_the_next(fake_store, sync, scheduler):
     fake_store.set_plan(account_plan())
-    sync.start(engine)
-    engine.wait_until(lambda: engine.taken and ACCOUNT in engine.taken[-1])
+    sync.start(scheduler)
+    scheduler.wait_until(lambda: scheduler.taken and ACCOUNT in scheduler.taken[-1])
     fake_store.drop_plan(ACCOUNT)
-    engine.wait_until(lambda: engine.taken[-1] == {})
+    scheduler.wait_until(lambda: scheduler.taken[-1] == {})
 
 
-def test_a_command_is_acknowledged_after_it_is_taken_and_done_once(fake_store, sync, engine):
-    sync.start(engine)
+def test_a_command_is_acknowledged_after_it_is_taken_and_done_once(fake_store, sync, scheduler):
+    sync.start(scheduler)
     command = Command(id=command_id(), kind=CommandKind.RETRY_ALL, account_sid=ACCOUNT)
     fake_store.send_command(command)
     fake_store.wait_until(lambda: any(command.id in s.acknowledged for s in fake_store.syncs))
     fake_store.wait_until(lambda: not fake_store.commands)
-    assert engine.executions == [command.id]
+    assert scheduler.executions == [command.id]
 
 
-def test_a_command_that_could_not_be_journalled_is_not_acknowledged_and_comes_again(fake_store, sync, engine):
-    engine.journal_full = True
-    sync.start(engine)
+def test_a_command_that_could_not_be_journalled_is_not_acknowledged_and_comes_again(fake_store, sync, scheduler):
+    scheduler.journal_full = True
+    sync.start(scheduler)
     command = Command(id=command_id(), kind=CommandKind.RETRY_ALL, account_sid=ACCOUNT)
     fake_store.send_command(command)
     fake_store.wait_until(lambda: len(fake_store.syncs) >= 3)
     assert not any(s.acknowledged for s in fake_store.syncs)
-    with engine.told:
-        engine.journal_full = False
+    with scheduler.told:
+        scheduler.journal_full = False
     fake_store.wait_until(lambda: not fake_store.commands)
-    assert engine.executions == [command.id]
+    assert scheduler.executions == [command.id]
 
 
-def test_a_store_that_comes_back_is_found_again(fake_store, sync, engine):
+def test_a_store_that_comes_back_is_found_again(fake_store, sync, scheduler):
     fake_store.fail_with = 503
-    sync.start(engine)
+    sync.start(scheduler)
     fake_store.set_plan(account_plan())
     assert not sync.wait_connected(timeout=0.5)
     assert "503" in sync.error
     fake_store.fail_with = None
-    engine.wait_until(lambda: engine.taken)
+    scheduler.wait_until(lambda: scheduler.taken)
     assert sync.wait_connected(timeout=5)
     assert sync.error == ""
 
 
-def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_address, sync, engine):
+def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_address, sync, scheduler):
     fake_address.token_file.write_text("wrong")
-    sync.start(engine)
+    sync.start(scheduler)
     assert not sync.wait_connected(timeout=0.5)
     assert "401" in sync.error
     assert "wrong" not in sync.error
@@ -126,18 +128,18 @@ def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_addres
     assert sync.wait_connected(timeout=10)
 
 
-def test_asking_afresh_interrupts_the_long_poll_and_brings_every_plan_again(fake_store, sync, engine):
+def test_asking_afresh_interrupts_the_long_poll_and_brings_every_plan_again(fake_store, sync, scheduler):
     fake_store.set_plan(account_plan())
-    sync.start(engine)
+    sync.start(scheduler)
     fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
-    long_poll, before = fake_store.syncs[-1].wait_seconds, len(engine.taken)
+    long_poll, before = fake_store.syncs[-1].wait_seconds, len(scheduler.taken)
     assert sync.refresh(timeout=long_poll / 2)
-    assert len(engine.taken) == before + 1
+    assert len(scheduler.taken) == before + 1
 
 
-def test_asking_afresh_from_many_threads_at_once_answers_all(fake_store, sync, engine):
+def test_asking_afresh_from_many_threads_at_once_answers_all(fake_store, sync, scheduler):
     fake_store.set_plan(account_plan())
-    sync.start(engine)
+    sync.start(scheduler)
     results: list[bool] = []
     threads = [threading.Thread(target=lambda: results.append(sync.refresh(timeout=10))) for _ in range(20)]
     for thread in threads:
@@ -147,16 +149,16 @@ def test_asking_afresh_from_many_threads_at_once_answers_all(fake_store, sync, e
     assert results == [True] * 20
 
 
-def test_asking_afresh_fails_at_once_while_the_store_is_down(fake_store, sync, engine):
+def test_asking_afresh_fails_at_once_while_the_store_is_down(fake_store, sync, scheduler):
     fake_store.fail_with = 503
-    sync.start(engine)
+    sync.start(scheduler)
     started = time.monotonic()
     assert not sync.refresh(timeout=30)
     assert time.monotonic() - started < 30
 
 
-def test_an_urgent_report_does_not_wait_for_the_long_poll(fake_store, sync, engine):
-    sync.start(engine)
+def test_an_urgent_report_does_not_wait_for_the_long_poll(fake_store, sync, scheduler):
+    sync.start(scheduler)
     fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
     count = len(fake_store.syncs)
     for _ in range(50):
@@ -165,8 +167,8 @@ def test_an_urgent_report_does_not_wait_for_the_long_poll(fake_store, sync, engi
     assert len(fake_store.syncs) <= count + 2
 
 
-def test_closing_does_not_wait_for_the_long_poll(fake_store, sync, engine):
-    sync.start(engine)
+def test_closing_does_not_wait_for_the_long_poll(fake_store, sync, scheduler):
+    sync.start(scheduler)
     fake_store.wait_until(lambda: fake_store.syncs and fake_store.syncs[-1].wait_seconds > 0)
     long_poll, started = fake_store.syncs[-1].wait_seconds, time.monotonic()
     sync.close()

@@ -25,7 +25,7 @@ from recording_storage.uploader.store_link.reports import StoreReports
 from recording_storage.uploader.store_link.sync import StoreSync
 from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
 from tests.uploader.store_link.fake_store import FakeStore
-from tests.uploader.store_link.test_sync import Engine
+from tests.uploader.store_link.test_sync import Scheduler
 from tests.waiting import SOON
 
 SID = "RE" + "7" * 32
@@ -129,7 +129,7 @@ def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
 def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
     fake_store: FakeStore, fake_address: StoreAddress
 ) -> None:
-    class Full(Engine):
+    class Full(Scheduler):
         full = threading.Event()
         asked = threading.Event()
 
@@ -139,15 +139,15 @@ def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
                 raise JournalError("the journal takes no change: disk I/O error")
             return super().report()
 
-    engine = Full()
-    engine.full.set()
+    scheduler = Full()
+    scheduler.full.set()
     fake_store.set_plan(account_plan())
     sync = StoreSync(lambda: StoreApi(fake_address, spool_id=SPOOL_ID))
-    sync.start(engine)
+    sync.start(scheduler)
     try:
-        assert engine.asked.wait(SOON)
-        engine.full.clear()
-        engine.wait_until(lambda: engine.taken, seconds=5)
+        assert scheduler.asked.wait(SOON)
+        scheduler.full.clear()
+        scheduler.wait_until(lambda: scheduler.taken, seconds=5)
     finally:
         sync.close()
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from recording_storage.uploader.transfer.task import Outcome, Task
-from recording_storage.uploader.transfer.upload_slots import PATIENCE, Places
-from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, Crew
+from recording_storage.uploader.transfer.upload_slots import PATIENCE, UploadSlots
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, WorkerPool
 from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import FakeClock
 from tests.uploader.transfer.test_worker_pool import STORED, task
@@ -18,7 +18,7 @@ from tests.waiting import SOON
 PLACES = 4 * MAX_CONCURRENCY
 
 
-def waits(places: Places, sid: str) -> threading.Event:
+def waits(places: UploadSlots, sid: str) -> threading.Event:
     """Have somebody wait for a place; set once it is had."""
     had, before = threading.Event(), places.waiting
 
@@ -33,7 +33,7 @@ def waits(places: Places, sid: str) -> threading.Event:
 
 def test_a_place_is_lent_only_when_nothing_has_moved_for_a_while() -> None:
     clock = FakeClock()
-    places = Places(2, most_lent=10, clock=clock)
+    places = UploadSlots(2, most_lent=10, clock=clock)
     assert places.take_now("a")
     clock.advance(1)
     assert places.take_now("b")
@@ -49,7 +49,7 @@ def test_a_place_is_lent_only_when_nothing_has_moved_for_a_while() -> None:
 
 def test_what_moves_again_has_its_place_again_where_one_is_free() -> None:
     clock = FakeClock()
-    places = Places(1, most_lent=10, clock=clock)
+    places = UploadSlots(1, most_lent=10, clock=clock)
     assert places.take_now("slow")
     clock.advance(PATIENCE)
     assert places.take_now("b")
@@ -61,7 +61,7 @@ def test_what_moves_again_has_its_place_again_where_one_is_free() -> None:
 
 
 def test_who_has_just_given_one_back_does_not_get_it_before_those_that_wait() -> None:
-    places = Places(1, most_lent=0, clock=FakeClock())
+    places = UploadSlots(1, most_lent=0, clock=FakeClock())
     assert places.take_now("a1")
     first, second = waits(places, "b"), waits(places, "c")
     places.give_back("a1")
@@ -74,7 +74,7 @@ def test_who_has_just_given_one_back_does_not_get_it_before_those_that_wait() ->
 
 def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
     clock, end = FakeClock(), threading.Event()
-    places = Places(PLACES, most_lent=PLACES, clock=clock)
+    places = UploadSlots(PLACES, most_lent=PLACES, clock=clock)
     hanging: queue.SimpleQueue[Task] = queue.SimpleQueue()
     done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
@@ -86,13 +86,13 @@ def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
     def store(one: Task) -> Outcome:
         return Outcome(one, stored=STORED)
 
-    crews = [Crew(perform=hang, done=done.put, places=places, interleaved=False) for _ in range(4)]
+    crews = [WorkerPool(perform=hang, done=done.put, places=places, interleaved=False) for _ in range(4)]
     try:
         for number, crew in enumerate(crews):
             crew.put([task(100 * (number + 1) + one, size=1 << 24) for one in range(MAX_CONCURRENCY)])
         for _ in range(PLACES):
             hanging.get(timeout=SOON)
-        other = Crew(perform=store, done=done.put, places=places)
+        other = WorkerPool(perform=store, done=done.put, places=places)
         other.put([task(number, size=1) for number in range(20)])
         await_that(lambda: places.waiting > 0)
         assert done.empty()
@@ -114,7 +114,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.places = Places(self.count, most_lent=self.most_lent, clock=self.clock)
+        self.places = UploadSlots(self.count, most_lent=self.most_lent, clock=self.clock)
         self.moved_at: dict[str, float] = {}
         self.next = 0
         self.ever_quiet = False

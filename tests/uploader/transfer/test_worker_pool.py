@@ -17,8 +17,8 @@ from recording_storage.uploader.transfer.concurrency import FEWEST, Pace
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Outcome, Task
-from recording_storage.uploader.transfer.upload_slots import Places
-from recording_storage.uploader.transfer.worker_pool import BRIEF, MAX_CONCURRENCY, Crew
+from recording_storage.uploader.transfer.upload_slots import UploadSlots
+from recording_storage.uploader.transfer.worker_pool import BRIEF, MAX_CONCURRENCY, WorkerPool
 from tests.uploader.spools import FakeClock
 from tests.waiting import SOON
 
@@ -93,7 +93,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         ("AC", "d"),
         perform=perform,
         done=lambda _lane, outcome: done.put(outcome.task),
-        places=Places(32, most_lent=0, clock=SystemClock()),
+        places=UploadSlots(32, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
@@ -114,10 +114,10 @@ class Answers:
         self.steps: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         self.done: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._answers = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(10)]
-        self.crew = Crew(
+        self.crew = WorkerPool(
             perform=self._perform,
             done=lambda outcome: self.done.put(outcome.task.recording.id),
-            places=Places(places, most_lent=0, clock=SystemClock()),
+            places=UploadSlots(places, most_lent=0, clock=SystemClock()),
             interleaved=interleaved,
         )
 

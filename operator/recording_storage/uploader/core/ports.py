@@ -68,7 +68,7 @@ class ObjectStore(Protocol):
 
 
 class SourceHooks(Protocol):
-    """What a settings source calls, in a thread of its own; the engine is behind it. None of them blocks for long."""
+    """What a settings source calls, in a thread of its own; the scheduler is behind it; none blocks for long."""
 
     def report(self) -> SpoolReport:
         """How the spool stands now."""

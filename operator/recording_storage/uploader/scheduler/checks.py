@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.questions import Questions, Scheduler
+    from recording_storage.uploader.scheduler.questions import Questions, Settles
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Checks:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Scheduler, questions: Questions) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Settles, questions: Questions) -> None:
         self._parts = parts
         self._scheduler = scheduler
         self._questions = questions

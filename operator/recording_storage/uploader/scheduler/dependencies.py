@@ -1,4 +1,4 @@
-"""What an engine is made of."""
+"""What a scheduler is made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to one destination: its crew, its concurrency, and whether it works."""
+"""The way to one destination: its worker pool, its concurrency, and whether it works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recording_storage.domain.denial import Denial
 from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.core.destination_state import PROBED, LaneState, require_lane_move
 from recording_storage.uploader.journal.records import IN_PARTS, TRUSTED
-from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, Crew
+from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.transfer.part_pool import PartShare
     from recording_storage.uploader.transfer.proving import Proving
     from recording_storage.uploader.transfer.task import Outcome, Task
-    from recording_storage.uploader.transfer.upload_slots import Places
+    from recording_storage.uploader.transfer.upload_slots import UploadSlots
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Lane:
         *,
         perform: Callable[[Lane, Task], Outcome],
         done: Callable[[Lane, Outcome], None],
-        places: Places,
+        places: UploadSlots,
         share: PartShare,
         proving: Proving,
     ) -> None:
@@ -95,7 +95,7 @@ class Lane:
         self.at_rest_since: float | None = None
         """Monotonic time when it was first seen so; None once there is something to do."""
         self._cut_at = -1e9
-        self._crew = Crew(
+        self._workers = WorkerPool(
             perform=partial(perform, self), done=partial(done, self), places=places, interleaved=key[1] is not None
         )
 
@@ -113,16 +113,16 @@ class Lane:
 
     @property
     def concurrency(self) -> int:
-        return int(self._crew.limit)
+        return int(self._workers.limit)
 
     @property
     def queued(self) -> int:
-        return self._crew.queued
+        return self._workers.queued
 
     @property
     def busy(self) -> int:
         """Tasks that are queued or under way."""
-        return self._crew.busy
+        return self._workers.busy
 
     @property
     def is_denied(self) -> bool:
@@ -176,11 +176,11 @@ class Lane:
 
     def put(self, tasks: Sequence[Task]) -> None:
         self.at_rest_since = None
-        self._crew.put(tasks)
+        self._workers.put(tasks)
 
     def drain(self) -> list[Task]:
         """Take back what has not begun."""
-        return self._crew.drain()
+        return self._workers.drain()
 
     def succeeded(self) -> None:
         """It works: a little more at a time, until something objects."""
@@ -188,7 +188,7 @@ class Lane:
         self.suspicion, self.answered = None, False
         if self.state is LaneState.FAILING:
             self.probe_by(0.0)  # one that was under way has found out
-        self._crew.limit = min(MAX_CONCURRENCY, self._crew.limit + 1.0 / self._crew.limit)
+        self._workers.limit = min(MAX_CONCURRENCY, self._workers.limit + 1.0 / self._workers.limit)
 
     def failed(self, failure: S3Failure) -> None:
         """Note what a failure says of the destination."""
@@ -202,7 +202,7 @@ class Lane:
         """Half as much at a time; failures of one moment count once. `now` is monotonic."""
         if now - self._cut_at >= 1.0:
             self._cut_at = now
-            self._crew.limit = max(1.0, self._crew.limit / 2)
+            self._workers.limit = max(1.0, self._workers.limit / 2)
 
     def drop_client(self) -> None:
         """The next upload makes a new one, with the plan's present credential."""

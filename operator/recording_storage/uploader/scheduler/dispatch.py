@@ -59,7 +59,7 @@ def _moment(mtime_ns: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-class Claims:
+class Dispatch:
     """Used by the scheduler's thread."""
 
     def __init__(self, *, journal: Journal, plans: PlanBook, clock: Clock) -> None:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.dispatch import Claims
+    from recording_storage.uploader.scheduler.dispatch import Dispatch
     from recording_storage.uploader.scheduler.holds import Holds
-    from recording_storage.uploader.scheduler.questions import Scheduler
-    from recording_storage.uploader.scheduler.retry_window import Outages
+    from recording_storage.uploader.scheduler.questions import Settles
+    from recording_storage.uploader.scheduler.retry_window import RetryWindows
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +47,17 @@ FEW = MAX_CONCURRENCY
 WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
 
 
-class Doctor:
+class HealthChecks:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Scheduler, holds: Holds, claims: Claims, outages: Outages) -> None:
+    def __init__(
+        self, parts: Parts, *, scheduler: Settles, holds: Holds, dispatch: Dispatch, retry_windows: RetryWindows
+    ) -> None:
         self._parts = parts
         self._clock = parts.clock
         self._holds = holds
-        self._claims = claims
-        self._outages = outages
+        self._dispatch = dispatch
+        self._retry_windows = retry_windows
         self.questions = Questions(parts, post=scheduler.post)
         self.checks = Checks(parts, scheduler=scheduler, questions=self.questions)
 
@@ -80,9 +82,9 @@ class Doctor:
             return False
         lane.store = WatchedStore(store, denial=lane.denial, clock=self._clock)
         lane.terms, lane.location = terms, terms.location
-        self._claims.keep_terms(lane)
-        lane.proven = lane.proven or terms.proven or self._claims.is_proven(lane)
-        if (most := self._claims.most_parts(lane)) is not None:
+        self._dispatch.keep_terms(lane)
+        lane.proven = lane.proven or terms.proven or self._dispatch.is_proven(lane)
+        if (most := self._dispatch.most_parts(lane)) is not None:
             lane.proving.limited(most)
         self.questions.ask(lane, lambda: self._sweep(lane))
         return True
@@ -133,7 +135,7 @@ class Doctor:
 
         Nothing more is sent there until it answers.
         """
-        if lane.state is LaneState.OK and self._claims.has_more_than(lane, FEW):
+        if lane.state is LaneState.OK and self._dispatch.has_more_than(lane, FEW):
             log.warning("%s fails, it is probed until it answers: %s", name(lane), failure)
             lane.become(LaneState.FAILING, error=error_of(failure))
             lane.hungry = True
@@ -195,7 +197,7 @@ class Doctor:
 
     def _answers(self, lane: Lane) -> None:
         log.info("%s answers again", name(lane))
-        self._outages.resume(lane)
+        self._retry_windows.resume(lane)
         lane.become(LaneState.OK)
         lane.probes += 1  # as above
         lane.failures = TROUBLE_AFTER - 1  # should a recording say otherwise, it is believed at once
@@ -209,7 +211,7 @@ class Doctor:
 
     def _give_up(self, lane: Lane, *, asked: float) -> None:
         """Park those whose time was over when it was `asked`; it is asked again when the next one's is."""
-        window_ends = self._outages.give_up(lane, asked=asked)
+        window_ends = self._retry_windows.give_up(lane, asked=asked)
         if window_ends is not None:
             lane.probe_by(window_ends)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.scheduler.consequences import Consequences
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.dispatch import Claims
+    from recording_storage.uploader.scheduler.dispatch import Dispatch
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +24,17 @@ class Holds:
     """Used by the scheduler's thread. Each call raises JournalError."""
 
     def __init__(
-        self, parts: Parts, *, claims: Claims, consequences: Consequences, running_time: Callable[[], float]
+        self, parts: Parts, *, dispatch: Dispatch, consequences: Consequences, running_time: Callable[[], float]
     ) -> None:
         """`running_time` gives the seconds that uploaders of this spool have run."""
         self._parts = parts
-        self._claims = claims
+        self._dispatch = dispatch
         self._consequences = consequences
         self._running_time = running_time
 
     def hold(self, lane: Lane) -> None:
         """Journal that everything there for the destination is held."""
-        held = self._claims.hold(lane, running=self._running_time())
+        held = self._dispatch.hold(lane, running=self._running_time())
         lane.hungry, lane.retry_due = False, None
         if lane.error is not None:
             self._consequences.note_error(lane.error.message)
@@ -44,7 +44,7 @@ class Holds:
     def release(self, lane: Lane) -> None:
         """Journal that everything that waited for the destination is tried again."""
         self._consequences.works_again()
-        count = self._claims.recovered(lane)
+        count = self._dispatch.recovered(lane)
         lane.recovered_at = self._running_time()
         if count:
             log.info("%s tried again", counted(count, "recording"))
@@ -60,7 +60,7 @@ class Holds:
             if ending is Ending.NONE:
                 continue
             window = self._running_time() - policy.retry_window
-            deleted = self._claims.end_denied(
+            deleted = self._dispatch.end_denied(
                 lane,
                 product,
                 delete=lane.denial.keys() if ending is Ending.DELETE else (),

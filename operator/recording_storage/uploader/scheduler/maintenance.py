@@ -34,7 +34,7 @@ LOW_SPACE = ((0.03, logging.CRITICAL), (0.10, logging.WARNING))
 """Free share of the volume, and how loudly it is told."""
 
 
-class Housekeeping:
+class Maintenance:
     """Used by the scheduler's thread."""
 
     def __init__(self, parts: Parts) -> None:

@@ -23,7 +23,7 @@ LOOK_UP = 15.0
 """Seconds that a fresh look-up of a credential may take."""
 
 
-class Scheduler(Protocol):
+class Settles(Protocol):
     """What health checks need of it; called in the scheduler's thread."""
 
     def post(self, work: Callable[[], None]) -> None:

@@ -48,7 +48,7 @@ def error_of(failure: S3Failure) -> EntryError:
     return EntryError(failure.kind.value, failure.code, f"{operation}{failure.message}")  # the code stands beside it
 
 
-class Settlement:
+class Results:
     """Decides; the scheduler carries out."""
 
     def __init__(self, *, plans: PlanBook, clock: Clock) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Outages:
+class RetryWindows:
     """Moves a failing destination's recordings by one statement; used by the scheduler's thread.
 
     Every call raises JournalError.

@@ -19,19 +19,19 @@ from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.scheduler.batching import Gathering
 from recording_storage.uploader.scheduler.consequences import Consequences
 from recording_storage.uploader.scheduler.destination import Lane
-from recording_storage.uploader.scheduler.dispatch import Claims
-from recording_storage.uploader.scheduler.health import Doctor
+from recording_storage.uploader.scheduler.dispatch import Dispatch
+from recording_storage.uploader.scheduler.health import HealthChecks
 from recording_storage.uploader.scheduler.holds import Holds
-from recording_storage.uploader.scheduler.idle_resources import Resting
-from recording_storage.uploader.scheduler.maintenance import Housekeeping
-from recording_storage.uploader.scheduler.results import Settlement
-from recording_storage.uploader.scheduler.retry_window import Outages
+from recording_storage.uploader.scheduler.idle_resources import IdleResources
+from recording_storage.uploader.scheduler.maintenance import Maintenance
+from recording_storage.uploader.scheduler.results import Results
+from recording_storage.uploader.scheduler.retry_window import RetryWindows
 from recording_storage.uploader.scheduler.stopping import Stopping
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
 from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Surroundings
-from recording_storage.uploader.transfer.upload_slots import Places
+from recording_storage.uploader.transfer.upload_slots import UploadSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ JOURNAL_PAUSE = 1.0
 """Seconds until a journal that took nothing is tried again."""
 
 
-class Engine:
+class Scheduler:
     """`run` in a thread of its own; `post`, `found`, `retried`, `plans_changed` and `stop` from any thread."""
 
     def __init__(
@@ -74,14 +74,14 @@ class Engine:
         self._gathering = Gathering(clock=parts.clock)
         self._wake = threading.Event()
         self._stopping = Stopping(clock=parts.clock)
-        self._places = Places(PLACES, most_lent=LENT, clock=parts.clock)
+        self._slots = UploadSlots(PLACES, most_lent=LENT, clock=parts.clock)
         self.part_pool = PartPool()
         self._journal_pause: float | None = None
         self.lanes: dict[LaneKey, Lane] = {}
         self.consequences = Consequences(parts, intake=intake)
 
         def note_progress(sid: str, done: int, size: int) -> None:
-            self._places.moved(sid)
+            self._slots.moved(sid)
             progressed(sid, done, size)
 
         self._worker = Worker(
@@ -95,21 +95,23 @@ class Engine:
             ),
             media=parts.media,
         )
-        self._settlement = Settlement(plans=parts.plans, clock=parts.clock)
-        self._claims = Claims(journal=parts.journal, plans=parts.plans, clock=parts.clock)
+        self._results = Results(plans=parts.plans, clock=parts.clock)
+        self._dispatch = Dispatch(journal=parts.journal, plans=parts.plans, clock=parts.clock)
         self.pinning = Pinning(
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
-        self.housekeeping = Housekeeping(parts)
-        self.resting = Resting(parts, pool=self.part_pool, claims=self._claims)
-        self._outages = Outages(parts, running_time=self.housekeeping.running_time)
+        self.maintenance = Maintenance(parts)
+        self.resting = IdleResources(parts, pool=self.part_pool, dispatch=self._dispatch)
+        self._retry_windows = RetryWindows(parts, running_time=self.maintenance.running_time)
         self._holds = Holds(
             parts,
-            claims=self._claims,
+            dispatch=self._dispatch,
             consequences=self.consequences,
-            running_time=self.housekeeping.running_time,
+            running_time=self.maintenance.running_time,
         )
-        self._doctor = Doctor(parts, scheduler=self, holds=self._holds, claims=self._claims, outages=self._outages)
+        self._health = HealthChecks(
+            parts, scheduler=self, holds=self._holds, dispatch=self._dispatch, retry_windows=self._retry_windows
+        )
         self.idle = threading.Event()
         """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
 
@@ -141,8 +143,8 @@ class Engine:
 
     def run(self) -> None:
         """Until it is stopped. Raises JournalDamagedError: the next start repairs that."""
-        self.housekeeping.load()
-        for key, held in self._claims.recover():
+        self.maintenance.load()
+        for key, held in self._dispatch.recover():
             lane = self.lane(key)
             if held is not None:
                 lane.become(LaneState.HELD, error=held)
@@ -155,7 +157,7 @@ class Engine:
                 self._round()
         for lane in self.lanes.values():
             lane.drop_client()
-        self.housekeeping.save()
+        self.maintenance.save()
 
     def _round(self) -> None:
         if self._journal_pause is not None and self._clock.monotonic() < self._journal_pause:
@@ -163,8 +165,8 @@ class Engine:
         try:
             self._take_posted()
             self._settle_gathered()
-            self.housekeeping.run(self.lanes.values())
-            if not self._doctor.questions.asking:
+            self.maintenance.run(self.lanes.values())
+            if not self._health.questions.asking:
                 self.resting.look(self.lanes)
             self.pinning.run()
             for lane in list(self.lanes.values()):
@@ -201,7 +203,7 @@ class Engine:
                 key,
                 perform=self._worker.perform,
                 done=self._done,
-                places=self._places,
+                places=self._slots,
                 share=self.part_pool.share(),
                 proving=proving,
             )
@@ -214,7 +216,7 @@ class Engine:
             return max(self._gathering.until - now, 0.0)
         if self._journal_pause is not None:
             return max(self._journal_pause - now, 0.0)
-        due = [self.housekeeping.next_at - now]
+        due = [self.maintenance.next_at - now]
         if self.pinning.due_at is not None:
             due.append(self.pinning.due_at - now)
         if self.consequences.telling.due_at is not None:
@@ -229,7 +231,7 @@ class Engine:
         return max(min(due), 0.0)
 
     def _is_idle(self) -> bool:
-        if self._doctor.questions.asking or not self._inbox.empty() or not self._gathering.is_empty():
+        if self._health.questions.asking or not self._inbox.empty() or not self._gathering.is_empty():
             return False
         return not any(
             lane.busy
@@ -252,14 +254,14 @@ class Engine:
     # What is posted.
 
     def _all_hungry(self) -> None:
-        for key in self._claims.lanes_with_work():
+        for key in self._dispatch.lanes_with_work():
             self.lane(key).hungry = True
 
     def _forgive(self) -> None:
         """A retry is a real try where a destination fails; one that is held is asked at once whether it works."""
         for lane in self.lanes.values():
             if lane.state is LaneState.FAILING:
-                self._outages.resume(lane)
+                self._retry_windows.resume(lane)
                 lane.become(LaneState.OK)
                 lane.failures = 0
             elif lane.state is LaneState.HELD and lane.destination_id is not None:
@@ -269,13 +271,13 @@ class Engine:
     def _take_plans(self) -> None:
         self.pinning.take()
         if (everybody := self._parts.plans.everybody) is not None:
-            self._claims.repin(everybody)
+            self._dispatch.repin(everybody)
             for key, lane in list(self.lanes.items()):
-                if not lane.busy and not lane.limbo and self._claims.is_empty(lane):
+                if not lane.busy and not lane.limbo and self._dispatch.is_empty(lane):
                     lane.drop_client()  # whether it can be reached is nobody's concern any more
                     del self.lanes[key]
         for lane in self.lanes.values():
-            self._doctor.new_terms(lane)
+            self._health.new_terms(lane)
         self._all_hungry()
 
     # Giving work. Everything from here on raises JournalError.
@@ -283,7 +285,7 @@ class Engine:
     def _serve(self, lane: Lane) -> None:
         if self._stopping.begun:
             return
-        self._doctor.look_at(lane)
+        self._health.look_at(lane)
         if lane.retry_due is not None and self._clock.now() >= lane.retry_due:
             lane.hungry, lane.retry_due = True, None
         if not lane.hungry or lane.state is LaneState.CHECKING:
@@ -292,10 +294,10 @@ class Engine:
             self._holds.hold(lane)
         elif lane.state is LaneState.FAILING:
             self._take_back(lane)
-            self._outages.wait_out(lane)
-        elif lane.queued < LOW and not (lane.is_careful and lane.busy) and self._doctor.connect(lane):
+            self._retry_windows.wait_out(lane)
+        elif lane.queued < LOW and not (lane.is_careful and lane.busy) and self._health.connect(lane):
             careful = 1 if lane.is_unlearnt else lane.concurrency
-            tasks = self._claims.claim(lane, limit=careful if lane.is_careful else CLAIM)
+            tasks = self._dispatch.claim(lane, limit=careful if lane.is_careful else CLAIM)
             fault_point("claimed")
             self._parts.counters.add("retries", sum(1 for task in tasks if task.recording.failures))
             lane.put(tasks)
@@ -320,26 +322,26 @@ class Engine:
 
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide what becomes of them, and journal it. Raises JournalError: nothing has happened then."""
-        measures = self._settlement.settle(
-            lane, outcomes, running=self.housekeeping.running_time(), confirmation=confirmation
+        measures = self._results.settle(
+            lane, outcomes, running=self.maintenance.running_time(), confirmation=confirmation
         )
         stored = any(outcome.stored is not None for outcome in outcomes)
         if stored:
             fault_point("before-stored")
-        made = self._claims.apply(measures.changes, proven=lane if stored and not lane.proven else None)
+        made = self._dispatch.apply(measures.changes, proven=lane if stored and not lane.proven else None)
         if stored:
             fault_point("after-stored")
             lane.proven, lane.fresh_credential = True, False
         self.consequences.note_outcomes(lane, outcomes)
         if any(change.after is _S.FOUND for change in made):
             lane.hungry = True
-        self._claims.note_retries(lane, made)
+        self._dispatch.note_retries(lane, made)
         self.consequences.follow(made)
         for path in measures.await_again:
             self._intake.await_again(path)
         if measures.hold is not None:
-            self._doctor.hold(lane, measures.hold)
+            self._health.hold(lane, measures.hold)
         if measures.refresh:
-            self._doctor.checks.refresh(lane, measures.refresh)
+            self._health.checks.refresh(lane, measures.refresh)
         if measures.confirm:
-            self._doctor.checks.confirm(lane, measures.confirm)
+            self._health.checks.confirm(lane, measures.confirm)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recording_storage.uploader.core.ports import Clock
-    from recording_storage.uploader.spool.file_events import Sightings
+    from recording_storage.uploader.spool.file_events import FileEvents
     from recording_storage.uploader.spool.filesystem import FileSystems
     from recording_storage.uploader.spool.open_files import OpenFiles
 
@@ -31,7 +31,7 @@ class Examiner:
         rule: FinishRule,
         clock: Clock,
         file_systems: FileSystems,
-        sightings: Sightings,
+        file_events: FileEvents,
         open_files: OpenFiles,
         drain: Callable[[], None],
     ) -> None:
@@ -42,16 +42,16 @@ class Examiner:
             rule: what is of use to the judgement.
             clock: for quiet times.
             file_systems: which are network ones.
-            sightings: what was seen of the files.
+            file_events: what was seen of the files.
             open_files: who is seen to have them open.
-            drain: brings the sightings up to this moment.
+            drain: brings the events up to this moment.
         """
         self._root = root
         self._resolved = os.path.realpath(root)
         self._rule = rule
         self._clock = clock
         self._file_systems = file_systems
-        self._sightings = sightings
+        self._file_events = file_events
         self._open_files = open_files
         self._drain = drain
 
@@ -83,12 +83,12 @@ class Examiner:
             return evidence._replace(writers=who, opened=growing.opened)
         if who is not Writers.UNKNOWN:
             growing.opened = False
-            moved_in = evidence.network and self._sightings.of(file.path, file.identity, links=file.links).moved_in
+            moved_in = evidence.network and self._file_events.of(file.path, file.identity, links=file.links).moved_in
             return evidence._replace(writers=who, moved_in=moved_in or proven)
         self._drain()
         if not self._is_still(file):
             return evidence._replace(quiet_for=0.0)
-        seen = self._sightings.of(file.path, file.identity, links=file.links)
+        seen = self._file_events.of(file.path, file.identity, links=file.links)
         growing.opened = seen.opened
         moved_in = seen.moved_in or (proven and not seen.opened)
         if (seen.closed or moved_in) and self._open_files.is_written(file.device, file.identity.inode):
@@ -125,7 +125,7 @@ class Examiner:
 
     def _is_others(self, path: str, *, since_marker: bool, ours: int) -> bool:
         """Whether any open of it is somebody else's; `ours` are surely our own, which saves looking for them."""
-        opens = self._sightings.opens(path, since_marker=since_marker)
+        opens = self._file_events.opens(path, since_marker=since_marker)
         return opens > ours and opens > own_opens(f"{self._root}/{path}")
 
     def _ask(self, file: FoundFile) -> Writers:
@@ -155,7 +155,7 @@ class Examiner:
             return False
 
     def _quiet_for(self, file: FoundFile, growing: Growing, unchanged: float) -> float:
-        seen = self._sightings.used_at(file.path)
+        seen = self._file_events.used_at(file.path)
         used = max((moment for moment in (growing.used_at, seen) if moment is not None), default=None)
         growing.used_at = used
         return unchanged if used is None else min(unchanged, self._clock.monotonic() - used)

@@ -74,7 +74,7 @@ class _Seen:
         self.proven, self.moved_in, self.identity = True, moved_in, None
 
 
-class Sightings:
+class FileEvents:
     """Used by several threads; paths are relative to the spool."""
 
     def __init__(self) -> None:

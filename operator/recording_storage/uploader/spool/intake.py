@@ -11,7 +11,7 @@ from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.spool.completion import FinishRule, judge
 from recording_storage.uploader.spool.evidence import Examiner
-from recording_storage.uploader.spool.file_events import Sightings
+from recording_storage.uploader.spool.file_events import FileEvents
 from recording_storage.uploader.spool.filesystem import FileSystems
 from recording_storage.uploader.spool.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.spool.known_files import KnownFiles
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.status import UnprovenFile
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.spool.folder import Spool
-    from recording_storage.uploader.spool.registration import Candidates
+    from recording_storage.uploader.spool.registration import Registration
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Intake:
         spool: Spool,
         *,
         journal: Journal,
-        candidates: Candidates,
+        registration: Registration,
         rule: FinishRule,
         clock: Clock,
         left_aside: Callable[[str, str], str | None],
@@ -60,7 +60,7 @@ class Intake:
         Args:
             spool: prepared and locked.
             journal: where entries are made.
-            candidates: turns a finished file into an entry.
+            registration: turns a finished file into an entry.
             rule: when a file is finished.
             clock: for quiet times and rescans.
             left_aside: settles what a release has left aside (see Walker).
@@ -68,20 +68,20 @@ class Intake:
         """
         self._spool = spool
         self._journal = journal
-        self._candidates = candidates
+        self._registration = registration
         self._rule = rule
         self._clock = clock
         self._found = found
         self._growing = GrowingFiles(clock=clock)
         self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._growing.odd)
         self._file_systems = FileSystems()
-        self._sightings = Sightings()
+        self._file_events = FileEvents()
         self.examiner = Examiner(
             spool.root,
             rule=rule,
             clock=clock,
             file_systems=self._file_systems,
-            sightings=self._sightings,
+            file_events=self._file_events,
             open_files=OpenFiles(clock=clock),
             drain=self._drain,
         )
@@ -113,7 +113,7 @@ class Intake:
         try:
             self._watch = SpoolWatch(
                 self._spool,
-                sightings=self._sightings,
+                file_events=self._file_events,
                 file_systems=self._file_systems,
                 clock=self._clock,
                 hint=self._take_hint,
@@ -135,7 +135,7 @@ class Intake:
             for recording in recordings:
                 known = self._known.forget(recording.id, recording.path)
                 names = known.names if known is not None else [recording.path]
-                self._hinted.update(name for name in names if name in self._sightings)  # it has come back already
+                self._hinted.update(name for name in names if name in self._file_events)  # it has come back already
         self._wake.set()
 
     def returning(self, path: str, inode: int) -> None:
@@ -147,14 +147,14 @@ class Intake:
         """A file has changed or gone before it was stored: look out for it anew."""
         names = self._known.await_again(path)
         for name in names:
-            self._candidates.look_again(name)
+            self._registration.look_again(name)
         with self._lock:
             self._hinted.update(names)
         self._wake.set()
 
     def look_again(self) -> None:
         """Somebody has asked for a retry: read again what was found wrong, changed or not."""
-        self._candidates.look_again_at_all()
+        self._registration.look_again_at_all()
         self.rescan()
 
     @property
@@ -234,7 +234,7 @@ class Intake:
             return self._stop(str(error))
         self._growing.walked()
         self.other_names.vanished.purge()
-        self._sightings.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))
+        self._file_events.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))
         self._go_on()
         self._teller.tell(self.unproven())
         self.scans += 1
@@ -298,11 +298,11 @@ class Intake:
         if not batch:
             return
         known = [(file, self._known.get(file.path)) for file in batch]  # asked once: a release may forget one meanwhile
-        again = [(one, file) for file, one in known if one is not None and self._candidates.is_mended(file)]
+        again = [(one, file) for file, one in known if one is not None and self._registration.is_mended(file)]
         new, others = first_names(file for file, one in known if one is None)
         if not new and not again:
             return
-        entered = self._candidates.enter(new, again=[(one.id, file) for one, file in again])
+        entered = self._registration.enter(new, again=[(one.id, file) for one, file in again])
         fault_point("found-journalled")
         with self._lock:
             for file, (number, mendable) in entered.items():

@@ -57,7 +57,7 @@ def _parked(code: Reason, message: str) -> EntryError:
     return EntryError(FailureClass.FILE.value, code.value, message)
 
 
-class Candidates:
+class Registration:
     """Enters finished files. Used by the intake's thread."""
 
     def __init__(

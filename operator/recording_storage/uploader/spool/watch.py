@@ -1,4 +1,4 @@
-"""Turns what the kernel tells of a spool's folders into sightings of files, and hints where to look."""
+"""Turns what the kernel tells of a spool's folders into events of files, and hints where to look."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.core.recording import Identity
-    from recording_storage.uploader.spool.file_events import Sightings
+    from recording_storage.uploader.spool.file_events import FileEvents
     from recording_storage.uploader.spool.filesystem import FileSystems
     from recording_storage.uploader.spool.folder import Spool
 
@@ -53,7 +53,7 @@ class SpoolWatch:
         self,
         spool: Spool,
         *,
-        sightings: Sightings,
+        file_events: FileEvents,
         file_systems: FileSystems,
         clock: Clock,
         hint: Callable[[str, int], None],
@@ -63,14 +63,14 @@ class SpoolWatch:
 
         Args:
             spool: prepared.
-            sightings: told each event of a file.
+            file_events: told each event of a file.
             file_systems: which are network ones.
             clock: for when a file was last used.
             hint: told the path of a media file and what happened to it (inotify's bits).
             rescan: told that only a walk can find what has happened.
         """
         self._root = os.fspath(spool.root)
-        self._sightings = sightings
+        self._file_events = file_events
         self._clock = clock
         self._hint = hint
         self._rescan = rescan
@@ -120,7 +120,7 @@ class SpoolWatch:
             self._take_folder(event)
             return
         if event.mask & MODIFY:
-            self._sightings.modified(event.path)
+            self._file_events.modified(event.path)
             return
         folder, _, name = event.path.rpartition("/")
         if event.mask & MOVED_FROM:
@@ -131,31 +131,31 @@ class SpoolWatch:
             self._take_file(event, name)
         media = media_of(name)
         if name.endswith(MARKER) and event.mask & _COMES:
-            self._sightings.marked(media_of(event.path), self._own_opens)
+            self._file_events.marked(media_of(event.path), self._own_opens)
         if is_media_name(media) and (event.mask & _HINTS or media == name):
             self._hint(f"{folder}/{media}" if folder else media, event.mask)
 
     def _take_file(self, event: Event, name: str) -> None:
         path, mask = event.path, event.mask
         if mask & CLOSE_WRITE:
-            self._sightings.closed(path, now=self._clock.monotonic())
+            self._file_events.closed(path, now=self._clock.monotonic())
         elif not event.opens:
             return
         elif mask & OPEN:
             number = name[1:] if name.startswith("#") else ""  # so the kernel calls a file that has no name yet
-            self._sightings.opened(path, unnamed=int(number) if number.isdecimal() else None)
+            self._file_events.opened(path, unnamed=int(number) if number.isdecimal() else None)
         elif mask & CLOSE_NOWRITE:
-            self._sightings.closed_unwritten(path)
+            self._file_events.closed_unwritten(path)
         elif mask & CREATE:
-            self._sightings.created(path, self._look, opened=event.opened_next)
+            self._file_events.created(path, self._look, opened=event.opened_next)
         elif mask & DELETE:
-            self._sightings.removed(path)
+            self._file_events.removed(path)
 
     def _moved(self, event: Event, name: str) -> None:
         old, _ = self._leaving.pop(event.cookie, (None, False))
         ours = name.endswith(ASIDE) or (old is not None and old.endswith(ASIDE))
         ours = self._is_returning(event.path) or ours
-        self._sightings.moved(old, event.path, now=self._clock.monotonic(), ours=ours)
+        self._file_events.moved(old, event.path, now=self._clock.monotonic(), ours=ours)
 
     def _take_folder(self, event: Event) -> None:
         if event.mask & MOVED_FROM:
@@ -164,7 +164,7 @@ class SpoolWatch:
             old, _ = self._leaving.pop(event.cookie, (None, True))
             if old is not None:
                 self._watch.rename(old, event.path)
-                self._sightings.moved_folder(old, event.path)
+                self._file_events.moved_folder(old, event.path)
             self._folder_came(event.path, moved=True)
         elif event.mask & CREATE:
             self._folder_came(event.path, moved=False)
@@ -185,27 +185,27 @@ class SpoolWatch:
                 self._folder_came(path, moved=moved)
             elif entry.is_file(follow_symlinks=False):
                 if moved:
-                    self._sightings.moved(None, path, now=self._clock.monotonic())
+                    self._file_events.moved(None, path, now=self._clock.monotonic())
                 if is_media_name(entry.name):
                     self._hint(path, CREATE)
 
     def _leave(self, event: Event) -> None:
         if not event.opens and not event.mask & IS_DIR:  # what is moved aside is not followed there, and needs not be
-            self._sightings.removed(event.path)
+            self._file_events.removed(event.path)
         self._leaving[event.cookie] = event.path, bool(event.mask & IS_DIR)
         if len(self._leaving) > _LEAVING:
             path, is_folder = self._leaving.pop(next(iter(self._leaving)))
             if is_folder:
                 self._watch.rename(path, None)
             else:
-                self._sightings.removed(path)
+                self._file_events.removed(path)
 
     def _lost(self) -> None:
         log.warning(
             "the kernel had more to tell of the spool's files than it keeps: what was closed just now may need a marker"
             " to be taken; everything is looked at again"
         )
-        self._sightings.lost()
+        self._file_events.lost()
         self._rescan()
 
     def _own_opens(self, path: str) -> int:

@@ -64,7 +64,7 @@ class ControlServer:
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
-        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
 
     def start(self) -> bool:
         """Listen. False, with a warning, where the folder's file system has no sockets: uploads don't depend on it."""
@@ -106,7 +106,7 @@ class ControlServer:
                     return
                 log.warning("a command can't be answered now: %s", error.strerror)  # too many files are open
                 continue
-            self._places.acquire()
+            self._slots.acquire()
             threading.Thread(target=self._serve, args=(client,), name="control-client", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -119,7 +119,7 @@ class ControlServer:
         except OSError:
             log.debug("a command went away before it had its answer")
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _answer(self, line: bytes) -> Iterator[Mapping[str, Any]]:
         try:

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.status import StateReason
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.scheduler import Engine
+    from recording_storage.uploader.scheduler.scheduler import Scheduler
     from recording_storage.uploader.spool.folder import Spool
     from recording_storage.uploader.spool.intake import Intake
 
 
-class EngineView:
+class RunningView:
     """Used by many threads."""
 
-    def __init__(self, parts: Parts, *, engine: Engine, intake: Intake) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Scheduler, intake: Intake) -> None:
         self._parts = parts
-        self._engine = engine
+        self._scheduler = scheduler
         self._intake = intake
         self._started_at = parts.clock.now()
 
@@ -40,7 +40,7 @@ class EngineView:
     ) -> Sequence[Recording]:
         """See the port."""
         found = self._parts.journal.run(partial(queries.listed, after=after, limit=limit, states=states, sids=sids))
-        failing = {lane.key: lane for lane in list(self._engine.lanes.values()) if lane.state is LaneState.FAILING}
+        failing = {lane.key: lane for lane in list(self._scheduler.lanes.values()) if lane.state is LaneState.FAILING}
         return [self._at_the_next_probe(one, failing) for one in found] if failing else found
 
     def _at_the_next_probe(self, one: Recording, failing: Mapping[LaneKey, Lane]) -> Recording:
@@ -59,13 +59,15 @@ class EngineView:
         )
         self._intake.look_again()
         if moved:
-            self._engine.retried()
+            self._scheduler.retried()
             self._parts.reporter.wake()
         return moved
 
     def obstacle(self, recording: Recording) -> str:
         """See the port: its destination is held."""
-        lane = self._engine.lanes.get((recording.account_sid, recording.destination_id)) if recording.pinned else None
+        lane = (
+            self._scheduler.lanes.get((recording.account_sid, recording.destination_id)) if recording.pinned else None
+        )
         if lane is None or lane.state is not LaneState.HELD or lane.error is None:
             return ""
         mended = "its settings are mended" if lane.error.code in WAITS_FOR_PLAN else "it works, which is asked now"
@@ -92,10 +94,10 @@ class EngineView:
             free_bytes=free[0] if free else None,
             total_bytes=free[1] if free else None,
             intake_stopped=self._intake.stopped,
-            destinations=[self._destination(lane) for lane in list(self._engine.lanes.values())],
+            destinations=[self._destination(lane) for lane in list(self._scheduler.lanes.values())],
             applied_revisions=parts.plans.revisions(),
-            last_error=self._engine.consequences.last_error,
-            last_error_at=self._engine.consequences.last_error_at,
+            last_error=self._scheduler.consequences.last_error,
+            last_error_at=self._scheduler.consequences.last_error_at,
             counters={**parts.counters.values(), "scans": self._intake.scans},
         )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recording_storage.protocol.plan import AccountPlan, DestinationPlan
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.scheduler.dependencies import Parts
-    from recording_storage.uploader.status.running import EngineView
+    from recording_storage.uploader.status.running import RunningView
 
 log = logging.getLogger(__name__)
 _SAMPLE = 20
@@ -35,7 +35,7 @@ _ENDED = (RecordingState.PARKED, RecordingState.REJECTED)
 
 
 def plan_from(message: AccountPlan) -> Plan:
-    """The store's message as the engine knows plans."""
+    """The store's message as the scheduler knows plans."""
     return Plan(
         account_sid=message.account_sid,
         revision=message.revision,
@@ -95,7 +95,7 @@ def _keys(message: StaticKeys) -> Credential:
 class StoreHooks:
     """The port `SourceHooks`."""
 
-    def __init__(self, parts: Parts, *, view: EngineView, plans_changed: Callable[[], None]) -> None:
+    def __init__(self, parts: Parts, *, view: RunningView, plans_changed: Callable[[], None]) -> None:
         self._parts = parts
         self._view = view
         self._plans_changed = plans_changed

@@ -21,7 +21,7 @@ CHUNK = 1024 * 1024
 SLICE = 32 * 1024 * 1024
 """Bytes of one PATCH: what a broken connection can cost at most where a proxy buffers a whole request."""
 FRUITLESS_ROUNDS = 3
-"""A store that moves the offset about without taking anything: not ours to wait for, the engine's backoff is."""
+"""A store that moves the offset about without taking anything: not ours to wait for, the scheduler's backoff is."""
 CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_LARGE, UNPROCESSABLE = 409, 410, 404, 403, 413, 422
 
 

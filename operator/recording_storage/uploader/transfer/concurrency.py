@@ -20,7 +20,7 @@ _SHARE = 8
 
 
 class Pace:
-    """Not thread-safe: the crew's lock guards it."""
+    """Not thread-safe: the pool's lock guards it."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -17,7 +17,7 @@ PATIENCE = 5.0
 """Seconds without a part or an upload that ends, after which a place is lent."""
 
 
-class Places:
+class UploadSlots:
     """Thread-safe; places are known by the sids of the recordings that have them."""
 
     def __init__(self, count: int, *, most_lent: int, clock: Clock) -> None:

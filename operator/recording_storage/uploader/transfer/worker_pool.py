@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.uploader.transfer.task import Outcome, Task
-    from recording_storage.uploader.transfer.upload_slots import Places
+    from recording_storage.uploader.transfer.upload_slots import UploadSlots
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _IDLE = 5.0
 """Seconds until a thread without work ends."""
 
 
-class Crew:
+class WorkerPool:
     """Thread-safe."""
 
     def __init__(
@@ -41,20 +41,20 @@ class Crew:
         *,
         perform: Callable[[Task], Outcome],
         done: Callable[[Outcome], None],
-        places: Places,
+        places: UploadSlots,
         interleaved: bool = True,
     ) -> None:
         """Take what it works with.
 
         Args:
-            perform: uploads a task, in a thread of the crew; raises nothing.
+            perform: uploads a task, in a thread of the pool; raises nothing.
             done: takes what came of it.
             places: how many uploads there may be at a time over all destinations.
             interleaved: whether brief uploads give way where they wait.
         """
         self._perform = perform
         self._done = done
-        self._places = places
+        self._slots = places
         self._interleaved = interleaved
         self.limit = float(MAX_CONCURRENCY)
         """Uploads at a time that the destination bears."""
@@ -128,7 +128,7 @@ class Crew:
                         buffers.drop()
                     return None
             task = self._take()
-        self._places.take(task.recording.sid)
+        self._slots.take(task.recording.sid)
         return task
 
     def _beside(self) -> Task | None:
@@ -139,7 +139,7 @@ class Crew:
         with self._lock:
             if not self._may_take() or not self._gives_way(self._queue[0]):
                 return None
-            if not self._places.take_now(self._queue[0].recording.sid):
+            if not self._slots.take_now(self._queue[0].recording.sid):
                 return None
             return self._take()
 
@@ -212,7 +212,7 @@ class Crew:
             waiting.add(upload, wait)
 
     def _end(self, upload: _Upload, outcome: Outcome) -> None:
-        self._places.give_back(outcome.task.recording.sid)
+        self._slots.give_back(outcome.task.recording.sid)
         with self._lock:
             self._active -= 1
             self._in_parts -= upload.in_parts
