@@ -4,19 +4,57 @@
 
 - SQL stands in the journal's room alone, of all the uploader's
 - no file of the product is longer than one reads at a time
+- a library of somebody else is used where it belongs, and nowhere else
 - each function that docs/architecture.md leads to is there
 """
 
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path("operator/recording_storage")
 LONGEST = 350
 """Lines."""
+BORDERS: Mapping[str, tuple[str, ...]] = {
+    "aiohttp": ("controller/kube.py", "controller/handlers.py", "store/internal"),
+    "alembic": ("store/database",),
+    "awscrt": ("s3/checksums.py",),
+    "boto3": ("demo",),
+    "botocore": ("demo",),
+    "click": ("cli", "demo", "resources/generate.py"),
+    "cryptography": ("controller/effects/public_key.py", "store/secrets_box.py", "store/services"),
+    "fastapi": ("store",),
+    "greenlet": ("s3/interleaving.py",),
+    "h11": ("store/server.py",),
+    "httpcore": ("controller/guarded.py",),
+    "httpx": ("controller",),
+    "kopf": ("controller/handlers.py",),
+    "kubernetes": ("cli", "controller/kube.py", "controller/identity.py", "demo", "store/internal"),
+    "moto": ("demo",),
+    "msgspec": ("uploader/standalone",),
+    "mypy_boto3_iam": ("demo",),
+    "mypy_boto3_s3": ("demo",),
+    "prometheus_client": (
+        "controller/metrics.py",
+        "controller/probes.py",
+        "store/health.py",
+        "store/internal/metrics.py",
+        "uploader/status/metrics.py",
+    ),
+    "pydantic": ("controller", "protocol", "resources", "store", "uploader/store_link"),
+    "pydantic_core": ("store/internal",),
+    "pydantic_settings": ("store/config.py",),
+    "rich": ("cli", "demo/view.py", "terminal.py"),
+    "sqlalchemy": ("store",),
+    "starlette": ("store",),
+    "urllib3": ("cli/verify_cluster.py", "demo/kube.py"),
+    "uvicorn": ("store/server.py",),
+    "yaml": ("cli", "demo", "resources/generate.py", "store/internal", "uploader/standalone"),
+}
+"""Each foreign library, and the files or rooms that may use it."""
 _SQL = re.compile(
     r"\b(SELECT\b.*\bFROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX|UNIQUE)|PRAGMA \w)\b",
     re.DOTALL,
@@ -32,17 +70,34 @@ def faults(root: Path) -> Iterator[str]:
         where = path.relative_to(root)
         if (lines := text.count("\n")) > LONGEST:
             yield f"{where}: {lines} lines; past {LONGEST} a file wants splitting"
-        inside = path.relative_to(root / PACKAGE).parts
-        if inside[0] == "uploader" and inside[1] != "journal":
+        room = path.relative_to(root / PACKAGE)
+        tree = ast.parse(text)
+        if room.is_relative_to("uploader") and not room.is_relative_to("uploader/journal"):
             yield from (
-                f"{where}:{line}: SQL; only uploader/journal/ speaks with the database" for line in _sql_in(text)
+                f"{where}:{line}: SQL; only uploader/journal/ speaks with the database" for line in _sql_in(tree)
             )
+        for library, line in _foreign_in(tree):
+            if not any(room.is_relative_to(each) for each in BORDERS.get(library, ())):
+                yield f"{where}:{line}: {library} has no place here; see BORDERS in tests/tools/structure.py"
     yield from _lost_steps(root)
 
 
-def _sql_in(text: str) -> Iterator[int]:
+def _foreign_in(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Top packages of others that are imported anywhere in a module, for types alone, too; and the lines."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top != PACKAGE.name:
+                yield top, node.lineno
+
+
+def _sql_in(tree: ast.Module) -> Iterator[int]:
     """Lines with a text that is a statement, or a call that runs one; docstrings are prose."""
-    tree = ast.parse(text)
     prose = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }

@@ -32,10 +32,16 @@ def test_a_tree_as_it_should_be_has_no_faults(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "fault"),
     [
-        ("uploader/app.py", 'import x\n\nx.run("DELETE FROM recordings")\n', "uploader/app.py:3: SQL"),
+        ("uploader/app.py", 'import os\n\nos.run("DELETE FROM recordings")\n', "uploader/app.py:3: SQL"),
         ("uploader/spool/intake.py", 'x.run(f"SELECT {columns} FROM files")\n', "uploader/spool/intake.py:1: SQL"),
         ("uploader/spool/intake.py", 'x.run(f"UPDATE {table} SET a = 1")\n', "uploader/spool/intake.py:1: SQL"),
         ("uploader/spool/intake.py", "connection.execute(query)\n", "uploader/spool/intake.py:1: SQL"),
+        ("controller/lease.py", "import kopf.on\n", "controller/lease.py:1: kopf has no place here"),
+        (
+            "domain/sids.py",
+            "def made():\n    from somewhere import thing\n",
+            "domain/sids.py:2: somewhere has no place",
+        ),
         ("store/long.py", "x = 1\n" * (structure.LONGEST + 1), "store/long.py: 351 lines"),
         ("uploader/journal/rows.py", ROWS.replace("add", "put"), "architecture.md:3: uploader/journal/rows.py has no"),
     ],
