@@ -186,24 +186,41 @@ def running_at(root: Path, *, clock: Clock | None = None, **options: Any) -> Ite
 
 
 class FakeClock:
-    """Time that passes only when a test says so."""
+    """Time that passes only when a test says so.
+
+    Time may pass between a thread's look at the clock and its wait for what it has worked out from that: it is counted
+    from the first look that the thread has had since it waited last.
+    """
+
+    LOOPS = frozenset({"scheduler", "intake"})
+    """Threads that wait so; the others wait from the moment on when they begin to."""
 
     def __init__(self) -> None:
         self._start = time.time()
         self._passed = 0.0
+        self._looked = threading.local()
 
     def now(self) -> float:
-        return self._start + self._passed
+        return self._start + self._look()
 
     def monotonic(self) -> float:
-        return 1000.0 + self._passed
+        return 1000.0 + self._look()
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        deadline = None if timeout is None else self.monotonic() + timeout
+        is_loop = threading.current_thread().name in self.LOOPS
+        looked = getattr(self._looked, "at", None)
+        since = looked if is_loop and looked is not None else self._passed
+        self._looked.at = None
         while not event.wait(0.002):
-            if deadline is not None and self.monotonic() >= deadline:
+            if timeout is not None and self._passed >= since + timeout:
                 return event.is_set()
         return True
+
+    def _look(self) -> float:
+        passed = self._passed
+        if getattr(self._looked, "at", None) is None:
+            self._looked.at = passed
+        return passed
 
     def advance(self, seconds: float) -> None:
         self._passed += seconds
