@@ -5,7 +5,7 @@
 - SQL stands in the journal's room alone, of all the uploader's
 - no file of the product is longer than one reads at a time
 - a library of somebody else is used where it belongs, and nowhere else
-- each function that docs/architecture.md leads to is there
+- each function that a page of docs/ leads to is there
 """
 
 import ast
@@ -114,12 +114,13 @@ def _sql_in(tree: ast.Module) -> Iterator[int]:
 
 
 def _lost_steps(root: Path) -> Iterator[str]:
-    page = root / "docs/architecture.md"
-    for number, line in enumerate(page.read_text().splitlines(), start=1):
-        for file, name in _STEP.findall(line):
-            path = root / PACKAGE / file
-            if not path.is_file() or name not in _names_in(path.read_text()):
-                yield f"docs/architecture.md:{number}: {file} has no {name}; lead to where it is done now"
+    for page in sorted((root / "docs").glob("*.md")):
+        for number, line in enumerate(page.read_text().splitlines(), start=1):
+            for file, name in _STEP.findall(line):
+                path = root / PACKAGE / file
+                if not path.is_file() or name not in _names_in(path.read_text()):
+                    where = f"docs/{page.name}:{number}"
+                    yield f"{where}: {file} has no {name}; lead to where it is done now"
 
 
 def _names_in(text: str) -> set[str]:

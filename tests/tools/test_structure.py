@@ -56,3 +56,9 @@ def test_a_file_that_the_page_leads_to_is_gone(tree: Path) -> None:
     (tree / structure.PACKAGE / "uploader/journal/rows.py").unlink()
     (found,) = structure.faults(tree)
     assert "lead to where it is done now" in found
+
+
+def test_every_page_is_looked_at(tree: Path) -> None:
+    (tree / "docs/extending.md").write_text(PAGE.replace("Rows.add", "Rows.put"))
+    (found,) = structure.faults(tree)
+    assert "docs/extending.md:3: uploader/journal/rows.py has no Rows.put" in found
