@@ -2,6 +2,8 @@
 
 Event handlers only: they need no finalizer, and no annotation that would copy a spec. kopf takes every task of its
 event loop for its own and cancels it at its end, and wants the signals, so it has a thread and a loop for itself.
+
+What our kinds refer to does not come this way; see `metadata_watch`.
 """
 
 import asyncio

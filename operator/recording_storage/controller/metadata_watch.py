@@ -1,4 +1,13 @@
-"""Watches Secrets, ConfigMaps and namespaces by their metadata alone: no value passes through here."""
+"""Watches Secrets, ConfigMaps and namespaces by their metadata alone: no value passes through here.
+
+Why not by kopf, as our own kinds: its lists and watches ask for whole objects, and none of its settings asks for less.
+Every Secret of the cluster would come with its values, get a record in kopf's memory, and a task at each change. An
+`Accept` slipped under its session would rely on kopf never reading more of an object than metadata. Nor does kopf tell
+what has gone while no watch was open, or how far a quiet watch has come (its bookmarks), which `deliveries` goes by.
+
+Why our own kinds by kopf all the same: they are wanted whole, and there its lists, its watches and its order of events
+by object do the job. What neither way tells is found in one place for both, `deliveries`.
+"""
 
 import asyncio
 import logging
