@@ -11,6 +11,7 @@ from recording_storage.domain.states import RecordingState
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text()
+PACKAGE = CHECKOUT / "operator" / "recording_storage"
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
@@ -38,6 +39,30 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_file_that_is_named_is_there(page: Path) -> None:
+    named = set(re.findall(r"`([\w./-]+\.py)`", page.read_text())) - {"cli/NAME.py"}
+    short = {path.name for path in PACKAGE.rglob("*.py")}
+    assert [name for name in sorted(named) if name not in short and not _is_there(name)] == []
+
+
+def test_what_the_recipes_have_one_touch_is_there() -> None:
+    text = (CHECKOUT / "docs" / "extending.md").read_text()
+    named = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.md)`", text)) - {"cli/NAME.py"}
+    assert len(named) > 60
+    assert [name for name in sorted(named) if not _is_there(name)] == []
+
+
+def test_the_glossary_is_short() -> None:
+    _, _, words = (CHECKOUT / "docs" / "architecture.md").read_text().partition("## Words")
+    _, _, rows = words.partition("|---|---|\n")
+    assert 0 < len([row for row in rows.splitlines() if row.startswith("| ")]) <= 20
+
+
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "docs" / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_is_readable(path: Path) -> None:
     assert all(isinstance(document, dict) for document in yaml.safe_load_all(path.read_text()))
+
+
+def _is_there(name: str) -> bool:
+    return (PACKAGE / name).exists() or (CHECKOUT / name).exists()
