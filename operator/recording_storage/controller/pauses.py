@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from recording_storage.domain.backoff import doubled
+
 
 class Pauses:
     """Forgiven by an event, and by a watch that has lasted: that one has ended as watches do."""
@@ -34,7 +36,7 @@ class Pauses:
         now = self._clock()
         good = self._began is None or self._event or now - self._began >= self._lasting
         self._in_vain = 0 if good else self._in_vain + 1
-        pause = min(self._first * 2.0 ** min(self._in_vain - 1, 32), self._longest) if self._in_vain else 0.0
+        pause = doubled(self._in_vain, first=self._first, most=self._longest) if self._in_vain else 0.0
         self._event = False
         self._began = now + pause
         return pause

@@ -10,6 +10,7 @@
 from enum import StrEnum
 from typing import Any
 
+from recording_storage.domain.backoff import doubled
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, true
 
 
@@ -188,8 +189,7 @@ def pause(verdict: Verdict | None, *, failures: int, interval: float) -> float:
         return interval
     if isinstance(verdict, Waiting):
         return min(verdict.after, interval)
-    growth = 2.0 ** min(max(failures - 1, 0), 16)
     if isinstance(verdict, Transient):
-        backoff = min(_TRANSIENT_FIRST * growth, _TRANSIENT_LONGEST)
+        backoff = doubled(failures, first=_TRANSIENT_FIRST, most=_TRANSIENT_LONGEST)
         return max(backoff, verdict.retry_after or 0.0)
-    return min(_STALLED_FIRST * growth, interval)
+    return doubled(failures, first=_STALLED_FIRST, most=interval)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from recording_storage.domain.backoff import doubled
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher, may_pass_soon
 from recording_storage.s3.client import S3Client
@@ -25,7 +26,8 @@ _NO_LISTING = frozenset({400, 404, 405, 501})
 _ABOUT_THE_NUMBER = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.MULTIPART_LOST})
 """How servers may refuse a part whose number is too high for them."""
 _ATTEMPTS = 3
-_PAUSE = 0.2
+_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
+"""Seconds before something is asked again: the first pause, and the longest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +246,7 @@ class Probe:
         has no answer or one that asks for patience: a busy server has none for several in a row.
         """
         for attempt in range(_ATTEMPTS):
-            pause = _PAUSE * 2**attempt
+            pause = doubled(attempt + 1, first=_PAUSE, most=_LONGEST_PAUSE)
             try:
                 result = call()
             except S3Failure as failure:
@@ -282,7 +284,7 @@ class Probe:
         failure = None
         for attempt in range(_ATTEMPTS):
             if attempt:
-                self._pause(_PAUSE * 2**attempt)
+                self._pause(doubled(attempt + 1, first=_PAUSE, most=_LONGEST_PAUSE))
             try:
                 while self._begun:
                     self._client.abort_multipart(self._key, upload_id=self._begun[-1])

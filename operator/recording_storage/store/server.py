@@ -1,4 +1,7 @@
-"""Serving both ports from one process, until somebody asks it to stop."""
+"""Serving both ports from one process, until somebody asks it to stop.
+
+Requests are read by h11, in Python: its events tell when a head is complete, which the time limit for slow ones needs.
+"""
 
 import asyncio
 import contextlib

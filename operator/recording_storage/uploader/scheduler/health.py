@@ -9,7 +9,7 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.backoff import full_jitter
+from recording_storage.domain.backoff import doubled, full_jitter
 from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import PASSING, S3Failure
 from recording_storage.domain.states import Product
@@ -224,7 +224,7 @@ class HealthChecks:
             delay = full_jitter(failures, uniform=random.uniform, most=MOST_WHILE_FAILING)
         else:
             first, most = FIRST_PROBE / 2, self._longest_pause(lane) / 2
-            delay = min(most, first * 2.0 ** min(lane.probes, 30))
+            delay = doubled(failures, first=first, most=most)
             delay += full_jitter(failures, uniform=random.uniform, first=first, most=most)
         lane.probe_at = self._clock.monotonic() + delay
 

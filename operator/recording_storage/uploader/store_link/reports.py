@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
+from recording_storage.domain.backoff import some_jitter
 from recording_storage.protocol.recordings import BatchResult, RecordingReport
 from recording_storage.uploader.core.ports import Outbox, Refusal
 from recording_storage.uploader.core.recording import Recording
@@ -170,12 +171,11 @@ class StoreReports:
             return self._api
 
     def _back_off(self, failures: int) -> None:
-        most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures, 10))
         with self._changed:
             if self._api is not None:
                 self._api.close()
                 self._api = None
-            pause = random.uniform(most / 10, most)  # noqa: S311 - jitter, no secret
+            pause = some_jitter(failures + 1, uniform=random.uniform, first=BACKOFF_FIRST, most=BACKOFF_MOST)
             self._changed.wait_for(lambda: self._retry or self._closing, pause)
             self._woken = True
 

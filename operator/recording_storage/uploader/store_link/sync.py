@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from recording_storage.domain.backoff import some_jitter
 from recording_storage.protocol.sync import SyncRequest, SyncResponse
 from recording_storage.uploader.core.ports import SourceHooks
 from recording_storage.uploader.journal.database import JournalError
@@ -188,8 +189,7 @@ class StoreSync:
             self._connected, self._error = False, str(error)
             self._in_vain = asked
             self._changed.notify_all()
-            most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures, 10))
-            pause = random.uniform(most / 10, most)  # noqa: S311 - jitter, no secret
+            pause = some_jitter(failures + 1, uniform=random.uniform, first=BACKOFF_FIRST, most=BACKOFF_MOST)
             self._changed.wait_for(lambda: self._closing or self._asked > asked, pause)
         return failures + 1
 

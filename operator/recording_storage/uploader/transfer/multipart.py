@@ -7,6 +7,7 @@ import logging
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
+from recording_storage.domain.backoff import doubled
 from recording_storage.domain.checksum import Checksum, ChecksumAlgorithm
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Voucher
@@ -45,8 +46,8 @@ log = logging.getLogger(__name__)
 _COMPLETE_TRIES = 3
 _SURELY_TAKEN = 100
 """Parts that every server takes: a refusal of one of them has other grounds."""
-_PAUSE = 0.2
-"""Seconds before an uncertain completion is repeated, doubled each time."""
+_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
+"""Seconds before an uncertain completion is repeated: the first pause, and the longest."""
 
 
 class MultipartUpload:
@@ -292,7 +293,7 @@ class MultipartUpload:
                 uncertain = True
                 if repetition == _COMPLETE_TRIES - 1:
                     raise
-                self._around.clock.wait(self._around.stop, _PAUSE * 2**repetition)
+                self._around.clock.wait(self._around.stop, doubled(repetition + 1, first=_PAUSE, most=_LONGEST_PAUSE))
         raise AssertionError("the last round returns or raises")
 
     def _holder(self) -> Holder:
