@@ -1,5 +1,6 @@
 """A recorder that uses its names again at once, while what had them before is released: no content is ever lost."""
 
+import itertools
 import os
 import random
 import threading
@@ -65,7 +66,9 @@ def test_nothing_is_lost_whoever_is_faster(tmp_path: Path) -> None:
     assert recorder.begun.wait(SOON)
     released = 0
     try:
-        for number in range(ROUNDS):
+        for number in itertools.count():
+            if number >= ROUNDS and released > ROUNDS / 20:  # however seldom the recorder is slower
+                break
             recording = store(journal, tmp_path / NAMES[number % len(NAMES)], number=number, stored=stored)
             if recording is None:
                 continue
@@ -80,7 +83,6 @@ def test_nothing_is_lost_whoever_is_faster(tmp_path: Path) -> None:
     left = {path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     lost = recorder.made - stored - left
     assert not lost, f"{len(lost)} of {len(recorder.made)} are lost, {released} were released"
-    assert released > ROUNDS / 20
     assert not list(tmp_path.glob(".*.releasing"))
 
 
