@@ -154,4 +154,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # no rights on CRDs and namespaces are needed for it
     settings.watching.inactivity_timeout = _INACTIVITY
+    # kopf would send SIGKILL to all of us, ten minutes after it has ended by itself and hangs on the way
+    settings.process.ultimate_exiting_timeout = None
     return settings
