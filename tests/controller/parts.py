@@ -84,7 +84,7 @@ class Part:
         assert self._process is not None
         return self._process.pid
 
-    def stop(self, number: int = signal.SIGTERM, *, within: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, *, within: float = SOON) -> int:
         """Ends it, and gives the exit code."""
         if self._process is None:
             return 0
@@ -97,7 +97,7 @@ class Part:
             self._process.wait()
             raise AssertionError(f"{self._name} has not ended within {within:.0f} s:\n{self.log}") from None
 
-    def ended(self, *, within: float = 10.0) -> int:
+    def ended(self, *, within: float = SOON) -> int:
         """Waits until it ends by itself, and gives the exit code."""
         assert self._process is not None
         return self._process.wait(timeout=within)

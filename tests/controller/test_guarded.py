@@ -16,6 +16,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.odd_store import OddStore, Told
 from tests.controller.watching import condition, is_
+from tests.waiting import SOON
 
 
 def resolving(*addresses: str) -> Any:
@@ -31,7 +32,7 @@ def ask(url: str, *, allowed: Sequence[str] = (), addresses: Sequence[str] = ())
     guard = AddressGuard(allowed, resolve=resolving(*addresses)) if addresses else AddressGuard(allowed)
 
     async def go() -> Answer:
-        async with httpx.AsyncClient(transport=GuardedTransport(guard), timeout=5) as client:
+        async with httpx.AsyncClient(transport=GuardedTransport(guard), timeout=SOON) as client:
             return await call(client, "GET", url, where="the store", port="public")
 
     return asyncio.run(go())

@@ -20,6 +20,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.one_look import ApiServer, Written, item, look
 from tests.controller.watching import condition, is_
+from tests.waiting import SOON
 
 POLICY = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
 WEBHOOK = 'admission webhook "w.example.com" denied the request: no'
@@ -175,7 +176,7 @@ def denied(world: World, resource: str) -> Iterator[None]:
 def until_denied(world: World, *, is_denied: bool) -> None:
     """The API server tells nobody when it has taken a policy up: it is asked until it has."""
     path = world.kube.path_of("v1", "Secret", namespace=world.namespace)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SOON
     while True:
         try:
             world.kube.request("POST", path, secret(world.namespace), query={"dryRun": "All"})

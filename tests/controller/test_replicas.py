@@ -118,7 +118,7 @@ def test_the_least_rights_of_the_manifest_are_enough(  # noqa: PLR0917 - pytest'
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert 'recording_storage_operator_objects{kind="RecordingSettings",ready="True"} 1.0' in metrics
     assert "recording_storage_operator_leading 1.0" in metrics
-    assert operator.stop(signal.SIGINT, within=6) == 0
+    assert operator.stop(signal.SIGINT) == 0
 
 
 def test_in_some_namespaces_only_a_role_binding_in_each_is_enough(  # noqa: PLR0917 - pytest's

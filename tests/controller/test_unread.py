@@ -16,6 +16,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.one_look import ApiServer, Told, Written, look
 from tests.controller.watching import condition, is_
+from tests.waiting import SOON
 
 CREDENTIAL = {
     "metadata": {"name": "main", "namespace": "here", "uid": "u", "resourceVersion": "7"},
@@ -121,7 +122,7 @@ def newer_definitions(kube: Kube, crds: list[Document]) -> Iterator[None]:
 
 def archive(world: World, kind: str, name: str) -> None:
     """Once the API server serves the definition, of which it tells nobody."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SOON
     while True:
         try:
             return world.patch(kind, name, {"spec": {"deletionPolicy": "Archive"}})

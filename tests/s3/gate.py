@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.s3.gate_http import Exchange, NotHttp
 from tests.tools.ports import free_port
+from tests.waiting import SOON
 
 
 class Mode(StrEnum):
@@ -173,7 +174,7 @@ class Gate:
     def _serve(self, client: socket.socket) -> None:
         self._flow.wait()
         try:
-            server = socket.create_connection(self.target, timeout=10)
+            server = socket.create_connection(self.target, timeout=SOON)
         except OSError:
             abort(client)
             client.close()

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from tests.s3.process import ServerProcess
 from tests.s3.servers import Credentials, everything
+from tests.waiting import SOON
 
 
 class MotoServer(ServerProcess):
@@ -42,7 +43,7 @@ class MotoServer(ServerProcess):
             context = ssl.create_default_context(cafile=str(self.ca_file))
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SOON)
         # From the next request on: the body counts those that are still free.
         connection.request("POST", "/moto-api/reset-auth", body=b"0")
         answer = connection.getresponse()

@@ -27,6 +27,7 @@ from tests.tools.errors import ToolFailed
 from tests.tools.pki import Authority
 from tests.tools.ports import free_port
 from tests.tools.progress import tail
+from tests.waiting import SOON
 
 BUFFER = 1 << 20
 HEAD_LIMIT = 65536
@@ -63,7 +64,7 @@ class Sink:
         log = self._folder / "sink.log"
         for number in range(processes):
             self._children.start(f"sink-{number}", argv, log=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SOON
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 
 from tests.s3.fixtures import Bucket
 from tests.s3.gate import Gate
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def test_what_stalls_goes_on_afterwards(bucket: Bucket, gate: Gate) -> None:
     assert put.is_alive()
     assert bucket.keys() == []
     gate.open()
-    put.join(10)
+    put.join(SOON)
     assert bucket.keys() == ["calls/x"]
 
 
@@ -65,7 +66,7 @@ def test_of_a_lost_answer_the_server_has_done_the_work(bucket: Bucket, gate: Gat
     client.put_object(Bucket=bucket.name, Key="calls/heard", Body=b"x" * size)
     with pytest.raises(ConnectionClosedError):
         client.put_object(Bucket=bucket.name, Key="calls/unheard", Body=b"x" * size)
-    assert rule.done.wait(5)
+    assert rule.done.wait(SOON)
     assert bucket.keys() == ["calls/heard", "calls/unheard"]
 
 

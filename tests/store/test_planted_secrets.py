@@ -14,6 +14,7 @@ from recording_storage.store.health import REGISTRY
 from recording_storage.store.services.accounts import add_api_key
 from recording_storage.store.services.credentials import open_credential
 from tests.store.conftest import LiveStore
+from tests.waiting import SOON
 
 PLANTED = "planted-0123456789-secret"
 
@@ -76,9 +77,9 @@ def test_access_lines_have_neither_query_nor_forged_lines(live: LiveStore):
     try:
         with live.http() as http:
             http.get("/v1/Recordings?signature=planted")
-            first = lines.get(timeout=10).getMessage()  # it is written when the answer is out
+            first = lines.get(timeout=SOON).getMessage()  # it is written when the answer is out
             http.get("/v1/x%0aforged%20line")
-            second = lines.get(timeout=10).getMessage()
+            second = lines.get(timeout=SOON).getMessage()
     finally:
         access.removeHandler(handler)
         access.setLevel(logging.NOTSET)

@@ -25,6 +25,7 @@ from recording_storage.store.services.accounts import NewAccount, authenticate, 
 from recording_storage.store.services.settings import get_settings, update_settings
 from tests.store_internal.messages import new_spool, sync_request
 from tests.store_internal.servers import Live, body
+from tests.waiting import SOON
 
 EXTERNAL_ID = "cluster-1/media/default/1d0f7a3e"
 UID = "7f0c2c1e-1111-4222-8333-444455556666"
@@ -70,7 +71,7 @@ def test_the_account_that_is_known_is_given_and_none_is_opened_in_its_place(live
 
 
 def test_callers_at_once_open_one_account(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=SOON)
     look = accounts._opened
 
     def looked(*args: object) -> OpenedAccount | None:

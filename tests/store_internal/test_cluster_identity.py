@@ -32,7 +32,7 @@ from tests.cluster.kube import Kube
 from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.store_internal.messages import SECRET, batch, enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body, opened_store, serving
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -207,7 +207,7 @@ def test_a_long_poll_of_a_deleted_pod_gets_nothing_more(
         known = SyncResponse.model_validate_json(http.post(spool, content=body(sync_request())).content).etag
         monkeypatch.setattr(Changes, "wait", noted)
         answer = pool.submit(http.post, spool, content=body(sync_request(known=known, wait_seconds=60)))
-        assert waits.wait(10)
+        assert waits.wait(SOON)
         delete_pod(kube, token)
         clock.now += ACCEPTED_SECONDS
         enable(live.store, account.account_sid, credential_sid=new_credential(live.store, account.account_sid))

@@ -28,6 +28,7 @@ from recording_storage.store.services.accounts import NewAccount, create_account
 from recording_storage.store.services.recordings import delete_recording, find_media, get_recording
 from tests.store_internal.messages import batch, enable, new_spool, recording
 from tests.store_internal.servers import Live, body
+from tests.waiting import SOON
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -145,7 +146,7 @@ def test_what_came_before_the_connection_broke_is_kept(live: Live, account: NewA
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SOON
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)

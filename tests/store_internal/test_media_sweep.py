@@ -21,7 +21,7 @@ from recording_storage.store.services.accounts import NewAccount
 from recording_storage.store.services.recordings import delete_recording
 from tests.store_internal.servers import Live, serving
 from tests.store_internal.test_media import CONTENT, SHA256, Upload
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 LATER = ABANDONED_SECONDS + 60
 
@@ -59,7 +59,7 @@ def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     def slow(*arguments: object) -> object:
         begun.set()
-        assert end.wait(10)
+        assert end.wait(SOON)
         return digest(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
@@ -117,7 +117,7 @@ def test_one_that_is_confirmed_while_it_is_swept_stays(
     with ThreadPoolExecutor(1) as pool:
         with hashing(monkeypatch) as begun:
             answer = pool.submit(upload.complete)
-            assert begun.wait(10)
+            assert begun.wait(SOON)
             assert swept(upload.live, media, after=LATER) == 0
         assert answer.result().status_code == 200
     assert len(files(media)) == 1
@@ -131,7 +131,7 @@ def test_what_an_upload_is_at_work_with_is_not_swept(
     with ThreadPoolExecutor(1) as pool:
         with hashing(monkeypatch) as begun:
             answer = pool.submit(upload.complete)
-            assert begun.wait(10)
+            assert begun.wait(SOON)
             with upload.live.store.database.write() as session:
                 session.execute(sa.update(Recording).values(deleted_at=upload.report.found_at))
             assert swept(upload.live, media, after=LATER) == 0

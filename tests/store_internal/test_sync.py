@@ -298,7 +298,7 @@ def test_who_hangs_up_is_not_waited_for(live_sqlite: Live, monkeypatch: pytest.M
     uploader.http.timeout = httpx.Timeout(0.3)
     with pytest.raises(httpx.ReadTimeout):
         uploader.post(wait_seconds=60)
-    assert ended.wait(5)
+    assert ended.wait(SOON)
 
 
 def test_an_admin_token_has_to_name_accounts(live_sqlite: Live) -> None:

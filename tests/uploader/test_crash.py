@@ -14,6 +14,7 @@ from recording_storage.uploader.core.fault_points import FAULT_POINTS, PUT_BACK_
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 from tests.uploader.spools import MIB, SpoolFolder
+from tests.waiting import SOON
 
 KILLED = -signal.SIGKILL
 SINGLE = {"before-put", "after-put"}
@@ -175,14 +176,14 @@ def test_a_second_uploader_stands_by_and_takes_over(quick: SpoolFolder) -> None:
             quick.put("later.wav")
             wait_for_line(second, "stored later.wav")
             second.send_signal(signal.SIGTERM)
-            assert second.wait(timeout=10) == 0
+            assert second.wait(timeout=SOON) == 0
     quick.check_all_stored()
 
 
 def wait_for_line(child: "subprocess.Popen[str]", text: str, *, put: SpoolFolder | None = None) -> None:
     if put is not None:
         put.put("first.wav")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SOON
     assert child.stderr is not None
     for line in child.stderr:
         if text in line:
@@ -195,12 +196,12 @@ def wait_for_line(child: "subprocess.Popen[str]", text: str, *, put: SpoolFolder
 def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolder) -> None:
     quick.put("large.mkv", 64 * MIB)
     with quick.process("--grace", "0s", "--log-level", "debug") as child:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SOON
         while not quick.bucket.uploads():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=15) == 0
+        assert child.wait(timeout=SOON) == 0
     finished = quick.once()
     assert finished.returncode == 0, finished.stderr
     quick.check_all_stored()
@@ -210,7 +211,7 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
 def test_a_recorder_that_breaks_a_lease_does_not_end_it(quick: SpoolFolder) -> None:
     quick.put("large.mkv", 64 * MIB)
     with quick.process() as child:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SOON
         while not quick.bucket.uploads():
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -29,7 +29,7 @@ def tool(command: str, spool: SpoolFolder, *arguments: str) -> "subprocess.Compl
 
 
 def fetch(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SOON) as answer:
         return str(answer.read().decode())
 
 

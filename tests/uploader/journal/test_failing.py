@@ -9,6 +9,7 @@ from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.scheduler.releases import Releases
 from recording_storage.uploader.spool.folder import Spool
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
 
 def test_a_start_that_fails_leaves_no_lock_on_the_journal(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +33,7 @@ def test_a_closed_journal_keeps_nobody_waiting(quick: SpoolFolder) -> None:
     journal = Journal.open(spool.folder, known_spool=False)
     journal.close()
     with pytest.raises(JournalError, match="closed"):
-        journal.submit(lambda connection: connection.execute("SELECT 1").fetchone()).result(timeout=5)
+        journal.submit(lambda connection: connection.execute("SELECT 1").fetchone()).result(timeout=SOON)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -50,9 +51,9 @@ def test_a_defect_in_the_journals_thread_keeps_nobody_waiting(quick: SpoolFolder
     with pytest.raises(SystemError):
         journal.run(burst)
     with pytest.raises(JournalError):
-        journal.submit(worse).result(timeout=5)
+        journal.submit(worse).result(timeout=SOON)
     with pytest.raises(JournalError):
-        journal.submit(lambda _: 1).result(timeout=5)
+        journal.submit(lambda _: 1).result(timeout=SOON)
     journal.close()
 
 

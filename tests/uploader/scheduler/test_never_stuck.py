@@ -19,7 +19,7 @@ from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 
 def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() -> None:
@@ -55,7 +55,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
     subject.checks.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])
     denied = Outcome(task, failure=S3Failure(FailureClass.FATAL, code="AccessDenied", message="x"))
     subject.checks.confirm(lane, [denied])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + SOON
     while not threads and time.monotonic() < deadline:
         time.sleep(0.01)
     threads.pop(0)()

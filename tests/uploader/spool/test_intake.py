@@ -160,7 +160,7 @@ def test_a_name_that_comes_back_is_a_new_recording(quick: SpoolFolder) -> None:
         for number in range(3):
             quick.put("call.wav", 1000, seed=number, age=60 - number)
             running.uploader.intake.rescan()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + SOON
             while len(quick.bucket.keys()) <= number or quick.media():
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -185,7 +185,7 @@ def test_a_sid_that_is_named_twice_parks_the_second(quick: SpoolFolder) -> None:
         metadata(quick, name, recording_sid=sid)
     with quick.running() as running:
         running.await_states({})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SOON
         while sorted(one.state.value for one in running.recordings().values()) != ["parked", "released"]:
             assert time.monotonic() < deadline, running.recordings()
             time.sleep(0.02)

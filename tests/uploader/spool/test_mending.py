@@ -11,6 +11,7 @@ from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.spool.registration import AccountFrom
 from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import Running, SpoolFolder
+from tests.waiting import SOON
 
 TAKEN, FREE = "RE" + "6" * 32, "RE" + "7" * 32
 
@@ -73,7 +74,7 @@ def test_a_retry_alone_does_not_store_it_under_another_sid_but_looks_whether_the
         )
         running.uploader.view.retry(None)
         # its key is taken by the other one's object, which is never overwritten
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + SOON
         while running.recordings()["b.wav"].sid != TAKEN:
             assert time.monotonic() < deadline
             time.sleep(0.02)

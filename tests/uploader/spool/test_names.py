@@ -13,6 +13,7 @@ from recording_storage.uploader.spool.registration import AccountFrom
 from recording_storage.uploader.spool.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def test_a_journal_that_takes_no_release_hears_of_it_later_and_the_name_is_free(
         (quick.root / "a.wav").write_bytes(b"the next")
         os.utime(quick.root / "a.wav", (1.7e9, 1.7e9))
         running.uploader.intake.rescan()
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + SOON
         while len(quick.bucket.keys()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)

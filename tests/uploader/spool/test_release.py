@@ -29,7 +29,7 @@ def stored(spool: SpoolFolder) -> list[bytes]:
 
 
 def await_contents(spool: SpoolFolder, running: Running, wanted: list[bytes], *, left: list[str] | None = None) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SOON
     while stored(spool) != sorted(wanted) or spool.media() != (left or []):
         assert time.monotonic() < deadline, (spool.media(), running.recordings())
         running.uploader.intake.rescan()
@@ -339,7 +339,7 @@ def test_what_could_not_be_put_back_at_once_comes_back_with_the_next_scan(
 
     with at(monkeypatch, moved_aside=change), quick.running() as running:
         assert refused.wait(SOON)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SOON
         while not path.exists():
             assert time.monotonic() < deadline
             running.uploader.intake.rescan()

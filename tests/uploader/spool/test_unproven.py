@@ -16,6 +16,7 @@ from recording_storage.uploader.spool.writers import Writers
 from recording_storage.uploader.status.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.store_link.hooks import StoreHooks
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.waiting import SOON
 
 HOUR = 3600.0
 
@@ -23,7 +24,7 @@ HOUR = 3600.0
 def scan(running: Running) -> None:
     """A whole walk that begins after this call."""
     scans = running.uploader.intake.scans
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SOON
     while running.uploader.intake.scans < scans + 2:
         assert time.monotonic() < deadline
         running.uploader.intake.rescan()

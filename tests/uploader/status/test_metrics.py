@@ -14,6 +14,7 @@ from recording_storage.uploader.core.status import DestinationStatus, StateReaso
 from recording_storage.uploader.status.metrics import PREFIX, MetricsServer, UploaderCollector
 from recording_storage.uploader.status.requests import LinkState
 from tests.uploader.store_link.conftest import ACCOUNT
+from tests.waiting import SOON
 
 STATUS = Status(
     spool="/spool",
@@ -59,7 +60,7 @@ def metrics() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         view, link=lambda: LinkState("store", connected=True, plan="awaited"), now=lambda: 1000.0
     )
     server = MetricsServer(collector, host="127.0.0.1", port=0)
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=SOON) as answer:
         text = answer.read().decode()
     server.close()
     return {

@@ -219,7 +219,7 @@ def test_metrics_and_status_tell_of_the_store_and_of_what_is_done(store, uploade
     uploader.start("--metrics-listen", f"127.0.0.1:{port}")
     record(uploader, "call.wav")
     uploader.wait_for(all_released(1))
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SOON) as answer:
         text = answer.read().decode()
     assert "recording_storage_uploader_store_up 1.0" in text
     assert "recording_storage_uploader_stored_total 1.0" in text

@@ -168,7 +168,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
     thread.start()
     assert asked.wait(SOON)
     store.abort()
-    thread.join(5)
+    thread.join(SOON)
     done.set()
     assert not thread.is_alive()
     assert "ended here" in str(failures[0])

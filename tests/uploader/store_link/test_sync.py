@@ -14,6 +14,7 @@ from recording_storage.uploader.store_link.http import StoreAddress
 from recording_storage.uploader.store_link.sync import StoreSync
 from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, spool_report
 from tests.uploader.store_link.fake_store import FakeStore, command_id
+from tests.waiting import SOON
 
 
 class Scheduler:
@@ -114,7 +115,7 @@ def test_a_store_that_comes_back_is_found_again(fake_store, sync, scheduler):
     assert "503" in sync.error
     fake_store.fail_with = None
     scheduler.wait_until(lambda: scheduler.taken)
-    assert sync.wait_connected(timeout=5)
+    assert sync.wait_connected(timeout=SOON)
     assert sync.error == ""
 
 
@@ -125,7 +126,7 @@ def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_addres
     assert "401" in sync.error
     assert "wrong" not in sync.error
     fake_address.token_file.write_text(fake_store.token)
-    assert sync.wait_connected(timeout=10)
+    assert sync.wait_connected(timeout=SOON)
 
 
 def test_asking_afresh_interrupts_the_long_poll_and_brings_every_plan_again(fake_store, sync, scheduler):

@@ -101,10 +101,10 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
     quick = [task(number, size=1) for number in range(10, 14)]
     lane.put([*large, *quick])
     try:
-        assert {done.get(timeout=10).recording.id for _ in quick} == {one.recording.id for one in quick}
+        assert {done.get(timeout=SOON).recording.id for _ in quick} == {one.recording.id for one in quick}
     finally:
         go_on.set()
-    assert {done.get(timeout=10).recording.id for _ in large} == {one.recording.id for one in large}
+    assert {done.get(timeout=SOON).recording.id for _ in large} == {one.recording.id for one in large}
 
 
 class Answers:
@@ -126,10 +126,10 @@ class Answers:
             os.eventfd_write(self._answers[number], 1)
 
     def until(self, *steps: tuple[str, int]) -> None:
-        assert {self.steps.get(timeout=10) for _ in steps} == set(steps)
+        assert {self.steps.get(timeout=SOON) for _ in steps} == set(steps)
 
     def ended(self, count: int) -> list[int]:
-        return [self.done.get(timeout=10) for _ in range(count)]
+        return [self.done.get(timeout=SOON) for _ in range(count)]
 
     def _perform(self, task: Task) -> Outcome:
         number = task.recording.id
