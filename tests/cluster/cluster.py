@@ -19,7 +19,15 @@ from tests.tools.children import Children
 
 ATTEMPTS = 3  # to get ports that nobody takes between our look and our use
 OURS = ("etcd", "pki")  # folders of ours in a data folder
-FILES = ("kubeconfig", "etcd.log", "kube-apiserver.log", "cluster.json", "serve.log", ".lock")
+FILES = (
+    "kubeconfig",
+    "etcd.log",
+    "kube-apiserver.log",
+    "kube-controller-manager.log",
+    "cluster.json",
+    "serve.log",
+    ".lock",
+)
 
 
 def _nothing() -> None:

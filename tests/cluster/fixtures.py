@@ -1,4 +1,4 @@
-"""pytest's `cluster`, `kube`, `namespace` and `crds`."""
+"""pytest's `cluster`, `kube`, `namespace`, `crds` and `controller_manager`."""
 
 import itertools
 import os
@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster import cluster as clusters
 from tests.cluster.cluster import Cluster
+from tests.cluster.controller_manager import ControllerManager
 from tests.cluster.kube import Document, Kube
 from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.tools.errors import ToolFailed, ToolMissing
@@ -57,3 +58,21 @@ def crds(kube: Kube) -> list[Document]:
     for crd in applied:
         kube.wait(kube.path(crd), condition="Established")
     return applied
+
+
+@pytest.fixture(scope="module")
+def controller_manager(request: pytest.FixtureRequest, cluster: Cluster, crds: list[Document]) -> Iterator[None]:
+    """A real one ends namespaces and collects garbage while the tests of a module run; a given cluster has its own.
+
+    It comes after our CRDs: which kinds there are, it asks every half minute only.
+    """
+    del crds
+    if clusters.given(request.config.getoption("kubeconfig")):
+        yield
+        return
+    try:
+        manager = ControllerManager(cluster)
+    except (ToolMissing, ToolFailed) as error:
+        pytest.fail(str(error), pytrace=False)
+    with manager:
+        yield

@@ -43,6 +43,7 @@ def _kubernetes(name: str, seconds: float, *, kubebuilder: bool = True) -> Tool:
 _ALL = (
     _kubernetes("kube-apiserver", 220),
     _kubernetes("kubectl", 60),
+    _kubernetes("kube-controller-manager", 120),
     Tool(
         name="etcd",
         version="3.6.8",  # the client that this API server is built with

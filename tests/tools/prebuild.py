@@ -13,6 +13,7 @@ from tests.tools.errors import ToolMissing
 
 NEEDS = {
     "cluster": ("etcd", "kube-apiserver"),
+    "controller_manager": ("kube-controller-manager",),
     "versity_server": ("versitygw",),
     "versity_tls_server": ("versitygw",),
 }
