@@ -60,13 +60,19 @@ class World:
     def delete(self, kind: str, name: str) -> None:
         self.kube.delete(resources.API, kind, name, namespace=self.namespace)
 
-    def end_namespace(self) -> None:
-        """As the controller manager does it: what is in it is deleted, Secrets too, finalizers hold."""
+    def end_namespace(self, *, timeout: float = SOON) -> None:
+        """Deletes it, and waits until a controller manager has ended it."""
         self.kube.delete("v1", "Namespace", self.namespace)
-        kinds = [("v1", "Secret")]
-        kinds += [(resources.API, kind) for kind in ("AwsCredential", "RecordingSettings", "RecordingAccount")]
-        for version, kind in kinds:
-            self.kube.request("DELETE", self.kube.path_of(version, kind, namespace=self.namespace), {})
+        self.until_namespace_gone(timeout=timeout)
+
+    def until_namespace_gone(self, *, timeout: float = SOON) -> None:
+        try:
+            until_gone(self.kube, "Namespace", self.namespace, namespace="", timeout=timeout, api_version="v1")
+        except NotInTime as error:
+            raise NotInTime(f"{error}\n--- operator\n{self.operator.log[-6000:]}") from None
+
+    def annotate(self, kind: str, name: str, annotation: str, value: str = "true") -> None:
+        self.patch(kind, name, {"metadata": {"annotations": {f"recordingstorage.dev/{annotation}": value}}})
 
     def get(self, kind: str, name: str) -> Document:
         return self.kube.get(resources.API, kind, name, namespace=self.namespace)

@@ -1,5 +1,6 @@
 """RecordingAccount: each situation and what follows from it, without any effect."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,17 +8,16 @@ import pytest
 from recording_storage.controller.account import (
     REPLACE_ANNOTATION,
     Bind,
-    CloseAccount,
     KeySecret,
     Namespace,
     Observed,
     OpenAccount,
     Proof,
+    ReleaseSecret,
     Unbind,
     WriteKeySecret,
     changes,
     decide,
-    decide_deletion,
     known_sid,
 )
 from recording_storage.controller.public_store import ApiKey
@@ -168,22 +168,18 @@ def test_a_failure_to_look_decides_nothing() -> None:
     assert decide(account(), opened(failure=failure)).verdict is failure
 
 
-def test_deletion_waits_for_what_refers_to_it() -> None:
-    verdict = decide_deletion(account(), opened(dependents=("AwsCredential here/main",))).verdict
-    assert isinstance(verdict, Waiting)
-    assert "AwsCredential here/main" in verdict.message
+@pytest.mark.parametrize("failure", [None, Transient("StoreUnavailable", "away")])
+def test_a_secret_that_would_go_with_the_resource_is_made_to_stay_first(failure: Transient | None) -> None:
+    owned = KeySecret(found=True, uid="s1", ours=True, owned=True, account_sid=AC, key=KEY)
+    assert decide(account(), opened(secret=owned, failure=failure)).actions == (ReleaseSecret("s1", AC),)
+    unnamed = replace(owned, account_sid="")
+    tested = account(status={"accountSid": AC})
+    assert decide(tested, opened(secret=unnamed, failure=failure)).actions == (ReleaseSecret("s1", AC),)
 
 
-@pytest.mark.parametrize(("policy", "actions"), [("Retain", ()), ("Close", (Unbind(HERE, AC), CloseAccount(AC)))])
-def test_deletion_does_what_the_policy_says(policy: str, actions: tuple[Any, ...]) -> None:
-    decision = decide_deletion(account(deletionPolicy=policy, status={"accountSid": AC}), opened())
-    assert decision.actions == actions
-    assert decision.finished
-
-
-def test_an_account_that_is_not_ours_any_more_is_not_closed() -> None:
-    closing = account(deletionPolicy="Close", status={"accountSid": AC})
-    assert decide_deletion(closing, opened(account_sid=None, proof=None)).actions == ()
+def test_a_secret_is_replaced_only_if_it_is_the_one_that_was_seen() -> None:
+    seen = KeySecret(found=True, uid="s1", ours=True, key=KEY2)
+    assert decide(account(), opened(secret=seen)).actions == (WriteKeySecret(KEY, AC, over="s1"),)
 
 
 @pytest.mark.parametrize(

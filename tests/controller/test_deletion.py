@@ -33,9 +33,7 @@ def test_a_credential_that_a_live_uploader_uses_waits_for_it(world: World) -> No
     found = world.until("AwsCredential", "main", is_("DeletionBlocked", "True", "InUse"))
     assert f"a live uploader still uses {sid}" in condition(found, "DeletionBlocked")["message"]
     uploader.sync(credentials=[])
-    world.patch(
-        "AwsCredential", "main", {"metadata": {"annotations": {"recordingstorage.dev/reconcile-requested-at": "1"}}}
-    )
+    world.annotate("AwsCredential", "main", "reconcile-requested-at", "1")
     world.until_gone("AwsCredential", "main")
 
 
@@ -73,52 +71,13 @@ def test_settings_stay_when_their_policy_is_retain(world: World) -> None:
     assert "the account's settings at the store use" in condition(found, "DeletionBlocked")["message"]
 
 
-@pytest.mark.parametrize(
-    ("of_settings", "of_account", "why"),
-    [
-        ("Disable", "Close", "needed to store 1 recording in"),
-        ("Retain", "Retain", "the account's settings at the store use"),
-    ],
-)
-def test_a_namespace_ends_although_a_recording_is_parked(
-    world: World, of_settings: str, of_account: str, why: str
-) -> None:
-    """Also what waits already goes then; what is in use stays at the store."""
-    world.all_ready()
-    world.patch("RecordingSettings", "default", {"spec": {"deletionPolicy": of_settings}})
-    world.patch("RecordingAccount", "default", {"spec": {"deletionPolicy": of_account}})
-    world.ready("RecordingSettings", "default")
-    account, key = world.account_sid(), world.key()
-    uploader = LiveUploader(world.store, account)
-    uploader.sync()
-    uploader.park(world.store.internal("GET", f"/accounts/{account}/settings/voice")["destination_id"])
-    world.delete("RecordingSettings", "default")
-    world.until_gone("RecordingSettings", "default")
-    world.delete("AwsCredential", "main")
-    found = world.until("AwsCredential", "main", is_("DeletionBlocked", "True", "InUse"))
-    message = condition(found, "DeletionBlocked")["message"]
-    assert why in message
-    assert "an hour after" in message
-    assert "recordingstorage.dev/abandon=true" in message
-
-    world.end_namespace()
-    world.until_gone("AwsCredential", "main")
-    world.until_gone("RecordingAccount", "default")
-    status = world.store.internal("GET", f"/accounts/{account}")["status"]
-    if of_account == "Close":
-        assert status == "closed"
-    else:
-        assert status == "active"
-        assert len(world.store.public(key, "GET", "/v1/Credentials/AWS")["credentials"]) == 1
-
-
 def test_a_store_that_is_gone_does_not_hold_a_deletion_that_is_annotated(world: World) -> None:
     world.all_ready()
     world.store.kill()
     world.delete("RecordingSettings", "default")
     found = world.until("RecordingSettings", "default", is_("Ready", "Unknown", "StoreUnavailable"))
     assert "recordingstorage.dev/abandon=true" in condition(found, "Ready")["message"]
-    world.patch("RecordingSettings", "default", {"metadata": {"annotations": {"recordingstorage.dev/abandon": "true"}}})
+    world.annotate("RecordingSettings", "default", "abandon")
     world.until_gone("RecordingSettings", "default")
     world.store.start()
 

@@ -18,7 +18,7 @@ def accounts(world: World) -> int:
 def backed_up(world: World) -> Document:
     """The Secret as a backup has it: without what the cluster gave it."""
     found = world.kube.get("v1", "Secret", "default-api-key", namespace=world.namespace)
-    kept = {name: found["metadata"][name] for name in ("name", "namespace", "annotations", "labels", "ownerReferences")}
+    kept = {name: found["metadata"][name] for name in ("name", "namespace", "annotations", "labels")}
     return {"apiVersion": "v1", "kind": "Secret", "type": found["type"], "data": found["data"], "metadata": kept}
 
 

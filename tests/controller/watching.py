@@ -30,9 +30,11 @@ def until(
     raise NotInTime(f"{kind} {name} after {timeout:.0f} s:\n{json.dumps(last.get('status', last), indent=1)}")
 
 
-def until_gone(kube: Kube, kind: str, name: str, *, namespace: str, timeout: float = SOON) -> None:
+def until_gone(
+    kube: Kube, kind: str, name: str, *, namespace: str, timeout: float = SOON, api_version: str = API
+) -> None:
     last: Document = {}
-    for last in versions(kube, kind, name, namespace=namespace, timeout=timeout):
+    for last in versions(kube, kind, name, namespace=namespace, timeout=timeout, api_version=api_version):
         if not last:
             return
     raise NotInTime(f"{kind} {name} is still there after {timeout:.0f} s:\n{json.dumps(last, indent=1)}")

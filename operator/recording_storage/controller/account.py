@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.public_store import ApiKey
-from recording_storage.controller.verdicts import InUse, Stalled, Transient, UsedBy, Verdict, Waiting
+from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import RecordingAccount
-from recording_storage.resources.account import AccountDeletionPolicy, StoreType
+from recording_storage.resources.account import StoreType
 
 REPLACE_ANNOTATION = "recordingstorage.dev/replace-account"
 """Its value is the account that the store has lost, and that somebody wants another one for."""
@@ -35,8 +35,13 @@ class KeySecret:
     """The Secret with the API key."""
 
     found: bool
+    uid: str = ""
     ours: bool = False
-    """The operator wrote it for this account."""
+    """The operator wrote it for the account that it has opened for this resource."""
+    owned: bool = False
+    """It goes with this resource, as all did that earlier versions of the operator have written."""
+    elsewhere: bool = False
+    """It goes with another object."""
     account_sid: str = ""
     """Which account the operator wrote it for; empty where it doesn't say."""
     key: ApiKey | None = None
@@ -53,6 +58,8 @@ class Observed:
     key: ApiKey | None = field(default=None, repr=False)
     named_is_ours: bool = False
     """Bundled: the account that spec.accountSid names was opened for this very resource."""
+    closed: bool = False
+    """The account is closed already; looked at only where the resource's deletion closes it."""
     failure: Verdict | None = None
     """Why the account could not be looked at."""
     namespaces: tuple[Namespace, ...] = ()
@@ -72,6 +79,23 @@ class OpenAccount:
 class WriteKeySecret:
     key: ApiKey
     account_sid: str
+    over: str = ""
+    """UID of the Secret that it replaces; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class ReleaseSecret:
+    """Have it stay when the resource goes: without it the account could not be found again."""
+
+    uid: str
+    account_sid: str
+
+
+@dataclass(frozen=True)
+class AdoptSecret:
+    """Have the garbage collector remove it after the resource, since its account is closed; we may delete no Secret."""
+
+    uid: str
 
 
 @dataclass(frozen=True)
@@ -92,7 +116,7 @@ class CloseAccount:
     account_sid: str
 
 
-Action = OpenAccount | WriteKeySecret | Bind | Unbind | CloseAccount
+Action = OpenAccount | WriteKeySecret | ReleaseSecret | AdoptSecret | Bind | Unbind | CloseAccount
 REFS, SYNCED = ConditionType.REFS_RESOLVED, ConditionType.SYNCED
 
 
@@ -100,6 +124,8 @@ def decide(account: RecordingAccount, observed: Observed) -> Decision[Action]:  
     """Decide the next step towards an account that is open, reachable and bound to the namespaces that may use it."""
     remote = account.spec.store.type is StoreType.REMOTE
     wanted = account.spec.account_sid
+    if observed.secret.owned:  # whatever else there is: a store that is away must not keep it in danger
+        return Decision(actions=released(account, observed.secret))
     if observed.failure is not None:
         return Decision(verdict=observed.failure)
     if remote and observed.secret.key is None:
@@ -124,25 +150,25 @@ def _decide_open(account: RecordingAccount, observed: Observed, sid: str) -> Dec
         "accountSid": sid,
         "apiKeySid": None if observed.key.is_auth_token else observed.key.sid,
         "externalId": account.metadata.uid if observed.proof is Proof.EXTERNAL_ID else None,
-        "boundNamespaces": [{"name": each.name, "uid": each.uid} for each in _sorted(observed.namespaces)],
+        "boundNamespaces": [{"name": each.name, "uid": each.uid} for each in by_name(observed.namespaces)],
     }
     actions: list[Action] = []
     if _needs_secret(observed):
-        actions.append(WriteKeySecret(observed.key, sid))
+        actions.append(WriteKeySecret(observed.key, sid, over=observed.secret.uid))
     if observed.bound is not None and observed.proof is not None:
         actions += [
-            Bind(each, sid, observed.proof) for each in _sorted(observed.namespaces) if each not in observed.bound
+            Bind(each, sid, observed.proof) for each in by_name(observed.namespaces) if each not in observed.bound
         ]
         # Only what this resource has bound: another resource may bind namespaces to the same account by its key.
         before = {each.uid for each in account.status.bound_namespaces or ()}
         actions += [
             Unbind(each, sid)
-            for each in _sorted(observed.bound)
+            for each in by_name(observed.bound)
             if each not in observed.namespaces and each.uid in before
         ]
     if actions:
         return Decision(actions=tuple(actions), status={"accountSid": sid})
-    names = ", ".join(each.name for each in _sorted(observed.namespaces)) or "none"
+    names = ", ".join(each.name for each in by_name(observed.namespaces)) or "none"
     message = f"account {sid}; namespaces that may use it: {names}"
     return Decision(
         status=status,
@@ -165,30 +191,18 @@ def changes(before: RecordingAccount, after: RecordingAccount) -> tuple[Note, ..
     return (Note(reason="AccountReplaced", message=message, warning=True),)
 
 
-def decide_deletion(account: RecordingAccount, observed: Observed) -> Decision[Action]:
-    """Decide what is left to do at the store before the object may go."""
-    if observed.dependents:
-        names = ", ".join(observed.dependents[:5]) + (", …" if len(observed.dependents) > 5 else "")  # noqa: PLR2004
-        message = f"still referred to by {names}: delete these first, or have them refer to another account"
-        return Decision(verdict=InUse(message, by=UsedBy.OBJECTS))
-    sid = account.status.account_sid
-    close = account.spec.deletion_policy is AccountDeletionPolicy.CLOSE and account.spec.store.type is StoreType.BUNDLED
-    if not close or sid is None:
-        return Decision(finished=True)
-    if observed.failure is not None:
-        return Decision(verdict=observed.failure)
-    if observed.proof is None or observed.account_sid != sid:
-        return Decision(finished=True)
-    unbind = tuple(Unbind(each, sid) for each in _sorted(observed.bound or ()))
-    note = Note(reason="AccountClosed", message=f"account {sid} is closed")
-    return Decision(actions=(*unbind, CloseAccount(sid)), notes=(note,), finished=True)
+def released(account: RecordingAccount, secret: KeySecret) -> tuple[Action, ...]:
+    """What it takes to have the Secret stay when the resource goes."""
+    sid = secret.account_sid or account.status.account_sid or ""
+    return (ReleaseSecret(secret.uid, sid),) if secret.owned else ()
 
 
 def _needs_secret(observed: Observed) -> bool:
     return observed.proof is Proof.EXTERNAL_ID and observed.secret.key != observed.key
 
 
-def _sorted(namespaces: Sequence[Namespace]) -> list[Namespace]:
+def by_name(namespaces: Sequence[Namespace]) -> list[Namespace]:
+    """In a stable order."""
     return sorted(namespaces, key=lambda each: (each.name, each.uid))
 
 

@@ -16,6 +16,8 @@ Document = dict[str, Any]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+"""For the API server's own kinds only: it knows by what the elements of a list are told apart."""
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _MANAGED = "?fieldManager=recording-storage-operator"
@@ -86,9 +88,8 @@ class Kube:
     async def replace(self, path: str, body: Document, *, timeout: float = _TIMEOUT) -> Document:  # noqa: ASYNC109
         return await self._call("PUT", path + _MANAGED, body=body, timeout=timeout)
 
-    async def patch(self, path: str, body: Document) -> Document:
-        """A merge patch."""
-        return await self._call("PATCH", path + _MANAGED, body=body, content_type=MERGE_PATCH)
+    async def patch(self, path: str, body: Document, *, content_type: str = MERGE_PATCH) -> Document:
+        return await self._call("PATCH", path + _MANAGED, body=body, content_type=content_type)
 
     async def delete(self, path: str) -> None:
         """Deletes it; that it is gone already is fine."""

@@ -15,8 +15,9 @@ class SecretContent:
     """A Secret, or that there is none."""
 
     found: bool
-    owners: frozenset[str] = frozenset()
-    """UIDs of its owner references."""
+    uid: str = ""
+    controller: str = ""
+    """UID of the object that it belongs to by an owner reference: the garbage collector removes it after that one."""
     annotations: dict[str, str] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -30,9 +31,15 @@ async def read_secret(kube: Kube, *, namespace: str, name: str) -> SecretContent
             return SecretContent(found=False)
         raise api_trouble(error, f"Secret {namespace}/{name}") from error
     data = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
-    owners = frozenset(each["uid"] for each in document["metadata"].get("ownerReferences", ()))
-    annotations = document["metadata"].get("annotations") or {}
-    return SecretContent(found=True, owners=owners, annotations=annotations, data=data)
+    meta = document["metadata"]
+    controllers = [each["uid"] for each in meta.get("ownerReferences", ()) if each.get("controller")]
+    return SecretContent(
+        found=True,
+        uid=meta["uid"],
+        controller=next(iter(controllers), ""),  # the API server sees to it that there is one at most
+        annotations=meta.get("annotations") or {},
+        data=data,
+    )
 
 
 async def read_config_map(kube: Kube, *, namespace: str, name: str) -> dict[str, str] | None:

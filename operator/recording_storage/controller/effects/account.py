@@ -1,12 +1,13 @@
 """RecordingAccount: looks at the store, the Secret and the namespaces, and does what was decided."""
 
-import base64
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from recording_storage.controller import account as decisions
 from recording_storage.controller.account import (
     Action,
+    AdoptSecret,
     Bind,
     CloseAccount,
     KeySecret,
@@ -14,27 +15,27 @@ from recording_storage.controller.account import (
     Observed,
     OpenAccount,
     Proof,
+    ReleaseSecret,
     Unbind,
     WriteKeySecret,
 )
-from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict, takes_auth_token
+from recording_storage.controller.account_deletion import closes, decide_deletion
+from recording_storage.controller.accounts import Accounts, internal_verdict, public_verdict
 from recording_storage.controller.decision import Decision, Note
+from recording_storage.controller.effects.key_secret import KeySecrets
 from recording_storage.controller.index import Index, key_of
-from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError, secret_path
+from recording_storage.controller.kube import METADATA, METADATA_LIST, Kube, KubeError
 from recording_storage.controller.public_store import ApiKey
 from recording_storage.controller.refusals import api_trouble
-from recording_storage.controller.secrets import api_key_of, read_secret
 from recording_storage.controller.store_errors import StoreFailure, StoreNotFound, StoreUnauthorized
 from recording_storage.controller.verdicts import Verdict
 from recording_storage.domain.states import Product
-from recording_storage.protocol.accounts import ApiKeyProof, BindNamespace
+from recording_storage.protocol.accounts import AccountInfo, ApiKeyProof, BindNamespace
 from recording_storage.resources import RecordingAccount
 from recording_storage.resources.account import LabelSelector, NamespacesFrom, StoreType
-from recording_storage.resources.common import API_VERSION
 
 INTERVAL = 300.0
-ACCOUNT_ANNOTATION = "recordingstorage.dev/account-sid"
-"""On the Secret: which account its key is of, for who restores it."""
+_CLOSED = "closed"
 
 
 class AccountKind:
@@ -42,6 +43,7 @@ class AccountKind:
         self._kube = kube
         self._index = index
         self._accounts = accounts
+        self._secrets = KeySecrets(kube)
         self._clusterwide = clusterwide
 
     def interval(self, resource: RecordingAccount) -> float:
@@ -59,31 +61,44 @@ class AccountKind:
         return decisions.changes(before, after)
 
     def decide_deletion(self, resource: RecordingAccount, observed: Observed) -> Decision[Action]:
-        return decisions.decide_deletion(resource, observed)
+        return decide_deletion(resource, observed)
 
     async def observe(self, resource: RecordingAccount) -> Observed:
         referrers = self._index.referrers(key_of(resource))
         dependents = tuple(str(key) for key in referrers)
-        if resource.metadata.deletion_timestamp is not None and dependents:
+        deleting = resource.metadata.deletion_timestamp is not None
+        if deleting and dependents:
             return Observed(secret=KeySecret(found=False), dependents=dependents)
-        secret = await self._secret(resource)
+        secret = await self._secrets.read(resource)
+        if deleting and not closes(resource):
+            return Observed(secret=secret)
         facts: dict[str, Any] = {}
         try:
+            if deleting and await self._closed(resource):
+                return Observed(secret=secret, closed=True)
+            secret = await self._recognised(resource, secret)
             facts = await self._account(resource, secret)
             if facts.get("account_sid") and resource.spec.store.type is StoreType.BUNDLED:
                 facts["bound"] = await self._bound(resource, facts["account_sid"])
         except Verdict as verdict:
             facts = {"failure": verdict}
-        namespaces = await self._namespaces(resource) if resource.metadata.deletion_timestamp is None else ()
+        namespaces = () if deleting else await self._namespaces(resource)
         return Observed(secret=secret, namespaces=namespaces, dependents=dependents, **facts)
 
     async def act(self, resource: RecordingAccount, action: Action) -> None:
-        if isinstance(action, OpenAccount):
-            await self._accounts.opened(resource)
-            return
-        if isinstance(action, WriteKeySecret):
-            await self._write_secret(resource, action)
-            return
+        match action:
+            case OpenAccount():
+                await self._accounts.opened(resource)
+            case WriteKeySecret():
+                await self._secrets.write(resource, action)
+            case ReleaseSecret():
+                await self._secrets.release(resource, action)
+            case AdoptSecret():
+                await self._secrets.adopt(resource, action)
+            case _:
+                await self._act_at_store(resource, action)
+
+    async def _act_at_store(self, resource: RecordingAccount, action: Bind | Unbind | CloseAccount) -> None:
         internal = self._accounts.bundled()
         try:
             match action:
@@ -98,27 +113,23 @@ class AccountKind:
         except StoreFailure as error:
             raise internal_verdict(error, internal) from error
 
-    async def _secret(self, resource: RecordingAccount) -> KeySecret:
-        namespace, name = resource.metadata.namespace, resource.api_key_secret_name
-        content = await read_secret(self._kube, namespace=namespace, name=name)
-        if not content.found:
-            return KeySecret(found=False)
-        where = f"Secret {namespace}/{name}"
-        key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(resource))
-        return KeySecret(
-            found=True,
-            ours=resource.metadata.uid in content.owners,
-            account_sid=content.annotations.get(ACCOUNT_ANNOTATION, ""),
-            key=key,
-            problem=problem,
-        )
+    async def _recognised(self, resource: RecordingAccount, secret: KeySecret) -> KeySecret:
+        """With whether it was written for this resource's account, also where no status names that yet."""
+        if secret.owned or not secret.account_sid or resource.spec.store.type is StoreType.REMOTE:
+            return secret
+        opened, status = self._accounts.remembered(resource), resource.status
+        by_status = status.account_sid if status.external_id == resource.metadata.uid else None
+        known = {sid for sid in (by_status, opened.account_sid if opened is not None else None) if sid is not None}
+        if known or resource.metadata.deletion_timestamp is not None:
+            return replace(secret, ours=secret.account_sid in known)
+        return replace(secret, ours=await self._opened_for(resource, secret.account_sid))
 
     async def _account(self, resource: RecordingAccount, secret: KeySecret) -> dict[str, Any]:
         """The facts about the account itself, as `Observed` names them."""
         if resource.spec.store.type is StoreType.REMOTE:
             return await self._by_key(resource, secret) if secret.key else {}
         named, opened = resource.spec.account_sid, self._accounts.remembered(resource)
-        was_opened = resource.status.external_id == resource.metadata.uid or opened is not None
+        was_opened = resource.status.external_id == resource.metadata.uid or opened is not None or secret.ours
         if secret.key is not None and not secret.ours and (named is not None or not was_opened):
             return await self._by_key(resource, secret)  # also of one that was restored from a backup, or applied anew
         if named is not None and not await self._opened_for(resource, named):
@@ -137,11 +148,20 @@ class AccountKind:
         }
 
     async def _opened_for(self, resource: RecordingAccount, account_sid: str) -> bool:
+        info = await self._info(account_sid)
+        return info is not None and info.external_id == resource.metadata.uid
+
+    async def _closed(self, resource: RecordingAccount) -> bool:
+        sid = resource.status.account_sid
+        info = await self._info(sid) if sid is not None else None
+        return info is not None and info.status == _CLOSED
+
+    async def _info(self, account_sid: str) -> AccountInfo | None:
         internal = self._accounts.bundled()
         try:
-            return (await internal.account(account_sid)).external_id == resource.metadata.uid
+            return await internal.account(account_sid)
         except StoreNotFound:
-            return False
+            return None
         except StoreFailure as error:
             raise internal_verdict(error, internal) from error
 
@@ -188,45 +208,9 @@ class AccountKind:
     async def _proved(self, resource: RecordingAccount, action: Bind) -> BindNamespace:
         if action.proof is Proof.EXTERNAL_ID:
             return BindNamespace(namespace=action.namespace.name, external_id=resource.metadata.uid)
-        key = (await self._secret(resource)).key
+        key = (await self._secrets.read(resource)).key
         proof = ApiKeyProof(api_key_sid=key.sid, api_key_secret=key.secret) if key else None  # type: ignore[arg-type]
         return BindNamespace(namespace=action.namespace.name, api_key=proof)
-
-    async def _write_secret(self, resource: RecordingAccount, action: WriteKeySecret) -> None:
-        key = action.key
-        namespace, name = resource.metadata.namespace, resource.api_key_secret_name
-        owner = {
-            "apiVersion": API_VERSION,
-            "kind": resource.kind,
-            "name": resource.metadata.name,
-            "uid": resource.metadata.uid,
-            "controller": True,
-            "blockOwnerDeletion": False,
-        }
-        named = {"annotations": {ACCOUNT_ANNOTATION: action.account_sid}}
-        data = {"username": _base64(key.sid), "password": _base64(key.secret)}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "ownerReferences": [owner],
-                **named,
-                "labels": {"app.kubernetes.io/managed-by": "recording-storage"},
-            },
-            "type": "kubernetes.io/basic-auth",
-            "data": data,
-        }
-        try:
-            try:
-                await self._kube.create(secret_path(namespace), document)
-            except KubeError as error:
-                if not error.conflict:
-                    raise
-                await self._kube.patch(secret_path(namespace, name), {"metadata": named, "data": data})
-        except KubeError as error:
-            raise api_trouble(error, f"writing Secret {namespace}/{name}") from error
 
 
 def selector_text(selector: LabelSelector) -> str:
@@ -243,7 +227,3 @@ def selector_text(selector: LabelSelector) -> str:
             }[requirement.operator]
         )
     return ",".join(parts)
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
