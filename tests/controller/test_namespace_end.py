@@ -151,6 +151,42 @@ def test_a_namespace_ends_although_a_recording_is_parked(
         assert len(world.store.public(key, "GET", "/v1/Credentials/AWS")["credentials"]) == 1
 
 
+def test_an_account_that_was_applied_again_does_not_hold_its_namespace_when_its_key_is_gone(world: World) -> None:
+    """The Secret goes first, and nobody could put it there again."""
+    world.all_ready()
+    sid, key = world.account_sid(), world.key()
+    for kind, name in (("RecordingSettings", "default"), ("AwsCredential", "main"), ("RecordingAccount", "default")):
+        world.annotate(kind, name, "abandon")
+        world.delete(kind, name)
+        world.until_gone(kind, name)
+    world.all_ready()
+    assert world.account_sid() == sid
+    world.patch("RecordingAccount", "default", {"spec": {"deletionPolicy": "Close"}})
+    world.ready("RecordingAccount", "default")
+
+    world.end_namespace()
+    assert status_of(world, sid) == "active"
+    assert world.store.public(key, "GET", "/v1/RecordingSettings/Default")["aws_storage_enabled"] is True
+    assert f"account {sid} stays open" in world.operator.log
+
+
+def test_an_account_at_a_hosted_service_does_not_hold_its_namespace_when_its_key_is_gone(world: World) -> None:
+    path = f"/accounts:by-external-id/hosted-{world.namespace}"
+    opened = world.store.internal("PUT", path, {"friendly_name": "hosted"})
+    endpoints = dict.fromkeys(("video", "accounts", "api"), world.store.url)
+    key = {"username": opened["api_key_sid"], "password": opened["api_key_secret"]}
+    store = {"type": "Remote", "endpoints": endpoints}
+    named = {"accountSid": opened["account_sid"], "apiKeySecretRef": {"name": "hosted-key"}}
+    world.apply(
+        resources.secret(world.namespace, "hosted-key", key),
+        resources.account(world.namespace, store=store, **named),
+        resources.aws_secret(world.namespace, world.bucket.credentials),
+        resources.aws_credential(world.namespace),
+    )
+    world.ready("AwsCredential", "main")
+    world.end_namespace()
+
+
 @pytest.fixture
 def tenant(world: World) -> Iterator[World]:
     """The same world, seen from another namespace."""

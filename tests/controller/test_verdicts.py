@@ -2,9 +2,10 @@
 
 import pytest
 
-from recording_storage.controller.deletion import ABANDONED_AFTER, is_abandoned
+from recording_storage.controller.deletion import ABANDONED_AFTER, why_abandoned
 from recording_storage.controller.verdicts import (
     InUse,
+    NamespaceEnding,
     Stalled,
     Streak,
     Transient,
@@ -77,13 +78,16 @@ NEVER = float("inf")
         (InUse("used", by=UsedBy.STORE), ABANDONED_AFTER, 0.0),
         (InUse("used", by=UsedBy.UPLOADERS), ABANDONED_AFTER, ABANDONED_AFTER),
         (InUse("used", by=UsedBy.OBJECTS), NEVER, NEVER),
+        (NamespaceEnding("Secret here/x is gone"), 0.0, 0.0),
     ],
 )
 def test_a_deletion_has_a_deadline(verdict: Verdict, alone: float, with_account: float) -> None:
     """But where other objects refer to what is deleted."""
     for waited in (0.0, ABANDONED_AFTER - 1, ABANDONED_AFTER, 10 * ABANDONED_AFTER):
-        assert is_abandoned(verdict, waited=waited, account_leaves=False) is (waited >= alone)
-        assert is_abandoned(verdict, waited=waited, account_leaves=True) is (waited >= with_account)
+        for leaves, after in ((False, alone), (True, with_account)):
+            why = why_abandoned(verdict, waited=waited, account_leaves=leaves)
+            assert bool(why) is (waited >= after)
+            assert not why or verdict.message in why
 
 
 def test_a_deletion_that_is_in_use_is_blocked() -> None:

@@ -10,9 +10,10 @@ import httpx
 from recording_storage.controller.account import known_sid, missing, refused_key
 from recording_storage.controller.index import Index, account_key
 from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.kube import Kube
+from recording_storage.controller.kube import METADATA, Kube, KubeError
 from recording_storage.controller.public_store import ApiKey, Endpoints, PublicStore
 from recording_storage.controller.recent_writes import RecentWrites
+from recording_storage.controller.refusals import api_trouble
 from recording_storage.controller.secrets import api_key_of, read_secret
 from recording_storage.controller.store_errors import (
     StoreFailure,
@@ -23,7 +24,7 @@ from recording_storage.controller.store_errors import (
     StoreUnavailable,
 )
 from recording_storage.controller.unread import Unread
-from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
+from recording_storage.controller.verdicts import NamespaceEnding, Stalled, Transient, Verdict, Waiting
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.protocol.accounts import OpenedAccount
 from recording_storage.resources import RecordingAccount, Resource
@@ -120,6 +121,8 @@ class Accounts:
         content = await read_secret(self._kube, namespace=account.metadata.namespace, name=account.api_key_secret_name)
         key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(account))
         if key is None:
+            if not content.found and await self._is_ending(account.metadata.namespace):
+                raise NamespaceEnding(f"{where} with the API key of {sid} is gone", cause=ConditionType.REFS_RESOLVED)
             message = problem if content.found else f"{where} with the API key of {sid} does not exist: create it"
             raise Waiting("AccountNotReady", message, cause=ConditionType.REFS_RESOLVED, ready=Truth.FALSE)
         return self.with_key(account, sid, key)
@@ -175,6 +178,13 @@ class Accounts:
                 raise internal_verdict(error, internal) from error
             self._opened[account.metadata.uid] = (opened, self._clock() + _KEPT)
             return opened
+
+    async def _is_ending(self, namespace: str) -> bool:
+        try:
+            found = await self._kube.get(f"/api/v1/namespaces/{namespace}", accept=METADATA)
+        except KubeError as error:
+            raise api_trouble(error, f"namespace {namespace}") from error
+        return "deletionTimestamp" in found["metadata"]
 
     def bundled(self) -> InternalStore:
         """The bundled store's internal port, if this operator has one."""

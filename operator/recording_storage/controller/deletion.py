@@ -6,7 +6,8 @@ A store that is gone must not hold it for good: the finalizer goes
 - by itself, an hour after the deletion was asked for, when the store could not be asked in that time, or what the
   object stands for is still in use (`DeletionBlocked`): it stays at the store then, so its users lose nothing;
 - without that hour, when settings or recordings at the store use it and its RecordingAccount is being deleted, too, as
-  with a whole namespace: nobody is left who would change anything about that.
+  with a whole namespace: nobody is left who would change anything about that;
+- without that hour, when the account's API key went with its namespace: nobody can put it there again.
 
 Each time a warning event says that something may have been left there. What other objects refer to waits without a
 deadline, but for the annotation.
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from recording_storage.controller.decision import Note
-from recording_storage.controller.verdicts import InUse, UsedBy, Verdict
+from recording_storage.controller.verdicts import InUse, NamespaceEnding, UsedBy, Verdict
 
 ABANDON_ANNOTATION = "recordingstorage.dev/abandon"
 """`"true"`: let the object go without cleaning up at the store."""
@@ -55,8 +56,8 @@ def waited_for(since: datetime, *, now: datetime, watched: float) -> float:
     return watched if by_clock < 0 else min(by_clock, watched)  # ours is behind: it says nothing
 
 
-def is_abandoned(verdict: Verdict, *, waited: float, account_leaves: bool) -> bool:
-    """Whether an object goes without cleaning up at the store.
+def why_abandoned(verdict: Verdict, *, waited: float, account_leaves: bool) -> str:
+    """Why an object goes without cleaning up at the store, for people; empty while it doesn't.
 
     Args:
         verdict: why it has not gone yet.
@@ -65,10 +66,12 @@ def is_abandoned(verdict: Verdict, *, waited: float, account_leaves: bool) -> bo
     """
     match verdict:
         case InUse(by=UsedBy.OBJECTS):
-            return False
+            return ""
         case InUse(by=UsedBy.STORE) if account_leaves:
-            return True
-    return waited >= ABANDONED_AFTER
+            return f"its RecordingAccount is being deleted: {verdict.message}"
+        case NamespaceEnding():
+            return verdict.message
+    return f"for an hour: {verdict.message}" if waited >= ABANDONED_AFTER else ""
 
 
 def deadline_text(verdict: Verdict, asked: datetime) -> str:

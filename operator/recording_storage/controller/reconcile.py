@@ -13,12 +13,11 @@ from recording_storage.controller import metrics
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.deletion import (
     ABANDON_ANNOTATION,
-    ABANDONED_AFTER,
     Watched,
     abandoned,
     deadline_text,
-    is_abandoned,
     waited_for,
+    why_abandoned,
 )
 from recording_storage.controller.effects.unread import UnreadKind
 from recording_storage.controller.events import Events
@@ -178,9 +177,8 @@ class Reconciler:
             resource, decision, verdict = await self._rounds(kind, resource, kind.decide_deletion)
             waited = waited_for(asked, now=self._now(), watched=self._watched.seconds(resource.metadata.uid))
             leaves = self._account_leaves(resource)
-            if verdict is not None and is_abandoned(verdict, waited=waited, account_leaves=leaves):
-                why = "its RecordingAccount is being deleted" if waited < ABANDONED_AFTER else "for an hour"
-                self._events.tell(resource, abandoned(f"{why}: {verdict.message}"))
+            if verdict is not None and (why := why_abandoned(verdict, waited=waited, account_leaves=leaves)):
+                self._events.tell(resource, abandoned(why))
                 verdict = None
         if verdict is None:
             rest = [each for each in resource.metadata.finalizers if each != FINALIZER]

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from recording_storage.controller.kube import KubeError
-from recording_storage.controller.verdicts import Stalled, Transient, Verdict, Waiting
-from recording_storage.domain.conditions import Truth
+from recording_storage.controller.verdicts import NamespaceEnding, Stalled, Transient, Verdict
 
 Judge = Callable[[KubeError, str], Verdict]
 
@@ -50,11 +49,7 @@ def _over_quota(error: KubeError, what: str) -> Verdict:
 
 
 def _ending(error: KubeError, what: str) -> Verdict:
-    return Waiting(
-        "NamespaceEnding",
-        f"{what}: {error.message}. Nothing more is made in a namespace that is being deleted",
-        ready=Truth.FALSE,
-    )
+    return NamespaceEnding(f"{what}: {error.message}")
 
 
 def _without_right(error: KubeError, what: str) -> Verdict:

@@ -95,6 +95,20 @@ class InUse(Waiting):
         self.by = by
 
 
+class NamespaceEnding(Waiting):
+    """Nothing more is made in a namespace that is being deleted: what is missing there does not come any more."""
+
+    def __init__(self, message: str, *, cause: ConditionType | None = None) -> None:
+        """Take what is missing.
+
+        Args:
+            message: names it.
+            cause: the condition that is not True for it.
+        """
+        told = f"{message}. Nothing more is made in a namespace that is being deleted"
+        super().__init__("NamespaceEnding", told, cause=cause, ready=Truth.FALSE)
+
+
 class Transient(Verdict):
     def __init__(
         self, reason: str, message: str, *, cause: ConditionType | None = None, retry_after: float | None = None
