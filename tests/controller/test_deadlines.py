@@ -56,3 +56,11 @@ async def test_a_clock_that_is_wrong_by_hours_neither_hastens_a_deletion_nor_hol
     await look(server, used(), now=wrong + timedelta(hours=1), watched=watched, told=told)
     assert FINALIZER not in server.item["metadata"]["finalizers"]
     assert "Abandoned" in told.reasons
+
+
+@pytest.mark.parametrize(("others", "gone"), [([], "u1"), (["foregroundDeletion"], "")])
+async def test_an_object_is_gone_once_nothing_else_holds_it(others: list[str], gone: str) -> None:
+    server = ApiServer(item(deletionTimestamp=NOW.isoformat(), finalizers=[FINALIZER, *others]))
+    outcome = await look(server, Written(Decision(finished=True)))
+    assert server.item["metadata"]["finalizers"] == others
+    assert outcome.gone == gone

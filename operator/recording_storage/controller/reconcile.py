@@ -54,10 +54,12 @@ Fence = Callable[[], Awaitable[None]]
 class Outcome:
     """How a reconcile ended, for the queue."""
 
-    def __init__(self, *, after: float | None, verdict: Verdict | None) -> None:
+    def __init__(self, *, after: float | None, verdict: Verdict | None, gone: str = "") -> None:
         self.after = after
         """Seconds until the next look; None: the object is gone."""
         self.verdict = verdict
+        self.gone = gone
+        """UID of the object, if it went by this: nothing but our finalizer held it."""
 
 
 class Reconciler:
@@ -184,7 +186,7 @@ class Reconciler:
             rest = [each for each in resource.metadata.finalizers if each != FINALIZER]
             await self._set_finalizers(resource, rest)
             self._watched.forget(resource.metadata.uid)
-            return Outcome(after=None, verdict=None)
+            return Outcome(after=None, verdict=None, gone="" if rest else resource.metadata.uid)
         verdict.message = f"{verdict.message}. {deadline_text(verdict, asked)}"
         conditions = conditions_of(verdict, decision.conditions, ready_message="")
         await self._write_status(before, resource, conditions)

@@ -257,6 +257,9 @@ class Operator:
             failures = streak.count("defect") + 3
             self._again(key, pause(Transient("", ""), failures=failures, interval=300.0))
             return
+        found = self._index.get(key)
+        if found is not None and found.metadata.uid == outcome.gone:
+            self._forget(found)  # a watch that begins only now never tells of it, and others wait for its end
         if outcome.verdict is None:
             self._streaks.pop(key, None)
         if outcome.after is not None:
