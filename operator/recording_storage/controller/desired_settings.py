@@ -86,7 +86,8 @@ def differences(form: Mapping[str, str], present: StoreSettings, *, hosted: bool
         SettingsError: the form itself can't be taken.
     """
     wanted = StoreSettings().updated(form)
-    names = HOSTED if hosted else tuple(wanted.to_values())
+    # The hosted service's form leaves out what is empty, and so what was there before stays, as it may.
+    names = [name for name in HOSTED if getattr(wanted, name) != ""] if hosted else list(wanted.to_values())
     return tuple(name for name in names if getattr(wanted, name) != getattr(present, name))
 
 
