@@ -11,7 +11,7 @@ from datetime import datetime
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.deletion import waited_for
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, told_of_item
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, not_shown_yet, told_of_item
 from recording_storage.controller.verdicts import Stalled, Verdict, Waiting
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import AwsCredential
@@ -134,9 +134,9 @@ def decide_deletion(credential: AwsCredential, observed: Observed) -> Decision[A
     held = sids & (observed.in_uploaders or frozenset())
     if observed.referrers or used or held:
         return Decision(verdict=blocked(observed.referrers, used, held, what="AwsCredential"))
-    if not sids:
-        return Decision(finished=True)
-    return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+    if sids:
+        return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+    return Decision(verdict=not_shown_yet(observed.unshown)) if observed.unshown else Decision(finished=True)
 
 
 def _rotate(

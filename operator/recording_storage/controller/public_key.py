@@ -5,7 +5,7 @@ from typing import Any
 
 from recording_storage.controller.decision import Decision, Note
 from recording_storage.controller.naming import ItemName, belongs, stands_for
-from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, told_of_item
+from recording_storage.controller.stored_item import Delete, ObservedItem, Rename, blocked, not_shown_yet, told_of_item
 from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Verdict
 from recording_storage.domain.conditions import ConditionType, true
 from recording_storage.resources import PublicKey
@@ -91,9 +91,9 @@ def decide_deletion(key: PublicKey, observed: Observed) -> Decision[Action]:
         return Decision(verdict=blocked(observed.referrers, used, set(), what="PublicKey"))
     if sids and observed.spools_behind:
         return Decision(verdict=_still_needed(observed.spools_behind))
-    if not sids:
-        return Decision(finished=True)
-    return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+    if sids:
+        return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+    return Decision(verdict=not_shown_yet(observed.unshown)) if observed.unshown else Decision(finished=True)
 
 
 def _still_needed(spools: tuple[str, ...]) -> Verdict:

@@ -116,6 +116,10 @@ class PublicStore:
         known = self._recent.items(self._account, collection, [found])
         return next((item for item in known if item.sid == sid), None)
 
+    def unshown(self, collection: str, *, tag: str) -> float:
+        """Seconds until the store has shown all of it that may have been made for the resource of that tag."""
+        return self._recent.unshown(self._account, collection, tag=tag)
+
     async def rename(self, collection: str, sid: str, *, friendly_name: str) -> None:
         url = f"{self._endpoints.accounts}{collection}/{sid}"
         await self._ask("POST", url, read_sid, form={"FriendlyName": friendly_name})

@@ -2,13 +2,15 @@
 
 One rule for all: what was created counts as there although a list lacks it, what was deleted counts as gone although a
 list has it, settings that were posted count although a GET still gives those from before. Where the answer to a
-creation was lost, nothing is created again before the store has had time to show what it may have made.
+creation was lost, nothing is created again before the store has had time to show what it may have made; nor does a
+deletion count as done before that, or before it has had time to show what the process before this one may have made.
 """
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from recording_storage.controller.naming import belongs
 from recording_storage.controller.store_answers import StoredItem
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.domain.states import Product
@@ -31,6 +33,7 @@ class RecentWrites:
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, shown_within: float = SHOWN_WITHIN) -> None:
         self._shown_within = shown_within
         self._clock = clock
+        self._began = clock()
         self._created: dict[tuple[str, str, str], tuple[StoredItem, float]] = {}
         self._deleted: dict[tuple[str, str, str], float] = {}
         self._lost: dict[tuple[str, str, str], float] = {}
@@ -53,6 +56,15 @@ class RecentWrites:
     def wait(self, account: str, collection: str, name: str) -> float:
         """Seconds until something may be created under this name; 0: now."""
         return max(0.0, self._lost.get((account, collection, name), 0.0) - self._clock())
+
+    def unshown(self, account: str, collection: str, *, tag: str) -> float:
+        """Seconds until the store has shown all that may have been made for the resource of that tag."""
+        lost = [
+            until
+            for (of, where, name), until in self._lost.items()
+            if (of, where) == (account, collection) and belongs(StoredItem("", name), tag)
+        ]
+        return max(0.0, max([*lost, self._began + self._shown_within]) - self._clock())
 
     def items(self, account: str, collection: str, listed: Iterable[StoredItem]) -> tuple[StoredItem, ...]:
         """A list as it would be if the store were never late, each item once."""

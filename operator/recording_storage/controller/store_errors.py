@@ -68,8 +68,9 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
         return StoreNotFound(said, status=status, code=code)
     if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
         pause = min(retry_after, _RETRY_AFTER_LIMIT) if retry_after is not None else None
+        asked = f", and asks for a pause of {retry_after:.0f} s: tried again after {pause:.0f} s" if pause else ""
         return StoreUnavailable(
-            f"{where} answers {status}: {said}",
+            f"{where} answers {status}: {said}{asked}",
             status=status,
             code=code,
             retry_after=pause,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from recording_storage.controller.decision import Note
 from recording_storage.controller.naming import ItemName
 from recording_storage.controller.store_answers import StoredItem
-from recording_storage.controller.verdicts import InUse, UsedBy, Verdict
+from recording_storage.controller.verdicts import InUse, UsedBy, Verdict, Waiting
+from recording_storage.domain.conditions import ConditionType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class ObservedItem:
     """RecordingSettings that refer to this object."""
     failure: Verdict | None = None
     """Why the store could not be looked at."""
+    unshown: float = 0.0
+    """Seconds until the store has shown all that may have been made for this object."""
     gone: bool = False
     """The account that it belonged to does not exist any more: nothing can be cleaned up."""
 
@@ -72,4 +75,16 @@ def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: s
         "the deletion then goes on by itself",
         by=by,
         after=5.0,
+    )
+
+
+def not_shown_yet(seconds: float) -> Verdict:
+    """Of an object whose deletion waits for what a killed process, or a lost answer, may have left at the store."""
+    return Waiting(
+        "NotShownYet",
+        "the settings store may have something of this object that it does not show yet: it is given two minutes for "
+        "that after each start of the operator, and after a write that it has not answered; the deletion then goes on "
+        "by itself",
+        cause=ConditionType.SYNCED,
+        after=seconds,
     )

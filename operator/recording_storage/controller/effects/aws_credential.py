@@ -27,11 +27,18 @@ class CredentialKind(StoredItemKind[AwsCredential, Observed, Action]):
     observed = Observed
 
     def __init__(
-        self, *, kube: Kube, index: Index, accounts: Accounts, hash_key: HashKey, now: Callable[[], datetime]
+        self,
+        *,
+        kube: Kube,
+        index: Index,
+        accounts: Accounts,
+        hash_key: HashKey,
+        now: Callable[[], datetime],
+        watched: Watched | None = None,
     ) -> None:
         super().__init__(kube=kube, index=index, accounts=accounts, hash_key=hash_key)
         self._now = now
-        self._watched = Watched()
+        self._watched = watched or Watched()
 
     def decide(self, resource: AwsCredential, observed: Observed) -> Decision[Action]:
         return decisions.decide(resource, observed)

@@ -61,6 +61,7 @@ class StoredItemKind(ABC, Generic[R, O, A]):
             return self.observed(**facts, gone=True)
         try:
             access = await self._accounts.access(resource)
+            facts["unshown"] = access.store.unshown(self.collection, tag=facts["tag"])
             facts |= await self._at_store(access)
             facts["items"] += await self._not_listed(resource, access, facts["items"])
         except Verdict as verdict:
