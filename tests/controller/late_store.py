@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from recording_storage.controller.public_store import AWS_PATH, PUBLIC_KEYS_PATH, SETTINGS_PATH
+from recording_storage.controller.stores.public import AWS_PATH, PUBLIC_KEYS_PATH, SETTINGS_PATH
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.domain.states import Product
 

@@ -12,20 +12,20 @@ from typing import Any
 
 import httpx
 
-from recording_storage.controller.accounts import Accounts
-from recording_storage.controller.deletion import Watched
-from recording_storage.controller.effects.account import AccountKind
-from recording_storage.controller.effects.aws_credential import CredentialKind
-from recording_storage.controller.effects.public_key import PublicKeyKind
-from recording_storage.controller.effects.recording_settings import SettingsKind
-from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.index import MODELS, Index, key_of, read_object
-from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.kube import KubeError
-from recording_storage.controller.recent_writes import RecentWrites
+from recording_storage.controller.cluster.hash_key import HashKey
+from recording_storage.controller.cluster.index import MODELS, Index, key_of, read_object
+from recording_storage.controller.cluster.kube import KubeError
+from recording_storage.controller.core.keys import Key, Kind
+from recording_storage.controller.core.verdicts import Streak
+from recording_storage.controller.kinds.account.act import AccountKind
+from recording_storage.controller.kinds.accounts import Accounts
+from recording_storage.controller.kinds.aws_credential.act import CredentialKind
+from recording_storage.controller.kinds.deletion import Watched
+from recording_storage.controller.kinds.public_key.act import PublicKeyKind
+from recording_storage.controller.kinds.recording_settings.act import SettingsKind
 from recording_storage.controller.reconcile import Outcome, Reconciler
-from recording_storage.controller.verdicts import Streak
+from recording_storage.controller.stores.internal import InternalStore
+from recording_storage.controller.stores.recent_writes import RecentWrites
 from tests.controller.memory_cluster import MemoryCluster
 from tests.controller.one_look import Told
 

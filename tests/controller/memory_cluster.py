@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid4, uuid5
 
-from recording_storage.controller.index import MODELS
-from recording_storage.controller.keys import Kind
-from recording_storage.controller.kube import JSON, MERGE_PATCH, Document, KubeError, resource_path
+from recording_storage.controller.cluster.index import MODELS
+from recording_storage.controller.cluster.kube import JSON, MERGE_PATCH, Document, KubeError, resource_path
+from recording_storage.controller.core.keys import Kind
 from recording_storage.resources.common import API_VERSION
 
 _CORE = {"Secret": "secrets", "ConfigMap": "configmaps"}

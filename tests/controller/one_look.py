@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from recording_storage.controller.account import changes
-from recording_storage.controller.decision import Decision, Note
-from recording_storage.controller.deletion import Watched
-from recording_storage.controller.index import Index, key_of, read_object
-from recording_storage.controller.keys import Kind
-from recording_storage.controller.kube import Document, KubeError
+from recording_storage.controller.cluster.index import Index, key_of, read_object
+from recording_storage.controller.cluster.kube import Document, KubeError
+from recording_storage.controller.core.decision import Decision, Note
+from recording_storage.controller.core.keys import Kind
+from recording_storage.controller.core.verdicts import Streak
+from recording_storage.controller.kinds.account.decide import changes
+from recording_storage.controller.kinds.deletion import Watched
 from recording_storage.controller.reconcile import FINALIZER, Outcome, Reconciler
-from recording_storage.controller.verdicts import Streak
 from recording_storage.resources import Resource
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recording_storage.controller.aws_credential import (
+from recording_storage.controller.kinds.aws_credential.decide import (
     Action,
     Create,
     KeyPair,
@@ -17,9 +17,9 @@ from recording_storage.controller.aws_credential import (
     Replace,
     decide,
 )
-from recording_storage.controller.naming import ItemName
-from recording_storage.controller.store_answers import StoredItem
-from recording_storage.controller.stored_item import Delete, Rename
+from recording_storage.controller.kinds.stored_item.decide import Delete, Rename
+from recording_storage.controller.stores.answers import StoredItem
+from recording_storage.controller.stores.naming import ItemName
 from recording_storage.resources import AwsCredential
 
 TAG = "00000000"

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from recording_storage.controller.decision import Decision
-from recording_storage.controller.deletion import Watched, waited_for
+from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.core.verdicts import InUse, UsedBy
+from recording_storage.controller.kinds.deletion import Watched, waited_for
 from recording_storage.controller.reconcile import FINALIZER
-from recording_storage.controller.verdicts import InUse, UsedBy
 from tests.controller.one_look import NOW, ApiServer, Told, Written, item, look
 
 HOUR = 3600.0

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.account import (
+from recording_storage.controller.core.verdicts import Stalled, Transient, Waiting
+from recording_storage.controller.kinds.account.decide import (
     REPLACE_ANNOTATION,
     Bind,
     KeySecret,
@@ -20,8 +21,7 @@ from recording_storage.controller.account import (
     decide,
     known_sid,
 )
-from recording_storage.controller.public_store import ApiKey
-from recording_storage.controller.verdicts import Stalled, Transient, Waiting
+from recording_storage.controller.stores.public import ApiKey
 from recording_storage.resources import RecordingAccount
 
 AC, OTHER = f"AC{'1' * 32}", f"AC{'2' * 32}"

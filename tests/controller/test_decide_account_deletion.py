@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.account import (
+from recording_storage.controller.core.verdicts import Transient, Waiting
+from recording_storage.controller.kinds.account.decide import (
     AdoptSecret,
     CloseAccount,
     KeySecret,
@@ -14,8 +15,7 @@ from recording_storage.controller.account import (
     ReleaseSecret,
     Unbind,
 )
-from recording_storage.controller.account_deletion import decide_deletion
-from recording_storage.controller.verdicts import Transient, Waiting
+from recording_storage.controller.kinds.account.deletion import decide_deletion
 from tests.controller.test_decide_account import AC, HERE, KEY, OTHER, account, opened
 
 WRITTEN = KeySecret(found=True, uid="s1", ours=True, account_sid=AC, key=KEY)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller import aws_credential, public_key
-from recording_storage.controller.aws_credential import Create, KeyPair, Observed, Replace
-from recording_storage.controller.naming import ItemName
-from recording_storage.controller.store_answers import StoredItem
-from recording_storage.controller.stored_item import Delete, Rename
-from recording_storage.controller.verdicts import InUse, Stalled, UsedBy, Waiting
+from recording_storage.controller.core.verdicts import InUse, Stalled, UsedBy, Waiting
+from recording_storage.controller.kinds.aws_credential import decide as aws_credential
+from recording_storage.controller.kinds.aws_credential.decide import Create, KeyPair, Observed, Replace
+from recording_storage.controller.kinds.public_key import decide as public_key
+from recording_storage.controller.kinds.stored_item.decide import Delete, Rename
+from recording_storage.controller.stores.answers import StoredItem
+from recording_storage.controller.stores.naming import ItemName
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import AwsCredential, PublicKey
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from recording_storage.controller.observed_settings import Post, Release, SetOwnStorage, View
-from recording_storage.controller.recording_settings import Observed, decide, decide_deletion
+from recording_storage.controller.kinds.recording_settings.decide import Observed, decide, decide_deletion
+from recording_storage.controller.kinds.recording_settings.observed import Post, Release, SetOwnStorage, View
 from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.resources import RecordingSettings

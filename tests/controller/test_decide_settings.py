@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.desired_settings import References, beyond_hosted, differences, parameters
-from recording_storage.controller.recording_settings import (
+from recording_storage.controller.core.verdicts import Stalled, Transient, Waiting
+from recording_storage.controller.kinds.recording_settings.decide import (
     Claim,
     Observed,
     Post,
@@ -15,8 +15,13 @@ from recording_storage.controller.recording_settings import (
     decide,
     decide_deletion,
 )
-from recording_storage.controller.store_answers import read_settings
-from recording_storage.controller.verdicts import Stalled, Transient, Waiting
+from recording_storage.controller.kinds.recording_settings.desired import (
+    References,
+    beyond_hosted,
+    differences,
+    parameters,
+)
+from recording_storage.controller.stores.answers import read_settings
 from recording_storage.domain.conditions import ConditionType, Truth
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.domain.states import Product

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from recording_storage.controller.decision import Decision
-from recording_storage.controller.deletion import Watched
-from recording_storage.controller.kube import KubeError
+from recording_storage.controller.cluster.kube import KubeError
+from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.core.verdicts import Stalled, Verdict
+from recording_storage.controller.kinds.deletion import Watched
 from recording_storage.controller.reconcile import FINALIZER
-from recording_storage.controller.verdicts import Stalled, Verdict
 from tests.controller.one_look import NOW, ApiServer, Document, Told, Written, item, look
 
 SECRET = "AKIA-not-for-anybody"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from recording_storage.controller.effects.recording_settings import REASONS
+from recording_storage.controller.kinds.recording_settings.act import REASONS
 from recording_storage.domain.conditions import ConditionType
 
 ROOT = Path(__file__).parents[2]

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.decision import Decision
-from recording_storage.controller.events import Events
-from recording_storage.controller.index import Index, key_of
-from recording_storage.controller.keys import Kind
-from recording_storage.controller.kube import Document
-from recording_storage.controller.lease import Lease, LeaseTimes
+from recording_storage.controller.cluster.events import Events
+from recording_storage.controller.cluster.index import Index, key_of
+from recording_storage.controller.cluster.kube import Document
+from recording_storage.controller.cluster.lease import Lease, LeaseTimes
+from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.core.keys import Kind
+from recording_storage.controller.core.verdicts import Streak
 from recording_storage.controller.reconcile import FINALIZER, Reconciler
 from recording_storage.controller.runtime import now
-from recording_storage.controller.verdicts import Streak
 from recording_storage.resources import RecordingAccount
 
 META = {

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from recording_storage.controller.guarded import GuardedTransport
-from recording_storage.controller.store_call import Answer, call
-from recording_storage.controller.store_errors import StoreNotAllowed, StoreUnavailable
+from recording_storage.controller.stores.call import Answer, call
+from recording_storage.controller.stores.errors import StoreNotAllowed, StoreUnavailable
+from recording_storage.controller.stores.transport import GuardedTransport
 from recording_storage.s3.address_guard import AddressGuard
 from tests.controller import resources
 from tests.controller.conftest import World

@@ -6,7 +6,7 @@ import signal
 import pytest
 from kopf._core.reactor.running import ultimate_termination
 
-from recording_storage.controller.handlers import _settings
+from recording_storage.controller.cluster.handlers import _settings
 
 
 async def test_kopf_kills_nobody_when_it_has_ended_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from recording_storage.controller.identity import EVERY, ClusterNotConfigured, Identity
+from recording_storage.controller.cluster.identity import EVERY, ClusterNotConfigured, Identity
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.effects.key_secret import ACCOUNT_ANNOTATION, KeySecrets
+from recording_storage.controller.kinds.account.key_secret import ACCOUNT_ANNOTATION, KeySecrets
 from tests.cluster.kube import Document
 from tests.controller.one_look import ApiServer
 from tests.controller.test_decide_account import AC, ENDPOINTS, account

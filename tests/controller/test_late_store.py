@@ -8,12 +8,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.public_store import AWS_PATH, PUBLIC_KEYS_PATH
-from recording_storage.controller.recent_writes import SHOWN_WITHIN, RecentWrites
+from recording_storage.controller.core.keys import Key, Kind
+from recording_storage.controller.core.verdicts import Transient
 from recording_storage.controller.reconcile import Outcome
-from recording_storage.controller.store_answers import StoredItem
-from recording_storage.controller.verdicts import Transient
+from recording_storage.controller.stores.answers import StoredItem
+from recording_storage.controller.stores.public import AWS_PATH, PUBLIC_KEYS_PATH
+from recording_storage.controller.stores.recent_writes import SHOWN_WITHIN, RecentWrites
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.domain.states import Product
 from tests.cluster.kube import Document

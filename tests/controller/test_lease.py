@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.kube import Document, KubeError
-from recording_storage.controller.lease import Lease, LeaseTimes
+from recording_storage.controller.cluster.kube import Document, KubeError
+from recording_storage.controller.cluster.lease import Lease, LeaseTimes
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
 from tests.controller import resources

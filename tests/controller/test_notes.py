@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller import aws_credential, public_key
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.kinds.aws_credential import decide as aws_credential
+from recording_storage.controller.kinds.public_key import decide as public_key
 from recording_storage.resources import AwsCredential, PublicKey
 from tests.controller.one_look import ApiServer, Told, Written, item, look
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.pauses import Pauses
+from recording_storage.controller.core.pauses import Pauses
 
 
 class Clock:

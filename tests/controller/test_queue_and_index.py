@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from recording_storage.controller.index import Index, key_of
-from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
-from recording_storage.controller.work_queue import WorkQueue
+from recording_storage.controller.cluster.index import Index, key_of
+from recording_storage.controller.core.keys import ANY_NAMESPACE, Key, Kind
+from recording_storage.controller.core.work_queue import WorkQueue
 from recording_storage.resources import AwsCredential, RecordingAccount
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.decision import Decision
-from recording_storage.controller.kube import KubeError
+from recording_storage.controller.cluster.kube import KubeError
+from recording_storage.controller.cluster.refusals import api_trouble
+from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.core.verdicts import Stalled
 from recording_storage.controller.reconcile import FINALIZER
-from recording_storage.controller.refusals import api_trouble
-from recording_storage.controller.verdicts import Stalled
 from tests.cluster import kube as clusters
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources

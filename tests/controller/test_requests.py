@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.decision import Decision
+from recording_storage.controller.core.decision import Decision
 from recording_storage.resources.common import FLUX_RECONCILE_ANNOTATION, MAX_REQUEST, RECONCILE_ANNOTATION
 from tests.controller import resources
 from tests.controller.conftest import World

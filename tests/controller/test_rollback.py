@@ -2,9 +2,9 @@
 
 import pytest
 
-from recording_storage.controller.deliveries import Deliveries
-from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.rollback import RolledBack
+from recording_storage.controller.cluster.deliveries import Deliveries
+from recording_storage.controller.cluster.rollback import RolledBack
+from recording_storage.controller.core.keys import Key, Kind
 
 AWS, OTHER = (Key(Kind.SECRET, "here", name) for name in ("aws", "other"))
 PLACE = (Kind.SECRET, "here")

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from recording_storage.controller import store_call
-from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.public_store import AWS_PATH, ApiKey, Endpoints, PublicStore
-from recording_storage.controller.recent_writes import RecentWrites
-from recording_storage.controller.store_errors import StoreUnavailable
+from recording_storage.controller.stores import call as store_call
+from recording_storage.controller.stores.errors import StoreUnavailable
+from recording_storage.controller.stores.internal import InternalStore
+from recording_storage.controller.stores.public import AWS_PATH, ApiKey, Endpoints, PublicStore
+from recording_storage.controller.stores.recent_writes import RecentWrites
 from recording_storage.domain.states import Product
 
 SID = f"CR{'1' * 32}"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.deletion import ABANDONED_AFTER, why_abandoned
-from recording_storage.controller.verdicts import (
+from recording_storage.controller.core.verdicts import (
     InUse,
     NamespaceEnding,
     Stalled,
@@ -16,6 +15,7 @@ from recording_storage.controller.verdicts import (
     jitter,
     pause,
 )
+from recording_storage.controller.kinds.deletion import ABANDONED_AFTER, why_abandoned
 from recording_storage.domain.conditions import ConditionType, Truth, true
 
 SYNCED, REFS, BLOCKED = ConditionType.SYNCED, ConditionType.REFS_RESOLVED, ConditionType.DELETION_BLOCKED

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from recording_storage.controller.deliveries import Deliveries
-from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.index import Index
-from recording_storage.controller.keys import Key, Kind
+from recording_storage.controller.cluster.deliveries import Deliveries
+from recording_storage.controller.cluster.hash_key import HashKey
+from recording_storage.controller.cluster.index import Index
+from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.runtime import Operator
 
 KEY = Key(Kind.SECRET, "here", "aws")

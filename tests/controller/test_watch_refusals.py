@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.controller.pauses import Pauses
+from recording_storage.controller.core.pauses import Pauses
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.store_errors import StoreRefused, StoreUnauthorized
+from recording_storage.controller.stores.errors import StoreRefused, StoreUnauthorized
+from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.accounts import BindNamespace
 from recording_storage.store.services.accounts import create_account

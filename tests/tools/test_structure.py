@@ -36,7 +36,7 @@ def test_a_tree_as_it_should_be_has_no_faults(tree: Path) -> None:
         ("uploader/spool/intake.py", 'x.run(f"SELECT {columns} FROM files")\n', "uploader/spool/intake.py:1: SQL"),
         ("uploader/spool/intake.py", 'x.run(f"UPDATE {table} SET a = 1")\n', "uploader/spool/intake.py:1: SQL"),
         ("uploader/spool/intake.py", "connection.execute(query)\n", "uploader/spool/intake.py:1: SQL"),
-        ("controller/lease.py", "import kopf.on\n", "controller/lease.py:1: kopf has no place here"),
+        ("controller/cluster/lease.py", "import kopf.on\n", "controller/cluster/lease.py:1: kopf has no place here"),
         (
             "domain/sids.py",
             "def made():\n    from somewhere import thing\n",

@@ -126,7 +126,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     Exit codes: 0 ended as asked, 1 failed (no cluster answers, no rights), 2 wrong use (no cluster
     is named).
     """
-    from recording_storage.controller.lease import LeaseTimes  # noqa: PLC0415 - with main, below
+    from recording_storage.controller.cluster.lease import LeaseTimes  # noqa: PLC0415 - with main, below
     from recording_storage.controller.main import Options, StartError, run  # noqa: PLC0415 - imports kopf: slow for --help
 
     if bool(store_url) != bool(internal_url):

@@ -16,22 +16,23 @@ from typing import Any
 
 import httpx
 
-from recording_storage.controller import hash_key, metrics
-from recording_storage.controller.accounts import Accounts
-from recording_storage.controller.deliveries import Deliveries
-from recording_storage.controller.guarded import GuardedTransport
-from recording_storage.controller.identity import ClusterNotConfigured, Identity
-from recording_storage.controller.index import Index
-from recording_storage.controller.internal_store import InternalStore
-from recording_storage.controller.kube import Kube, KubeError
-from recording_storage.controller.lease import Lease, LeaseTimes
-from recording_storage.controller.listing import Lists
-from recording_storage.controller.pauses import Pauses
+from recording_storage.controller.cluster import hash_key
+from recording_storage.controller.cluster.deliveries import Deliveries
+from recording_storage.controller.cluster.identity import ClusterNotConfigured, Identity
+from recording_storage.controller.cluster.index import Index
+from recording_storage.controller.cluster.kube import Kube, KubeError
+from recording_storage.controller.cluster.lease import Lease, LeaseTimes
+from recording_storage.controller.cluster.listing import Lists
+from recording_storage.controller.cluster.rollback import RolledBack
+from recording_storage.controller.core import metrics
+from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.kinds.accounts import Accounts
 from recording_storage.controller.probes import Probes
-from recording_storage.controller.recent_writes import RecentWrites
 from recording_storage.controller.reconcile import Fence
-from recording_storage.controller.rollback import RolledBack
 from recording_storage.controller.runtime import Operator, Pace, clock
+from recording_storage.controller.stores.internal import InternalStore
+from recording_storage.controller.stores.recent_writes import RecentWrites
+from recording_storage.controller.stores.transport import GuardedTransport
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.s3.address_guard import AddressGuard

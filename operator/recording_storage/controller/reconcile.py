@@ -9,25 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from recording_storage.controller import metrics
-from recording_storage.controller.decision import Decision, Note
-from recording_storage.controller.deletion import (
-    ABANDON_ANNOTATION,
-    Watched,
-    abandoned,
-    deadline_text,
-    waited_for,
-    why_abandoned,
-)
-from recording_storage.controller.effects.unread import UnreadKind
-from recording_storage.controller.events import Events
-from recording_storage.controller.index import MODELS, Change, Index, account_key, read_object
-from recording_storage.controller.keys import Key, Kind
-from recording_storage.controller.kind import Reconciled
-from recording_storage.controller.kube import Kube, KubeError, resource_path
-from recording_storage.controller.refusals import api_trouble, is_refusal
-from recording_storage.controller.unread import Unread
-from recording_storage.controller.verdicts import (
+from recording_storage.controller.cluster.events import Events
+from recording_storage.controller.cluster.index import MODELS, Change, Index, account_key, read_object
+from recording_storage.controller.cluster.kube import Kube, KubeError, resource_path
+from recording_storage.controller.cluster.refusals import api_trouble, is_refusal
+from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.core import metrics
+from recording_storage.controller.core.decision import Decision, Note
+from recording_storage.controller.core.keys import Key, Kind
+from recording_storage.controller.core.verdicts import (
     Defect,
     Stalled,
     Streak,
@@ -37,6 +27,16 @@ from recording_storage.controller.verdicts import (
     conditions_of,
     pause,
 )
+from recording_storage.controller.kinds.deletion import (
+    ABANDON_ANNOTATION,
+    Watched,
+    abandoned,
+    deadline_text,
+    waited_for,
+    why_abandoned,
+)
+from recording_storage.controller.kinds.kind import Reconciled
+from recording_storage.controller.kinds.unreadable import UnreadKind
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, shorten, unknown
 from recording_storage.resources import RecordingAccount, Resource
 from recording_storage.resources.common import API_VERSION

@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from recording_storage.controller import metrics
-from recording_storage.controller.accounts import Accounts
-from recording_storage.controller.deliveries import Deliveries, Place
-from recording_storage.controller.effects.account import AccountKind
-from recording_storage.controller.effects.aws_credential import CredentialKind
-from recording_storage.controller.effects.public_key import PublicKeyKind
-from recording_storage.controller.effects.recording_settings import SettingsKind
-from recording_storage.controller.events import Events
-from recording_storage.controller.handlers import KopfWatches
-from recording_storage.controller.hash_key import HashKey
-from recording_storage.controller.index import MODELS, Change, Index, account_key, key_of, read_object
-from recording_storage.controller.keys import ANY_NAMESPACE, Key, Kind
-from recording_storage.controller.kube import Document, Kube, KubeError
-from recording_storage.controller.listing import Lists, key_in
-from recording_storage.controller.metadata_watch import MetadataWatch
-from recording_storage.controller.pauses import Pauses
+from recording_storage.controller.cluster.deliveries import Deliveries, Place
+from recording_storage.controller.cluster.events import Events
+from recording_storage.controller.cluster.handlers import KopfWatches
+from recording_storage.controller.cluster.hash_key import HashKey
+from recording_storage.controller.cluster.index import MODELS, Change, Index, account_key, key_of, read_object
+from recording_storage.controller.cluster.kube import Document, Kube, KubeError
+from recording_storage.controller.cluster.listing import Lists, key_in
+from recording_storage.controller.cluster.metadata_watch import MetadataWatch
+from recording_storage.controller.cluster.rollback import RolledBack
+from recording_storage.controller.core import metrics
+from recording_storage.controller.core.keys import ANY_NAMESPACE, Key, Kind
+from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.verdicts import Streak, Transient, jitter, pause
+from recording_storage.controller.core.work_queue import WorkQueue
+from recording_storage.controller.kinds.account.act import AccountKind
+from recording_storage.controller.kinds.accounts import Accounts
+from recording_storage.controller.kinds.aws_credential.act import CredentialKind
+from recording_storage.controller.kinds.public_key.act import PublicKeyKind
+from recording_storage.controller.kinds.recording_settings.act import SettingsKind
 from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
-from recording_storage.controller.rollback import RolledBack
-from recording_storage.controller.verdicts import Streak, Transient, jitter, pause
-from recording_storage.controller.work_queue import WorkQueue
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import RecordingSettings, Resource
 
