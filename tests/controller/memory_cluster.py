@@ -1,17 +1,27 @@
 """A Kubernetes API server in memory, as far as the operator's writes go: versions, preconditions, finalizers."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid4, uuid5
 
 from recording_storage.controller.cluster.index import MODELS
-from recording_storage.controller.cluster.kube import JSON, MERGE_PATCH, Document, KubeError, resource_path
+from recording_storage.controller.cluster.kube import (
+    JSON,
+    MERGE_PATCH,
+    STRATEGIC_MERGE_PATCH,
+    Document,
+    KubeError,
+    resource_path,
+)
 from recording_storage.controller.core.keys import Kind
 from recording_storage.resources.common import API_VERSION
 
 _CORE = {"Secret": "secrets", "ConfigMap": "configmaps"}
+_TOLD_APART_BY = {"ownerReferences": "uid"}
+"""Lists that a strategic merge patch merges."""
 DELETED_AT = "2026-01-01T00:00:00Z"
 
 
@@ -57,6 +67,11 @@ class MemoryCluster:
     def restore(self, snapshot: tuple[dict[str, Document], int]) -> None:
         self._objects, self._version = copy.deepcopy(snapshot[0]), snapshot[1]
 
+    def restore_elsewhere(self, *, status: bool) -> None:
+        """As a backup of the objects brings them back, with or without their status: under new UIDs."""
+        for path, each in self._objects.items():
+            self._add(path, each if status else {name: value for name, value in each.items() if name != "status"})
+
     async def get(self, path: str, *, accept: str = JSON, timeout: float = 0.0) -> Document:  # noqa: ASYNC109 - Kube's
         del accept, timeout
         plain = path.partition("?")[0]
@@ -76,31 +91,33 @@ class MemoryCluster:
         return copy.deepcopy(self._objects[place])
 
     async def patch(self, path: str, body: Document, *, content_type: str = MERGE_PATCH) -> Document:
-        assert content_type == MERGE_PATCH, "no other one is understood here"
         self.wrote(f"PATCH {path}")
         place = path.removesuffix("/status")
+        strategic = content_type == STRATEGIC_MERGE_PATCH
+        if strategic and not place.startswith("/api/v1/"):
+            raise KubeError(415, "UnsupportedMediaType", f"{content_type} is for the API server's own kinds only")
         found = self._objects.get(place)
         if found is None:
             raise KubeError(404, "NotFound", f"{place} not found")
-        wanted = body.get("metadata", {})
-        if any(
-            wanted.get(name, found["metadata"][name]) != found["metadata"][name] for name in ("uid", "resourceVersion")
-        ):
+        wanted, status = body.get("metadata", {}), path.endswith("/status")
+        conditions = ("resourceVersion",) if status else ("uid", "resourceVersion")
+        if any(wanted.get(name, found["metadata"][name]) != found["metadata"][name] for name in conditions):
             raise KubeError(409, "Conflict", f"{place} is another one by now")
-        status = path.endswith("/status")
         taken = {name: value for name, value in body.items() if (name == "status") == status and name != "metadata"}
         metadata = (
             {} if status else {name: value for name, value in wanted.items() if name not in {"uid", "resourceVersion"}}
         )
-        return self._change(place, {**taken, "metadata": metadata})
+        return self._change(place, {**taken, "metadata": metadata}, told_apart_by=_TOLD_APART_BY if strategic else {})
 
     def _add(self, path: str, document: Document) -> None:
         given = {"uid": str(uuid4()), "generation": 1, "creationTimestamp": DELETED_AT}
         document["metadata"] = document["metadata"] | given | {"resourceVersion": self._next()}
         self._objects[path] = document
 
-    def _change(self, path: str, patch: Document) -> Document:
-        return self._put(path, _merged(self._objects[path], patch))
+    def _change(
+        self, path: str, patch: Document, *, told_apart_by: Mapping[str, str] = MappingProxyType({})
+    ) -> Document:
+        return self._put(path, _merged(self._objects[path], patch, told_apart_by=told_apart_by))
 
     def _put(self, path: str, after: Document) -> Document:
         before = self._objects[path]
@@ -125,14 +142,26 @@ def path_of(kind: str, namespace: str, name: str) -> str:
     return resource_path(API_VERSION, MODELS[Kind(kind)].names.plural, namespace=namespace, name=name)
 
 
-def _merged(before: Any, patch: Any) -> Any:
-    """As a merge patch says: null removes, objects are merged, all else is replaced."""
+def _merged(before: Any, patch: Any, *, told_apart_by: Mapping[str, str]) -> Any:
+    """As a merge patch says: null removes, objects are merged, all else is replaced, but for the lists named."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     kept = dict(before) if isinstance(before, dict) else {}
     for name, value in patch.items():
         if value is None:
             kept.pop(name, None)
+        elif name in told_apart_by:
+            kept[name] = _merged_list(kept.get(name, ()), value, key=told_apart_by[name])
         else:
-            kept[name] = _merged(kept.get(name), value)
+            kept[name] = _merged(kept.get(name), value, told_apart_by=told_apart_by)
     return kept
+
+
+def _merged_list(before: Sequence[Document], patch: Sequence[Document], *, key: str) -> list[Document]:
+    kept = {each[key]: each for each in before}
+    for each in patch:
+        if each.get("$patch") == "delete":
+            kept.pop(each[key], None)
+        else:
+            kept[each[key]] = kept.get(each[key], {}) | each
+    return list(kept.values())

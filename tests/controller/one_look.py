@@ -41,8 +41,11 @@ class ApiServer:
         del path
         if (refusal := self.refuse(body)) is not None:
             raise refusal
+        present = self.item["metadata"]["resourceVersion"]
+        if body.get("metadata", {}).get("resourceVersion", present) != present:
+            raise KubeError(409, "Conflict", "it has changed")
         self.patches.append(body)
-        version = {"resourceVersion": str(int(self.item["metadata"]["resourceVersion"]) + 1)}
+        version = {"resourceVersion": str(int(present) + 1)}
         self.item = {
             **self.item,
             "metadata": self.item["metadata"]

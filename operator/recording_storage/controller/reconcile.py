@@ -13,6 +13,7 @@ from recording_storage.controller.cluster.events import Events
 from recording_storage.controller.cluster.index import MODELS, Change, Index, account_key, read_object
 from recording_storage.controller.cluster.kube import Kube, KubeError, resource_path
 from recording_storage.controller.cluster.refusals import api_trouble, is_refusal
+from recording_storage.controller.cluster.status import patch_status
 from recording_storage.controller.cluster.unread import Unread
 from recording_storage.controller.core import metrics
 from recording_storage.controller.core.decision import Decision, Note
@@ -257,11 +258,8 @@ class Reconciler:
         patch |= {name: None for name in present if name not in status}
         if not patch:
             return
-        # The UID makes it a conflict if the object has been replaced by another of the same name.
-        body = {"metadata": {"uid": meta.uid}, "status": patch}
-        path = _path(resource) + "/status"
-        await self._fence()
-        self._keep(resource, await self._kube.patch(path, body))
+        written = await patch_status(self._kube, _path(resource), patch, seen=meta, fence=self._fence)
+        self._keep(resource, written)
 
     async def _set_finalizers(self, resource: Resource, finalizers: list[str]) -> Resource:
         """A list can only be patched as a whole, so it has to be the one that we have seen."""

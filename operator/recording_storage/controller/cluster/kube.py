@@ -26,6 +26,8 @@ _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
 _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
+_OTHER_UID = "metadata.uid: Invalid value"
+"""In the refusal of a patch with another object's UID: it is taken for a change of the UID, not for a condition."""
 
 
 class KubeError(Exception):
@@ -190,6 +192,8 @@ async def _status_object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
 
 def _refused(status: int, answer: Mapping[str, Any], *, retry_after: float | None = None) -> KubeError:
     reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    if status == _INVALID and _OTHER_UID in message:
+        status, reason = _CONFLICT, "Conflict"
     return KubeError(status, reason, message, retry_after=retry_after)
 
 
