@@ -16,7 +16,7 @@ from recording_storage.controller.cluster.hash_key import HashKey
 from recording_storage.controller.cluster.index import MODELS, Index, key_of, read_object
 from recording_storage.controller.cluster.kube import KubeError
 from recording_storage.controller.core.keys import Key, Kind
-from recording_storage.controller.core.verdicts import Streak
+from recording_storage.controller.core.verdicts import Defect, Streak
 from recording_storage.controller.kinds.account.act import AccountKind
 from recording_storage.controller.kinds.accounts import Accounts
 from recording_storage.controller.kinds.aws_credential.act import CredentialKind
@@ -145,6 +145,8 @@ class Life:
             outcome = await self._reconciler.reconcile(key, streak=self._streaks[key])
         except KubeError:
             return None
+        # It is told at the object and tried again, which a test must not take for good.
+        assert not isinstance(outcome.verdict, Defect), f"{key}: {outcome.verdict.message}"
         if outcome.verdict is None:
             self._streaks.pop(key, None)
         return outcome
