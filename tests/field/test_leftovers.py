@@ -61,6 +61,18 @@ def test_a_search_in_vain_is_made_again(
     assert field_bucket.uploads() == []
 
 
+def test_an_abort_in_vain_is_made_again(
+    field: FieldServer, field_bucket: FieldBucket, field_spool: SpoolFolder
+) -> None:
+    """What is given up last: no other connection comes by which it would be aborted."""
+    field.on(Operation.COMPLETE, refuse(412, "PreconditionFailed"), when=is_recording)
+    in_vain = field.on(Operation.ABORT, reset, times=2, when=is_recording)
+    field_spool.put("a.mkv", 9 * MIB)
+    assert field_spool.once().returncode == 3
+    assert in_vain.acted == 2
+    assert field_bucket.uploads() == []
+
+
 def test_what_vouches_is_told_by_status(field_spool: SpoolFolder) -> None:
     field_spool.put("b.wav", 3_000)
     with field_spool.running() as running:

@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_TRIES = 3
+
+
+def abort(store: ObjectStore, key: str, *, upload_id: str) -> S3Failure | None:
+    """Abort an upload, at once again where that fails by chance; why it is still there, or None."""
+    failure: S3Failure | None = None
+    for _ in range(_TRIES):
+        try:
+            store.abort_multipart(key, upload_id=upload_id)
+        except S3Failure as error:
+            failure = error
+            if error.kind not in PASSING:
+                break
+        else:
+            return None
+    return failure
+
+
 def sweep(destination: LaneKey, store: ObjectStore, *, journal: Journal) -> None:
     """Abort the destination's abandoned uploads; what can't be aborted now is tried again at the next connection.
 

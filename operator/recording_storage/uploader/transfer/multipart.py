@@ -17,6 +17,7 @@ from recording_storage.s3.types import StoredObject
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal import destinations, records
 from recording_storage.uploader.journal.records import OURS, TRUSTED, Attempt, AttemptOutcome
+from recording_storage.uploader.transfer.abandoned import abort
 from recording_storage.uploader.transfer.key_conflict import Holder, holder, key_taken
 from recording_storage.uploader.transfer.resume import (
     PART_SIZE,
@@ -339,12 +340,10 @@ class MultipartUpload:
             self._set_outcome(upload, AttemptOutcome.ABORTED)
 
     def _abort(self, upload: OpenMultipart) -> bool:
-        try:
-            self._store.abort_multipart(self._task.key, upload_id=upload.upload_id)
-        except S3Failure as failure:
+        failure = abort(self._store, self._task.key, upload_id=upload.upload_id)
+        if failure is not None:
             log.warning("a multipart upload of %s is to be aborted later: %s", self._task.key, failure)
-            return False
-        return True
+        return failure is None
 
     def _set_outcome(self, upload: OpenMultipart, outcome: AttemptOutcome) -> None:
         self._around.journal.run(lambda connection: records.set_attempt(connection, upload.attempt_id, outcome=outcome))
