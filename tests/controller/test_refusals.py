@@ -20,7 +20,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.one_look import ApiServer, Written, item, look
 from tests.controller.watching import condition, is_
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 POLICY = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
 WEBHOOK = 'admission webhook "w.example.com" denied the request: no'
@@ -80,10 +80,21 @@ def quota(namespace: str, number: int) -> Document:
 
 
 def set_quota(kube: Kube, namespace: str, number: int) -> None:
-    """Its status is what counts; a controller manager would write it."""
+    """Its status is what counts; a controller manager would write it. The API server hears of it a moment later."""
     kube.apply(quota(namespace, number))
     used = {"status": {"hard": {"secrets": str(number)}, "used": {"secrets": "0"}}}
     kube.patch("v1", "ResourceQuota", "q", used, namespace=namespace, subresource="status")
+    if number == 0:
+        eventually(lambda: is_refused(kube, secret(namespace, name="probe")), what="the quota is in force")
+
+
+def is_refused(kube: Kube, document: Document) -> bool:
+    """Whether it could not be created; it is not."""
+    try:
+        kube.request("POST", kube.path(document, collection=True), document, query={"dryRun": "All"})
+    except clusters.KubeError:
+        return True
+    return False
 
 
 def too_large(kube: Kube, namespace: str) -> None:
