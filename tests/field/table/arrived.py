@@ -1,7 +1,7 @@
 """Answers that are no proof: a body that arrived otherwise, a checksum that is only echoed."""
 
 from tests.field.actions import corrupt, strip_request
-from tests.field.exchange import BODIES, is_recording
+from tests.field.exchange import BODIES, Exchange, is_recording
 from tests.field.integrity import Check, Vouching, everything
 from tests.field.table.row import BOTH, Holds, Row
 
@@ -11,7 +11,15 @@ def _corrupting(vouching: Vouching):
 
     def odd(server, _storage):
         server.vouching = vouching
-        return server.on(BODIES, corrupt, times=3, every=2, when=is_recording)
+        seen: set[str] = set()
+
+        def is_the_first(exchange: Exchange) -> bool:
+            if not is_recording(exchange) or exchange.key in seen:
+                return False
+            seen.add(exchange.key)
+            return True
+
+        return server.on(BODIES, corrupt, times=3, when=is_the_first)
 
     return odd
 
