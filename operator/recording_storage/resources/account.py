@@ -267,3 +267,8 @@ class RecordingAccount(Resource):
         """The Secret with the account's API key, in this object's namespace."""
         ref = self.spec.api_key_secret_ref
         return ref.name if ref else f"{self.metadata.name}{API_KEY_SUFFIX}"
+
+    @property
+    def api_key_secret(self) -> str:
+        """The same as messages name it."""
+        return f"Secret {self.metadata.namespace}/{self.api_key_secret_name}"

@@ -25,16 +25,17 @@ async def patch_status(
     Raises:
         KubeError: also when it is another object by now, as a conflict.
     """
-    version = seen.resource_version
-    try:
+
+    async def write(version: str) -> Document:
         await fence()
         return await kube.patch(f"{path}/status", {"metadata": {"resourceVersion": version}, "status": patch})
+
+    try:
+        return await write(seen.resource_version)
     except KubeError as error:
         if not error.conflict:
             raise
         present = (await kube.get(path))["metadata"]
         if present["uid"] != seen.uid:
             raise
-        version = present["resourceVersion"]
-    await fence()
-    return await kube.patch(f"{path}/status", {"metadata": {"resourceVersion": version}, "status": patch})
+    return await write(present["resourceVersion"])

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from recording_storage.controller.core.verdicts import Verdict
 from recording_storage.domain.conditions import Condition
 
-A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +21,14 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision(Generic[A]):
+class Decision(Generic[A_co]):
     """Made by a pure function from (object, what was observed).
 
     With actions, they are done in their order, `status` is taken over, and all is observed and decided anew. Without,
     the object is as it should be (`verdict` None) or can't get there now (`verdict` says why).
     """
 
-    actions: tuple[A, ...] = ()
+    actions: tuple[A_co, ...] = ()
     status: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Fields of the status, in camelCase, to take over once the actions are done; None removes one."""
     conditions: tuple[Condition, ...] = ()

@@ -117,7 +117,7 @@ class Accounts:
                     after=2.0,
                 )
             return self.with_key(account, sid, ApiKey(opened.api_key_sid, opened.api_key_secret.get_secret_value()))
-        where = f"Secret {account.metadata.namespace}/{account.api_key_secret_name}"
+        where = account.api_key_secret
         content = await read_secret(self._kube, namespace=account.metadata.namespace, name=account.api_key_secret_name)
         key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(account))
         if key is None:

@@ -214,12 +214,11 @@ def _resolved(account: RecordingAccount, observed: Observed) -> Condition:
 
 
 def _secret_missing(account: RecordingAccount, secret: KeySecret) -> Verdict:
-    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
     if not secret.found:
         return Waiting(
             "SecretNotFound",
-            f"Secret {name} does not exist: create it with type kubernetes.io/basic-auth, the API key's sid (SK…) as "
-            "username and its secret as password, or the account's sid (AC…) and its auth token",
+            f"{account.api_key_secret} does not exist: create it with type kubernetes.io/basic-auth, the API key's sid "
+            "(SK…) as username and its secret as password, or the account's sid (AC…) and its auth token",
             cause=REFS,
             ready=Truth.FALSE,
         )
@@ -228,12 +227,11 @@ def _secret_missing(account: RecordingAccount, secret: KeySecret) -> Verdict:
 
 def _not_ours(account: RecordingAccount, observed: Observed) -> Verdict:
     wanted = account.spec.account_sid
-    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
-    state = observed.secret.problem or (f"Secret {name} does not exist" if not observed.secret.found else "")
+    state = observed.secret.problem or (f"{account.api_key_secret} does not exist" if not observed.secret.found else "")
     return Stalled(
         "AccountNotOurs",
         f"account {wanted} was not opened for this resource{f', and {state}' if state else ''}: put an API key of that "
-        f"account into Secret {name} (kubernetes.io/basic-auth), or leave out spec.accountSid in a new "
+        f"account into {account.api_key_secret} (kubernetes.io/basic-auth), or leave out spec.accountSid in a new "
         "RecordingAccount to have an account opened",
         cause=SYNCED,
     )
@@ -263,12 +261,11 @@ def _known_otherwise(account: RecordingAccount, secret: KeySecret) -> Verdict | 
     status = account.status
     if status.account_sid is None or status.external_id == account.metadata.uid:
         return None
-    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
     return Stalled(
         "AccountNotOurs",
-        f"this resource has had account {status.account_sid}, by the status that it was restored with, and Secret "
-        f"{name} with that account's API key does not exist: restore it, and the account is taken again. To have "
-        "another one opened, delete this RecordingAccount and create it anew",
+        f"this resource has had account {status.account_sid}, by the status that it was restored with, and "
+        f"{account.api_key_secret} with that account's API key does not exist: restore it, and the account is taken "
+        "again. To have another one opened, delete this RecordingAccount and create it anew",
         cause=REFS,
     )
 
@@ -294,14 +291,13 @@ def missing(account: RecordingAccount) -> Verdict:
 
 
 def _secret_taken(account: RecordingAccount, secret: KeySecret) -> Verdict:
-    name = f"{account.metadata.namespace}/{account.api_key_secret_name}"
     whose = f"for account {secret.account_sid}" if secret.account_sid else "for another purpose"
     why = f" ({secret.problem})" if secret.problem else ""
     return Stalled(
         "SecretNotOurs",
-        f"Secret {name} was written {whose}, not for this resource, so it is left alone{why}. With a valid API key in "
-        "it, the key's account is taken; to have another account opened, delete the Secret, or name another one in "
-        "spec.apiKeySecretRef",
+        f"{account.api_key_secret} was written {whose}, not for this resource, so it is left alone{why}. With a valid "
+        "API key in it, the key's account is taken; to have another account opened, delete the Secret, or name another "
+        "one in spec.apiKeySecretRef",
         cause=REFS,
     )
 
@@ -313,8 +309,7 @@ def refused_key(account: RecordingAccount, secret: KeySecret | None = None) -> V
     other = ", or delete the Secret to have another account opened for this resource" if opens else ""
     return Stalled(
         "ApiKeyRefused",
-        f"the settings store refuses the API key{of} in Secret "
-        f"{account.metadata.namespace}/{account.api_key_secret_name}: put a valid key (username: its sid, "
+        f"the settings store refuses the API key{of} in {account.api_key_secret}: put a valid key (username: its sid, "
         f"password: its secret) there{other}",
         cause=REFS,
     )

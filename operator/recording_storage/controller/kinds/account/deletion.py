@@ -40,7 +40,7 @@ def decide_deletion(account: RecordingAccount, observed: Observed) -> Decision[A
     if observed.failure is not None:
         return Decision(verdict=observed.failure)
     if observed.proof is None or observed.account_sid != sid:
-        why = f"account {sid} stays open, since {_secret(account)} holds no API key of it any more"
+        why = f"account {sid} stays open, since {account.api_key_secret} holds no API key of it any more"
         return Decision(actions=kept, notes=(abandoned(why),), finished=True)
     unbind = tuple(Unbind(each, sid) for each in by_name(observed.bound or ()))
     note = Note(reason="AccountClosed", message=f"account {sid} is closed")
@@ -59,11 +59,7 @@ def _retained(account: RecordingAccount, secret: KeySecret) -> tuple[Note, ...]:
         return ()
     found = "stays, too" if secret.found else "is gone: restore it"
     message = (
-        f"account {sid} stays at the settings store. {_secret(account)} with its API key {found}; a RecordingAccount "
-        "that is applied again with that Secret takes the account again"
+        f"account {sid} stays at the settings store. {account.api_key_secret} with its API key {found}; a "
+        "RecordingAccount that is applied again with that Secret takes the account again"
     )
     return (Note(reason="AccountRetained", message=message),)
-
-
-def _secret(account: RecordingAccount) -> str:
-    return f"Secret {account.metadata.namespace}/{account.api_key_secret_name}"

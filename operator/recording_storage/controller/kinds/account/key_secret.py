@@ -27,8 +27,7 @@ class KeySecrets:
         content = await read_secret(self._kube, namespace=namespace, name=name)
         if not content.found:
             return KeySecret(found=False)
-        where = f"Secret {namespace}/{name}"
-        key, problem = api_key_of(content, where=where, auth_token=takes_auth_token(resource))
+        key, problem = api_key_of(content, where=resource.api_key_secret, auth_token=takes_auth_token(resource))
         named = content.annotations.get(ACCOUNT_ANNOTATION, "")
         owned = content.controller == resource.metadata.uid and resource.spec.store.type is StoreType.BUNDLED
         return KeySecret(
@@ -62,7 +61,7 @@ class KeySecrets:
         except KubeError as error:
             if error.conflict:  # somebody has just made one: it is looked at first
                 raise
-            raise api_trouble(error, f"writing Secret {namespace}/{name}") from error
+            raise api_trouble(error, f"writing {resource.api_key_secret}") from error
 
     async def release(self, resource: RecordingAccount, action: ReleaseSecret) -> None:
         named = _named(action.account_sid) if action.account_sid else {}
@@ -91,7 +90,7 @@ class KeySecrets:
                 return  # the next look sees that
             if error.conflict:
                 raise
-            raise api_trouble(error, f"writing Secret {namespace}/{name}") from error
+            raise api_trouble(error, f"writing {resource.api_key_secret}") from error
 
 
 def _named(account_sid: str) -> Document:

@@ -16,7 +16,7 @@ from recording_storage.controller.kinds.stored_item.decide import (
     ObservedItem,
     Rename,
     blocked,
-    not_shown_yet,
+    removal,
     told_of_item,
 )
 from recording_storage.controller.stores.naming import ItemName, belongs, stands_for
@@ -141,9 +141,7 @@ def decide_deletion(credential: AwsCredential, observed: Observed) -> Decision[A
     held = sids & (observed.in_uploaders or frozenset())
     if observed.referrers or used or held:
         return Decision(verdict=blocked(observed.referrers, used, held, what="AwsCredential"))
-    if sids:
-        return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
-    return Decision(verdict=not_shown_yet(observed.unshown)) if observed.unshown else Decision(finished=True)
+    return removal(sids, observed)
 
 
 def _rotate(

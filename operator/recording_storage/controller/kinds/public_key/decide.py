@@ -10,7 +10,7 @@ from recording_storage.controller.kinds.stored_item.decide import (
     ObservedItem,
     Rename,
     blocked,
-    not_shown_yet,
+    removal,
     told_of_item,
 )
 from recording_storage.controller.stores.naming import ItemName, belongs, stands_for
@@ -98,9 +98,7 @@ def decide_deletion(key: PublicKey, observed: Observed) -> Decision[Action]:
         return Decision(verdict=blocked(observed.referrers, used, set(), what="PublicKey"))
     if sids and observed.spools_behind:
         return Decision(verdict=_still_needed(observed.spools_behind))
-    if sids:
-        return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
-    return Decision(verdict=not_shown_yet(observed.unshown)) if observed.unshown else Decision(finished=True)
+    return removal(sids, observed)
 
 
 def _still_needed(spools: tuple[str, ...]) -> Verdict:

@@ -1,9 +1,9 @@
 """What AwsCredential and PublicKey have in common: each stands for an item at the store, of a name that tells whose."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from recording_storage.controller.core.decision import Note
+from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.verdicts import InUse, UsedBy, Verdict, Waiting
 from recording_storage.controller.stores.answers import StoredItem
 from recording_storage.controller.stores.naming import ItemName
@@ -78,7 +78,14 @@ def blocked(referrers: Sequence[str], used: set[str], held: set[str], *, what: s
     )
 
 
-def not_shown_yet(seconds: float) -> Verdict:
+def removal(sids: Collection[str], observed: ObservedItem) -> Decision[Delete]:
+    """Delete these; without any, the object may go once the store has shown all that there may be."""
+    if sids:
+        return Decision(actions=tuple(Delete(sid) for sid in sorted(sids)))
+    return Decision(verdict=_not_shown_yet(observed.unshown)) if observed.unshown else Decision(finished=True)
+
+
+def _not_shown_yet(seconds: float) -> Verdict:
     """Of an object whose deletion waits for what a killed process, or a lost answer, may have left at the store."""
     return Waiting(
         "NotShownYet",
