@@ -187,7 +187,7 @@ def health_checks_at(desk: Desk) -> tuple[HealthChecks, Lane]:
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
-        places=UploadSlots(1, most_lent=0, clock=SystemClock()),
+        slots=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )

@@ -41,7 +41,7 @@ class Site:
             KEY,
             perform=lambda *_: Outcome(task(1, size=1)),
             done=lambda *_: None,
-            places=UploadSlots(1, most_lent=0, clock=self.clock),
+            slots=UploadSlots(1, most_lent=0, clock=self.clock),
             share=self.pool.share(),
             proving=Proving(lambda *_: Proof(voucher=None), clock=self.clock),
         )

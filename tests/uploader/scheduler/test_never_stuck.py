@@ -47,7 +47,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]
         done=lambda *_: None,
-        places=UploadSlots(1, most_lent=0, clock=SystemClock()),
+        slots=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )

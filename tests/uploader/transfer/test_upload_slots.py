@@ -15,66 +15,66 @@ from tests.uploader.spools import FakeClock
 from tests.uploader.transfer.test_worker_pool import STORED, task
 from tests.waiting import SOON
 
-PLACES = 4 * MAX_CONCURRENCY
+SLOTS = 4 * MAX_CONCURRENCY
 
 
-def waits(places: UploadSlots, sid: str) -> threading.Event:
+def waits(slots: UploadSlots, sid: str) -> threading.Event:
     """Have somebody wait for a place; set once it is had."""
-    had, before = threading.Event(), places.waiting
+    had, before = threading.Event(), slots.waiting
 
     def take() -> None:
-        places.take(sid)
+        slots.take(sid)
         had.set()
 
     threading.Thread(target=take, daemon=True).start()
-    await_that(lambda: places.waiting == before + 1)
+    await_that(lambda: slots.waiting == before + 1)
     return had
 
 
 def test_a_place_is_lent_only_when_nothing_has_moved_for_a_while() -> None:
     clock = FakeClock()
-    places = UploadSlots(2, most_lent=10, clock=clock)
-    assert places.take_now("a")
+    slots = UploadSlots(2, most_lent=10, clock=clock)
+    assert slots.take_now("a")
     clock.advance(1)
-    assert places.take_now("b")
+    assert slots.take_now("b")
     clock.advance(PATIENCE - 1.5)
-    places.moved("a")
-    assert not places.take_now("c")
+    slots.moved("a")
+    assert not slots.take_now("c")
     clock.advance(0.6)
-    assert not places.take_now("c"), "a has moved, and b has some time left"
+    assert not slots.take_now("c"), "a has moved, and b has some time left"
     clock.advance(1)
-    assert places.take_now("c"), "b hangs"
-    assert not places.take_now("d")
+    assert slots.take_now("c"), "b hangs"
+    assert not slots.take_now("d")
 
 
 def test_what_moves_again_has_its_place_again_where_one_is_free() -> None:
     clock = FakeClock()
-    places = UploadSlots(1, most_lent=10, clock=clock)
-    assert places.take_now("slow")
+    slots = UploadSlots(1, most_lent=10, clock=clock)
+    assert slots.take_now("slow")
     clock.advance(PATIENCE)
-    assert places.take_now("b")
-    places.give_back("b")
-    places.moved("slow")
-    assert not places.take_now("c"), "the only one is taken"
-    places.give_back("slow")
-    assert places.take_now("c")
+    assert slots.take_now("b")
+    slots.give_back("b")
+    slots.moved("slow")
+    assert not slots.take_now("c"), "the only one is taken"
+    slots.give_back("slow")
+    assert slots.take_now("c")
 
 
 def test_who_has_just_given_one_back_does_not_get_it_before_those_that_wait() -> None:
-    places = UploadSlots(1, most_lent=0, clock=FakeClock())
-    assert places.take_now("a1")
-    first, second = waits(places, "b"), waits(places, "c")
-    places.give_back("a1")
-    assert not places.take_now("a2")
+    slots = UploadSlots(1, most_lent=0, clock=FakeClock())
+    assert slots.take_now("a1")
+    first, second = waits(slots, "b"), waits(slots, "c")
+    slots.give_back("a1")
+    assert not slots.take_now("a2")
     assert first.wait(SOON)
     assert not second.is_set()
-    places.give_back("b")
+    slots.give_back("b")
     assert second.wait(SOON)
 
 
 def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
     clock, end = FakeClock(), threading.Event()
-    places = UploadSlots(PLACES, most_lent=PLACES, clock=clock)
+    slots = UploadSlots(SLOTS, most_lent=SLOTS, clock=clock)
     hanging: queue.SimpleQueue[Task] = queue.SimpleQueue()
     done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
@@ -86,24 +86,24 @@ def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
     def store(one: Task) -> Outcome:
         return Outcome(one, stored=STORED)
 
-    crews = [WorkerPool(perform=hang, done=done.put, places=places, interleaved=False) for _ in range(4)]
+    crews = [WorkerPool(perform=hang, done=done.put, slots=slots, interleaved=False) for _ in range(4)]
     try:
         for number, crew in enumerate(crews):
             crew.put([task(100 * (number + 1) + one, size=1 << 24) for one in range(MAX_CONCURRENCY)])
-        for _ in range(PLACES):
+        for _ in range(SLOTS):
             hanging.get(timeout=SOON)
-        other = WorkerPool(perform=store, done=done.put, places=places)
+        other = WorkerPool(perform=store, done=done.put, slots=slots)
         other.put([task(number, size=1) for number in range(20)])
-        await_that(lambda: places.waiting > 0)
+        await_that(lambda: slots.waiting > 0)
         assert done.empty()
         clock.advance(PATIENCE)
         assert {done.get(timeout=SOON).task.recording.id for _ in range(20)} == set(range(20))
     finally:
         end.set()
-    for _ in range(PLACES):
+    for _ in range(SLOTS):
         done.get(timeout=SOON)
-    assert all(places.take_now(f"after-{number}") for number in range(PLACES)), "each place came back once"
-    assert not places.take_now("one more")
+    assert all(slots.take_now(f"after-{number}") for number in range(SLOTS)), "each slot came back once"
+    assert not slots.take_now("one more")
 
 
 class Histories(RuleBasedStateMachine):
@@ -114,7 +114,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.places = UploadSlots(self.count, most_lent=self.most_lent, clock=self.clock)
+        self.slots = UploadSlots(self.count, most_lent=self.most_lent, clock=self.clock)
         self.moved_at: dict[str, float] = {}
         self.next = 0
         self.ever_quiet = False
@@ -129,7 +129,7 @@ class Histories(RuleBasedStateMachine):
         sid = str(self.next)
         now = self.clock.monotonic()
         self.ever_quiet = self.ever_quiet or any(now - at >= PATIENCE for at in self.moved_at.values())
-        if self.places.take_now(sid):
+        if self.slots.take_now(sid):
             self.moved_at[sid] = self.clock.monotonic()
         else:
             assert len(self.moved_at) >= self.count
@@ -138,14 +138,14 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(0, 100))
     def moves(self, which: int) -> None:
         sid = sorted(self.moved_at)[which % len(self.moved_at)]
-        self.places.moved(sid)
+        self.slots.moved(sid)
         self.moved_at[sid] = self.clock.monotonic()
 
     @precondition(lambda self: self.moved_at)
     @rule(which=st.integers(0, 100))
     def ends(self, which: int) -> None:
         sid = sorted(self.moved_at)[which % len(self.moved_at)]
-        self.places.give_back(sid)
+        self.slots.give_back(sid)
         del self.moved_at[sid]
 
     @invariant()
@@ -154,8 +154,8 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for sid in self.moved_at:
-            self.places.give_back(sid)
-        assert [self.places.take_now(f"x{number}") for number in range(self.count + 1)] == [True] * self.count + [False]
+            self.slots.give_back(sid)
+        assert [self.slots.take_now(f"x{number}") for number in range(self.count + 1)] == [True] * self.count + [False]
 
 
 Histories.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -93,7 +93,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         ("AC", "d"),
         perform=perform,
         done=lambda _lane, outcome: done.put(outcome.task),
-        places=UploadSlots(32, most_lent=0, clock=SystemClock()),
+        slots=UploadSlots(32, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
         proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
@@ -110,14 +110,14 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
 class Answers:
     """A destination whose uploads wait for their answers, as a request to a server does."""
 
-    def __init__(self, *, places: int = 32, interleaved: bool = True) -> None:
+    def __init__(self, *, slots: int = 32, interleaved: bool = True) -> None:
         self.steps: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         self.done: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._answers = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(10)]
         self.crew = WorkerPool(
             perform=self._perform,
             done=lambda outcome: self.done.put(outcome.task.recording.id),
-            places=UploadSlots(places, most_lent=0, clock=SystemClock()),
+            slots=UploadSlots(slots, most_lent=0, clock=SystemClock()),
             interleaved=interleaved,
         )
 
@@ -184,7 +184,7 @@ def test_a_destination_that_bears_one_at_a_time_gets_no_more() -> None:
 
 
 def test_the_last_place_is_no_reason_to_wait_for_one_s_own() -> None:
-    answers = Answers(places=1)
+    answers = Answers(slots=1)
     answers.crew.put(small(1, 2))
     answers.until(("sent", 1))
     answers.answer(1, 2)

@@ -63,6 +63,8 @@ REMOVED = "somebody removed the file before it was stored"
 """What `FileMissing` says."""
 WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN, Reason.NO_SETTINGS})
 """Of what is not pinned yet."""
+NOT_TRIED = frozenset({Reason.ENCRYPTION_UNAVAILABLE, Reason.NO_CREDENTIAL, Reason.NO_PLAN})
+"""Of what is pinned and held: only another plan can mend it, and its retry window does not begin."""
 MENDABLE = WAITS_FOR_PLAN | frozenset(
     {
         Reason.UNREADABLE,

@@ -42,16 +42,11 @@ def prove(connection: sqlite3.Connection, key: LaneKey, terms: DestinationTerms)
     )
 
 
-def is_proven(connection: sqlite3.Connection, key: LaneKey) -> bool:
-    """Whether something was stored there before."""
-    row = connection.execute("SELECT proven FROM destinations WHERE account_sid=? AND id=?", key).fetchone()
-    return bool(row and row[0])
-
-
-def most_parts(connection: sqlite3.Connection, key: LaneKey) -> int | None:
-    """That it takes of an upload, where that was learnt by being refused more."""
-    row = connection.execute("SELECT most_parts FROM destinations WHERE account_sid=? AND id=?", key).fetchone()
-    return row[0] if row else None
+def experience(connection: sqlite3.Connection, key: LaneKey) -> tuple[bool, int | None]:
+    """Whether something was stored there before; the parts that it takes of an upload, where more were refused."""
+    query = "SELECT proven, most_parts FROM destinations WHERE account_sid=? AND id=?"
+    row = connection.execute(query, key).fetchone()
+    return (bool(row[0]), row[1]) if row else (False, None)
 
 
 def set_most_parts(connection: sqlite3.Connection, key: LaneKey, *, most: int) -> None:

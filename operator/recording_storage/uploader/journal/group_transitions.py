@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import FINAL, Product, RecordingState, require_move
-from recording_storage.uploader.core.recording import Reason
+from recording_storage.uploader.core.recording import NOT_TRIED, Reason
 from recording_storage.uploader.journal import records, sql, transitions
 from recording_storage.uploader.journal.destinations import THERE
 from recording_storage.uploader.journal.records import OPEN_SQL, error_columns
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 WINDOW_PASSED = "the retry window has passed; "
 """How the message of what is parked for that begins; why it failed follows."""
-NOT_COUNTED = (Reason.ENCRYPTION_UNAVAILABLE.value, Reason.NO_CREDENTIAL.value, Reason.NO_PLAN.value)
-"""Held for these, a recording waits without limit, and its window does not begin: nothing has been tried."""
 
 
 def move_lane(
@@ -120,11 +118,11 @@ def park_expired(
     """Park what is in `state`, `held` or `waiting`, and fails since before `began_before` (running time); how many.
 
     Their error becomes `error`, or stays, and says that the window has passed. Never what was not tried because
-    something is missing (NOT_COUNTED), nor what waits for something else than time; with `tried`, only what has failed
+    something is missing (NOT_TRIED), nor what waits for something else than time; with `tried`, only what has failed
     by itself.
     """
     require_move(state, RecordingState.PARKED)
-    marks = ",".join("?" * len(NOT_COUNTED))
+    marks = ",".join("?" * len(NOT_TRIED))
     more = " AND retry_at IS NOT NULL" if state is RecordingState.WAITING else ""
     more += " AND failures > 0" if tried else ""
     kind, code, message = error_columns(error)
@@ -133,7 +131,7 @@ def park_expired(
         " error_kind), error_code=coalesce(?, error_code), error_message=? || coalesce(?, error_message)"
         f" WHERE {OPEN_SQL} AND state=? AND {THERE} AND product=? AND failing_since <= ?"
         f" AND coalesce(error_code, '') NOT IN ({marks}){more}{RETURNING}",
-        (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_COUNTED),
+        (now, kind, code, WINDOW_PASSED, message, state.value, *lane, product.value, began_before, *NOT_TRIED),
     )
     return note_moved(connection, RecordingState.PARKED, cursor)
 

@@ -45,7 +45,7 @@ class Lane:
         *,
         perform: Callable[[Lane, Task], Outcome],
         done: Callable[[Lane, Outcome], None],
-        places: UploadSlots,
+        slots: UploadSlots,
         share: PartShare,
         proving: Proving,
     ) -> None:
@@ -55,7 +55,7 @@ class Lane:
             key: the destination.
             perform: uploads a task, in a worker; raises nothing.
             done: takes what came of it.
-            places: how many uploads there may be at a time over all destinations.
+            slots: how many uploads there may be at a time over all destinations.
             share: what it has of the buffers that parts are sent from.
             proving: knows what the destination vouches by.
         """
@@ -96,7 +96,7 @@ class Lane:
         """Monotonic time when it was first seen so; None once there is something to do."""
         self._cut_at = -1e9
         self._workers = WorkerPool(
-            perform=partial(perform, self), done=partial(done, self), places=places, interleaved=key[1] is not None
+            perform=partial(perform, self), done=partial(done, self), slots=slots, interleaved=key[1] is not None
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.recording import EntryError, Reason, Recording
+from recording_storage.uploader.core.recording import NOT_TRIED, EntryError, Reason, Recording
 from recording_storage.uploader.journal import destinations, group_transitions, records, transitions
 from recording_storage.uploader.transfer.object_metadata import object_metadata
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Task
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.core.plans import Plan, PlanBook
+    from recording_storage.uploader.core.plans import DestinationTerms, Plan, PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.scheduler.destination import Lane
@@ -82,14 +82,6 @@ class Dispatch:
 
         return self._journal.run(work)
 
-    def is_proven(self, lane: Lane) -> bool:
-        """Whether something was stored there before, as the journal knows it."""
-        return self._journal.run(lambda connection: destinations.is_proven(connection, lane.key))
-
-    def most_parts(self, lane: Lane) -> int | None:
-        """That the destination takes of an upload, where that was learnt by being refused more."""
-        return self._journal.run(lambda connection: destinations.most_parts(connection, lane.key))
-
     def lanes_with_work(self) -> list[LaneKey]:
         return self._journal.run(destinations.with_work)
 
@@ -143,7 +135,7 @@ class Dispatch:
         tasks, count = self._journal.run(work)
         if count < limit:
             lane.hungry = False
-            lane.retry_due = self._next_retry(lane)
+            lane.retry_due = self._journal.run(lambda connection: destinations.next_retry(connection, lane.key))
         return tasks
 
     def note_retries(self, lane: Lane, made: Iterable[records.Change]) -> None:
@@ -171,7 +163,7 @@ class Dispatch:
         code = lane.error.code if lane.error is not None else ""
         if code == Reason.NO_PLAN:  # nothing is wrong with the destination
             return self._move(lane, (_S.FOUND,), _S.WAITING, error=lane.error)
-        counted = None if code in group_transitions.NOT_COUNTED else running
+        counted = None if code in NOT_TRIED else running
         return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=counted, error=lane.error)
 
     def recovered(self, lane: Lane) -> int:
@@ -211,12 +203,14 @@ class Dispatch:
         """Whether no recording is left for the destination."""
         return self._journal.run(lambda connection: destinations.is_empty(connection, lane.key))
 
-    def keep_terms(self, lane: Lane) -> None:
-        """Remember where the lane leads, for a time when the plan doesn't name it any more."""
-        if lane.terms is None:
-            return
-        key, terms = lane.key, lane.terms
-        self._journal.run(lambda connection: destinations.keep(connection, key, terms))
+    def keep_terms(self, lane: Lane, terms: DestinationTerms) -> tuple[bool, int | None]:
+        """Remember where the lane leads, for a time when the plan doesn't name it any more; its `experience`."""
+
+        def work(connection: sqlite3.Connection) -> tuple[bool, int | None]:
+            destinations.keep(connection, lane.key, terms)
+            return destinations.experience(connection, lane.key)
+
+        return self._journal.run(work)
 
     def _move(
         self,
@@ -233,9 +227,6 @@ class Dispatch:
                 connection, lane.key, before=before, after=after, now=now, running=running, error=error
             )
         )
-
-    def _next_retry(self, lane: Lane) -> float | None:
-        return self._journal.run(lambda connection: destinations.next_retry(connection, lane.key))
 
     def _key(self, recording: Recording, lane: Lane) -> str:
         if recording.object_key or lane.terms is None:

@@ -14,7 +14,7 @@ from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import PASSING, S3Failure
 from recording_storage.domain.states import Product
 from recording_storage.uploader.core.destination_state import LaneState
-from recording_storage.uploader.core.recording import Reason
+from recording_storage.uploader.core.recording import NOT_TRIED, Reason
 from recording_storage.uploader.core.usability import reason, unusable
 from recording_storage.uploader.scheduler.checks import Checks
 from recording_storage.uploader.scheduler.destination import TROUBLE_AFTER
@@ -44,7 +44,6 @@ MOST_WHILE_FAILING = 60.0
 and what waits goes on within a minute of that."""
 FEW = MAX_CONCURRENCY
 """Recordings that find out by themselves whether a failing destination works again: they make no queue there."""
-WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN.value, Reason.NO_CREDENTIAL.value, Reason.ENCRYPTION_UNAVAILABLE.value})
 
 
 class HealthChecks:
@@ -70,7 +69,7 @@ class HealthChecks:
                 self.hold(lane, reason(Reason.NO_CREDENTIAL, "there is no media storage without a settings store"))
                 return False
             return True
-        terms = self._parts.plans.terms(lane.account_sid, lane.destination_id)
+        terms = self.questions.terms(lane)
         if (error := unusable(terms, live=self._parts.plans.live)) is not None:
             self.hold(lane, error)
             return False
@@ -82,10 +81,10 @@ class HealthChecks:
             return False
         lane.store = WatchedStore(store, denial=lane.denial, clock=self._clock)
         lane.terms, lane.location = terms, terms.location
-        self._dispatch.keep_terms(lane)
-        lane.proven = lane.proven or terms.proven or self._dispatch.is_proven(lane)
-        if (most := self._dispatch.most_parts(lane)) is not None:
-            lane.proving.limited(most)
+        proven, most_parts = self._dispatch.keep_terms(lane, terms)
+        lane.proven = lane.proven or terms.proven or proven
+        if most_parts is not None:
+            lane.proving.limited(most_parts)
         self.questions.ask(lane, lambda: self._sweep(lane))
         return True
 
@@ -93,7 +92,7 @@ class HealthChecks:
         """Another plan is in force: perhaps another credential, perhaps what was wrong is mended."""
         if lane.destination_id is None:
             return
-        terms = self._parts.plans.terms(lane.account_sid, lane.destination_id)
+        terms = self.questions.terms(lane)
         if terms == lane.terms and lane.store is not None:
             return
         if terms != lane.terms:
@@ -216,7 +215,7 @@ class HealthChecks:
             lane.probe_by(window_ends)
 
     def _schedule_probe(self, lane: Lane) -> None:
-        if lane.error is not None and lane.error.code in WAITS_FOR_PLAN:
+        if lane.error is not None and lane.error.code in NOT_TRIED:
             lane.probe_at = None  # only another plan can mend it
             return
         failures = lane.probes + 1

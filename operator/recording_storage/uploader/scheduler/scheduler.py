@@ -46,7 +46,7 @@ CLAIM = 128
 """Recordings that are claimed for a destination in one commit."""
 LOW = 32
 """Queued recordings below which a destination is given more."""
-PLACES = 32
+SLOTS = 32
 """Uploads at a time over all destinations; …"""
 LENT = 96
 """… and as many more at most, when as many hang: twelve destinations that take all that they may and say nothing."""
@@ -74,7 +74,7 @@ class Scheduler:
         self._gathering = Gathering(clock=parts.clock)
         self._wake = threading.Event()
         self._stopping = Stopping(clock=parts.clock)
-        self._slots = UploadSlots(PLACES, most_lent=LENT, clock=parts.clock)
+        self._slots = UploadSlots(SLOTS, most_lent=LENT, clock=parts.clock)
         self.part_pool = PartPool()
         self._journal_pause: float | None = None
         self.lanes: dict[LaneKey, Lane] = {}
@@ -101,7 +101,7 @@ class Scheduler:
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
         self.maintenance = Maintenance(parts)
-        self.resting = IdleResources(parts, pool=self.part_pool, dispatch=self._dispatch)
+        self._idle_resources = IdleResources(parts, pool=self.part_pool, dispatch=self._dispatch)
         self._retry_windows = RetryWindows(parts, running_time=self.maintenance.running_time)
         self._holds = Holds(
             parts,
@@ -167,7 +167,7 @@ class Scheduler:
             self._settle_gathered()
             self.maintenance.run(self.lanes.values())
             if not self._health.questions.asking:
-                self.resting.look(self.lanes)
+                self._idle_resources.look(self.lanes)
             self.pinning.run()
             for lane in list(self.lanes.values()):
                 self._serve(lane)
@@ -203,7 +203,7 @@ class Scheduler:
                 key,
                 perform=self._worker.perform,
                 done=self._done,
-                places=self._slots,
+                slots=self._slots,
                 share=self.part_pool.share(),
                 proving=proving,
             )
@@ -248,6 +248,8 @@ class Scheduler:
                 self._take_back(lane)
 
     def _finished(self) -> bool:
+        if not self._stopping.begun:
+            return False
         busy = any(lane.busy for lane in self.lanes.values()) or not self._gathering.is_empty()
         return self._stopping.is_over(busy=busy)
 

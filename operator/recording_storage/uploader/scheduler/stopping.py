@@ -35,11 +35,10 @@ class Stopping:
         return True
 
     def is_over(self, *, busy: bool) -> bool:
-        """Whether the scheduler may end."""
-        if self.give_up_at is None:
-            return False
+        """Whether the scheduler may end; asked once that has begun."""
         if not busy:
             return True
+        assert self.give_up_at is not None
         now = self._clock.monotonic()
         if now >= self.give_up_at:
             if self.no_time_left.is_set():

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
+from recording_storage.uploader.core.recording import NOT_TRIED
 from recording_storage.uploader.core.status import DestinationStatus, Status
 from recording_storage.uploader.journal import queries, transitions
-from recording_storage.uploader.scheduler.health import WAITS_FOR_PLAN
 from recording_storage.uploader.spool.filesystem import space
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 
@@ -70,7 +70,7 @@ class RunningView:
         )
         if lane is None or lane.state is not LaneState.HELD or lane.error is None:
             return ""
-        mended = "its settings are mended" if lane.error.code in WAITS_FOR_PLAN else "it works, which is asked now"
+        mended = "its settings are mended" if lane.error.code in NOT_TRIED else "it works, which is asked now"
         return f"its destination is held until {mended} ({lane.error.code}: {lane.error.message})"
 
     def reasons(self) -> Sequence[StateReason]:

@@ -1,6 +1,6 @@
 """How many uploads there may be at a time over all destinations, and that none of them keeps the others out.
 
-Who asks first gets a place first. A place in which nothing has moved for a while is lent to whoever waits: an upload
+Who asks first gets a slot first. A slot in which nothing has moved for a while is lent to whoever waits: an upload
 that hangs goes on hanging, and takes nothing from the others.
 """
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import Clock
 
 PATIENCE = 5.0
-"""Seconds without a part or an upload that ends, after which a place is lent."""
+"""Seconds without a part or an upload that ends, after which a slot is lent."""
 
 
 class UploadSlots:
-    """Thread-safe; places are known by the sids of the recordings that have them."""
+    """Thread-safe; slots are known by the sids of the recordings that have them."""
 
     def __init__(self, count: int, *, most_lent: int, clock: Clock) -> None:
         """Take how many there are, and how many of these may be lent besides: together they bound what is under way."""
@@ -29,12 +29,12 @@ class UploadSlots:
         self._held: dict[str, float] = {}
         """Monotonic time of the last move, the longest ago first."""
         self._lent: set[str] = set()
-        """Those whose place somebody else has."""
+        """Those whose slot somebody else has."""
         self._queue: deque[tuple[str, threading.Event]] = deque()
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """How many wait for a slot."""
         return len(self._queue)
 
     def take_now(self, sid: str) -> bool:
@@ -64,7 +64,7 @@ class UploadSlots:
             self._serve()
 
     def moved(self, sid: str) -> None:
-        """Something of it has arrived; its place is its own again, where another is free."""
+        """Something of it has arrived; its slot is its own again, where another is free."""
         with self._lock:
             if self._held.pop(sid, None) is not None:
                 self._held[sid] = self._clock.monotonic()

@@ -41,7 +41,7 @@ class WorkerPool:
         *,
         perform: Callable[[Task], Outcome],
         done: Callable[[Outcome], None],
-        places: UploadSlots,
+        slots: UploadSlots,
         interleaved: bool = True,
     ) -> None:
         """Take what it works with.
@@ -49,12 +49,12 @@ class WorkerPool:
         Args:
             perform: uploads a task, in a thread of the pool; raises nothing.
             done: takes what came of it.
-            places: how many uploads there may be at a time over all destinations.
+            slots: how many uploads there may be at a time over all destinations.
             interleaved: whether brief uploads give way where they wait.
         """
         self._perform = perform
         self._done = done
-        self._slots = places
+        self._slots = slots
         self._interleaved = interleaved
         self.limit = float(MAX_CONCURRENCY)
         """Uploads at a time that the destination bears."""
