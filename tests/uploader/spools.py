@@ -185,6 +185,10 @@ def running_at(root: Path, *, clock: Clock | None = None, **options: Any) -> Ite
         lock.release()
 
 
+class _Looked(threading.local):
+    at: float | None = None
+
+
 class FakeClock:
     """Time that passes only when a test says so.
 
@@ -198,7 +202,7 @@ class FakeClock:
     def __init__(self) -> None:
         self._start = time.time()
         self._passed = 0.0
-        self._looked = threading.local()
+        self._looked = _Looked()
 
     def now(self) -> float:
         return self._start + self._look()
@@ -207,10 +211,9 @@ class FakeClock:
         return 1000.0 + self._look()
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        is_loop = threading.current_thread().name in self.LOOPS
-        looked = getattr(self._looked, "at", None)
-        since = looked if is_loop and looked is not None else self._passed
-        self._looked.at = None
+        since, self._looked.at = self._looked.at, None
+        if since is None or threading.current_thread().name not in self.LOOPS:
+            since = self._passed
         while not event.wait(0.002):
             if timeout is not None and self._passed >= since + timeout:
                 return event.is_set()
@@ -218,7 +221,7 @@ class FakeClock:
 
     def _look(self) -> float:
         passed = self._passed
-        if getattr(self._looked, "at", None) is None:
+        if self._looked.at is None:
             self._looked.at = passed
         return passed
 

@@ -278,10 +278,7 @@ def test_what_is_put_back_is_not_taken_for_renamed_into_place(
         rename_over(path, FIRST, moment=1.6e9)
         assert put_back.wait(SOON)
         assert seen.wait(SOON)
-        scans = intake.scans
-        while intake.scans < scans + 2:
-            intake.rescan()
-            time.sleep(0.02)
+        running.rescan()
         assert path.read_bytes() == SECOND
         assert stored(quick) == [FIRST]
         rename_over(path, THIRD)  # the recorder's own word

@@ -16,19 +16,8 @@ from recording_storage.uploader.spool.writers import Writers
 from recording_storage.uploader.status.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.store_link.hooks import StoreHooks
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.waiting import SOON
 
 HOUR = 3600.0
-
-
-def scan(running: Running) -> None:
-    """A whole walk that begins after this call."""
-    scans = running.uploader.intake.scans
-    deadline = time.monotonic() + SOON
-    while running.uploader.intake.scans < scans + 2:
-        assert time.monotonic() < deadline
-        running.uploader.intake.rescan()
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -43,10 +32,10 @@ def unproven(quick: SpoolFolder, another_users_files: None) -> Iterator[tuple[Ru
     quick.put("b.wav", age=2 * HOUR)
     clock = FakeClock()
     with quick.running(clock=clock) as running:
-        scan(running)
+        running.rescan()
         assert running.uploader.view.status().unproven == [], "it has just been seen"
         clock.advance(unfinished.RESCAN)
-        scan(running)
+        running.rescan()
         yield running, clock
 
 
@@ -56,10 +45,10 @@ def test_they_are_told_at_once_and_every_hour(
     running, clock = unproven
     words = "a.wav is not taken: nothing proves that it is finished"
     assert sum(words in record.getMessage() for record in caplog.get_records("setup")) == 1
-    scan(running)
+    running.rescan()
     assert words not in caplog.text
     clock.advance(HOUR)
-    scan(running)
+    running.rescan()
     assert caplog.text.count(words) == 1
     assert "--quiet-proof" in caplog.text
 
@@ -128,9 +117,9 @@ def test_with_markers_only_a_call_that_is_open_is_not_among_them(quick: SpoolFol
     quick.put("closed.wav", age=HOUR)
     clock = FakeClock()
     with held.open("ab"), quick.running(clock=clock, marker_only=True) as running:
-        scan(running)
+        running.rescan()
         clock.advance(unfinished.UNPROVEN)
-        scan(running)
+        running.rescan()
         assert [one.path for one in running.uploader.view.status().unproven] == ["closed.wav"]
 
 
@@ -139,9 +128,9 @@ def test_a_file_of_a_time_to_come_is_told_of_too(quick: SpoolFolder) -> None:
     os.utime(quick.put("a.wav"), (2**33, 2**33))
     clock = FakeClock()
     with quick.running(clock=clock) as running:
-        scan(running)
+        running.rescan()
         clock.advance(unfinished.UNPROVEN)
-        scan(running)
+        running.rescan()
         [one] = running.uploader.view.status().unproven
         assert clock.now() - one.since >= unfinished.UNPROVEN
 
