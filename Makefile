@@ -39,6 +39,7 @@ check: setup
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.tools.structure
 	@$(BIN)/python -m recording_storage.resources.generate --check
+	@found=$$($(BIN)/python -m pytest --collect-only -qq 2>&1) || { echo "$$found" | tail -n 40; exit 1; }
 
 generate: setup                   ## crds/ from the models
 	@$(BIN)/python -m recording_storage.resources.generate

@@ -18,6 +18,7 @@ from tests.store_internal.messages import (
     sync_request,
 )
 from tests.store_internal.servers import Live, body
+from tests.waiting import eventually
 
 PLANTED = SECRET.get_secret_value()
 
@@ -68,8 +69,13 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_plan(
         answers.append(failed.text)
     # The test's own client is in the same process, and its log is not the store's.
     formatter = logging.Formatter()
-    logged = "\n".join(formatter.format(r) for r in caplog.records if not r.name.startswith("http"))
-    assert "a defect" in logged
+
+    def so_far() -> str:
+        return "\n".join(formatter.format(r) for r in caplog.records if not r.name.startswith("http"))
+
+    # The server writes the traceback after its answer.
+    eventually(lambda: "a defect" in so_far(), what="the traceback of a defect stands in the log")
+    logged = so_far()
     files = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     for secret in (PLANTED, key, token, live_sqlite.admin_token):
         assert not [answer for answer in answers if secret in answer]

@@ -17,7 +17,6 @@ from recording_storage.uploader.spool import filesystem, inotify, walk
 from recording_storage.uploader.spool.intake import FIRST
 from recording_storage.uploader.spool.walk import FoundFile, Walker
 from tests.uploader.scheduler.test_outage import await_that
-from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import SpoolFolder
 from tests.waiting import SOON
 
@@ -301,7 +300,7 @@ def test_a_file_that_is_renamed_again_and_again_leaves_nothing_behind(quick: Spo
             (quick.root / ".x").rename(quick.root / "x.wav")
             (quick.root / "x.wav").rename(quick.root / ".y")
             (quick.root / ".y").unlink()
-        scan(running)
+        running.rescan()
         assert running.uploader.intake.growing == 0
         assert len(running.uploader.intake._file_events) == 0
 

@@ -9,7 +9,6 @@ import pytest
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.spool.registration import AccountFrom
-from tests.uploader.spool.test_unproven import scan
 from tests.uploader.spools import Running, SpoolFolder
 from tests.waiting import SOON
 
@@ -40,7 +39,7 @@ def test_a_sid_that_was_named_twice_is_read_again_when_it_is_corrected(
         assert parked.error is not None
         assert parked.error.code == Reason.DUPLICATE_SID
         assert parked.account_sid == "", "nobody is told of a sid that it will not have"
-        scan(running)
+        running.rescan()
         assert caplog.text.count("is parked, DuplicateSid") == 1
         say(quick, "b.wav", recording_sid=FREE, call_sid="CA-new")
         running.uploader.view.retry(None)
@@ -67,7 +66,7 @@ def test_a_retry_alone_does_not_store_it_under_another_sid_but_looks_whether_the
     with quick.running() as running:
         two_of_one_sid(quick, running)
         running.uploader.view.retry(None)
-        scan(running)
+        running.rescan()
         assert running.recordings()["b.wav"].state is RecordingState.PARKED
         running.uploader.journal.run(
             lambda connection: connection.execute("DELETE FROM recordings WHERE path='a.wav'")  # as after a day
@@ -93,7 +92,7 @@ def test_a_wrong_account_that_was_named_is_read_again(quick: SpoolFolder) -> Non
         waiting = running.await_states({"b.wav": "waiting"})["b.wav"]
         assert waiting.error is not None
         assert waiting.error.code == Reason.NO_PLAN
-        scan(running)
+        running.rescan()
         again = running.recordings()["b.wav"]
         assert (again.id, again.found_at) == (waiting.id, waiting.found_at), "nothing was mended"
         say(quick, "b.wav", account_sid=right)
