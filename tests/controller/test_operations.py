@@ -11,9 +11,9 @@ from tests.cluster.kube import Document
 from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.cluster.restoring import RestorableCluster
 from tests.controller import operations_page
+from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
-from tests.controller.watch_gate import WatchGate
 from tests.controller.watching import condition, is_, ready
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server

@@ -12,8 +12,8 @@ from tests.cluster.accounts import service_account_kubeconfig
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
+from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.parts import Operator, Store
-from tests.controller.watch_gate import WatchGate
 from tests.controller.watching import ready, until
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server

@@ -16,7 +16,7 @@ from recording_storage.controller.kinds.account.decide import (
     Unbind,
 )
 from recording_storage.controller.kinds.account.deletion import decide_deletion
-from tests.controller.test_decide_account import AC, HERE, KEY, OTHER, account, opened
+from tests.controller.kinds.account.test_decide import AC, HERE, KEY, OTHER, account, opened
 
 WRITTEN = KeySecret(found=True, uid="s1", ours=True, account_sid=AC, key=KEY)
 OWNED = replace(WRITTEN, owned=True)

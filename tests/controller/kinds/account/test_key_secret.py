@@ -6,8 +6,8 @@ import pytest
 
 from recording_storage.controller.kinds.account.key_secret import ACCOUNT_ANNOTATION, KeySecrets
 from tests.cluster.kube import Document
+from tests.controller.kinds.account.test_decide import AC, ENDPOINTS, account
 from tests.controller.one_look import ApiServer
-from tests.controller.test_decide_account import AC, ENDPOINTS, account
 
 REMOTE = {"store": {"type": "Remote", "endpoints": ENDPOINTS}, "accountSid": AC, "apiKeySecretRef": {"name": "own"}}
 

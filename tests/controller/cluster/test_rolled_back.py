@@ -10,9 +10,9 @@ from tests.cluster.fixtures import CRDS
 from tests.cluster.namespaces import create_namespace
 from tests.cluster.restoring import RestorableCluster
 from tests.controller import resources
+from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
-from tests.controller.watch_gate import WatchGate
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 

@@ -10,9 +10,9 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
+from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.parts import Store
 from tests.controller.quick_operator import QuickOperator
-from tests.controller.watch_gate import WatchGate
 from tests.controller.watching import is_, ready, until, until_gone
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import Credentials, S3Server

@@ -12,9 +12,9 @@ from recording_storage.controller.core.pauses import Pauses
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
+from tests.controller.cluster.watch_gate import Call, Refusal, WatchGate
 from tests.controller.parts import Store
 from tests.controller.quick_operator import QuickOperator
-from tests.controller.watch_gate import Call, Refusal, WatchGate
 from tests.controller.watching import ready, until
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ from recording_storage.controller.cluster.lease import Lease, LeaseTimes
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
 from tests.controller import resources
+from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.parts import Operator, Store
-from tests.controller.watch_gate import WatchGate
 from tests.controller.watching import ready, until
 
 SCALE = 0.2

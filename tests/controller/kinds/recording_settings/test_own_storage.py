@@ -9,7 +9,7 @@ from recording_storage.controller.kinds.recording_settings.observed import Post,
 from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.resources import RecordingSettings
-from tests.controller.test_decide_settings import OWNER, VIDEO, VOICE, observed, settings
+from tests.controller.kinds.recording_settings.test_decide import OWNER, VIDEO, VOICE, observed, settings
 
 ALLOWED, WITHHELD = OwnStorage.ALLOWED, OwnStorage.WITHHELD
 OFF = {"enabled": False}
