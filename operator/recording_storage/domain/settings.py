@@ -14,9 +14,9 @@ from recording_storage.domain.durations import parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
 from recording_storage.domain.settings_parameters import (
-    DEFAULT_DENIAL_GRACE,
-    DEFAULT_RETRY_WINDOW,
+    DEFAULT_GRACE,
     DEFAULT_STORAGE_CLASS,
+    DEFAULT_WINDOW,
     PARAMETERS,
     SettingsError,
 )
@@ -38,10 +38,10 @@ class RecordingSettings:
     ca_bundle: str = ""
     """PEM; empty: the system's."""
     expected_bucket_owner: str = ""
-    retry_window: str = DEFAULT_RETRY_WINDOW
+    retry_window: str = DEFAULT_WINDOW
     """As written, e.g. `2h`; see `retry_seconds`."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
-    denial_grace: str = DEFAULT_DENIAL_GRACE
+    denial_grace: str = DEFAULT_GRACE
     """As written, e.g. `10m`; see `grace_seconds`."""
     key_template: str = DEFAULT_TEMPLATE
     storage_class: str = DEFAULT_STORAGE_CLASS

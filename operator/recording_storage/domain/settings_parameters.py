@@ -7,9 +7,11 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from recording_storage.domain.durations import parse_duration
+from recording_storage.domain.durations import format_duration, parse_duration
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, KeyTemplate
 from recording_storage.domain.policy import (
+    DEFAULT_DENIAL_GRACE,
+    DEFAULT_RETRY_WINDOW,
     MAX_DENIAL_GRACE,
     MAX_RETRY_WINDOW,
     FatalErrorPolicy,
@@ -24,8 +26,9 @@ MAX_CA_BUNDLE = 128 * 1024
 """Characters; a bundle of some dozen certificates."""
 MAX_TAGS = 10
 """S3's limit for an object."""
-DEFAULT_RETRY_WINDOW = "2h"
-DEFAULT_DENIAL_GRACE = "10m"
+DEFAULT_WINDOW = format_duration(DEFAULT_RETRY_WINDOW)
+DEFAULT_GRACE = format_duration(DEFAULT_DENIAL_GRACE)
+"""As a POST, a resource and an answer write them."""
 DEFAULT_STORAGE_CLASS = "STANDARD"
 
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z_0-9]{0,63}")
@@ -200,12 +203,12 @@ PARAMETERS: Mapping[str, tuple[str, Parser]] = {
     "ExpectedBucketOwner": ("expected_bucket_owner", _pattern(_OWNER, "an AWS account id of 12 digits")),
     "RetryWindow": (
         "retry_window",
-        _duration("retry window", default=DEFAULT_RETRY_WINDOW, longest=MAX_RETRY_WINDOW),
+        _duration("retry window", default=DEFAULT_WINDOW, longest=MAX_RETRY_WINDOW),
     ),
     "FatalErrorPolicy": ("fatal_error_policy", _one_of(FatalErrorPolicy.RETAIN)),
     "DenialGrace": (
         "denial_grace",
-        _duration("denial grace", default=DEFAULT_DENIAL_GRACE, longest=MAX_DENIAL_GRACE),
+        _duration("denial grace", default=DEFAULT_GRACE, longest=MAX_DENIAL_GRACE),
     ),
     "KeyTemplate": ("key_template", _key_template),
     "StorageClass": (

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from recording_storage.domain.object_key import DEFAULT_TEMPLATE, FIELDS
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
-from recording_storage.domain.settings_parameters import DEFAULT_STORAGE_CLASS
+from recording_storage.domain.settings_parameters import DEFAULT_GRACE, DEFAULT_STORAGE_CLASS, DEFAULT_WINDOW
 from recording_storage.domain.states import Product
 from recording_storage.resources.common import (
     ATOMIC,
@@ -190,14 +190,14 @@ KEY_TEMPLATE = rules(
 class Upload(Part):
     """How uploads are tried and named."""
 
-    retry_window: Annotated[Duration, Field(json_schema_extra=between("1s", "720h"))] = "2h"
+    retry_window: Annotated[Duration, Field(json_schema_extra=between("1s", "720h"))] = DEFAULT_WINDOW
     """How long an upload is retried after its first failure, in uploader running time, from 1s to 720h. After that the
     recording is parked: kept on the spool until a retry is asked for."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
     """What a lasting denial of access does to the recordings. Retain: they are kept on the spool and go on by
     themselves once access is granted. Delete: those that were themselves denied are deleted; only on a destination
     that has worked before."""
-    denial_grace: Annotated[Duration, Field(json_schema_extra=between("0s", "720h"))] = "10m"
+    denial_grace: Annotated[Duration, Field(json_schema_extra=between("0s", "720h"))] = DEFAULT_GRACE
     """How long access must have been denied, without one request that was let in, before that ends anything, from 0s to
     720h; 0s with Delete is the hosted service's rule: deleted at once. For video at least the retry window."""
     key_template: Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=KEY_TEMPLATE)] = DEFAULT_TEMPLATE
