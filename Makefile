@@ -23,7 +23,7 @@ demo: setup
 	@$(BIN)/recording-storage demo $(DEMO_ARGS)
 
 # In two halves, with workers and servers of their own: those of the clusters come after long and crowded ones.
-CLUSTERS := tests/controller tests/journeys tests/cluster
+CLUSTERS := tests/controller tests/journeys tests/cluster tests/chart
 
 test: setup
 	@$(BIN)/python -m pytest $(TEST_ARGS) $(addprefix --ignore=,$(CLUSTERS))
@@ -41,7 +41,7 @@ check: setup
 	@$(BIN)/python -m recording_storage.resources.generate --check
 	@found=$$($(BIN)/python -m pytest --collect-only -qq 2>&1) || { echo "$$found" | tail -n 40; exit 1; }
 
-generate: setup                   ## crds/ from the models
+generate: setup                   ## crds/ and the chart's templates of them, from the models
 	@$(BIN)/python -m recording_storage.resources.generate
 
 bench: bench-uploader             ## all side-by-side measurements

@@ -54,6 +54,22 @@ _ALL = (
         kubebuilder=True,
     ),
     Tool(
+        name="helm",
+        version="3.19.4",
+        module="helm",
+        path="helm.sh/helm/v3",
+        package="helm.sh/helm/v3/cmd/helm",
+        seconds=160,
+        # As its own releases: without them it says that it is another version, and renders for Kubernetes 1.20.
+        ldflags=(
+            "-X helm.sh/helm/v3/internal/version.version=v3.19.4",
+            "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
+            "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34",
+            "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1",
+            "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+        ),
+    ),
+    Tool(
         name="versitygw",
         version="1.8.0",
         module="versitygw",

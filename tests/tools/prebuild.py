@@ -14,6 +14,7 @@ from tests.tools.errors import ToolMissing
 NEEDS = {
     "cluster": ("etcd", "kube-apiserver"),
     "controller_manager": ("kube-controller-manager",),
+    "helm_tool": ("helm",),
     "versity_server": ("versitygw",),
     "versity_tls_server": ("versitygw",),
 }
