@@ -12,8 +12,12 @@ from recording_storage.cli.account import check_account
 from recording_storage.cli.ca_file import check_ca_file
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.cli.listen import ListenAddress
+from recording_storage.cli.sidecar import FLAG, PathThere, SidecarCommand
 from recording_storage.domain.address import Address
 from recording_storage.domain.durations import parse_duration
+
+CA_VARIABLE = "RECORDING_STORAGE_CA"
+"""PEM; an injected uploader has it here, since there is no file of ours in its recorder's namespace."""
 
 
 class Duration(click.ParamType[float]):
@@ -38,14 +42,20 @@ class DurationOrNever(Duration):
         return super().convert(value, param, ctx)
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = PathThere(folder=False)
 
 
-@click.command("uploader", short_help="carry finished recordings from a spool to their bucket")
+@click.command("uploader", cls=SidecarCommand, short_help="carry finished recordings from a spool to their bucket")
+@click.option(
+    FLAG,
+    is_flag=True,
+    is_eager=True,
+    help="Run beside a recorder: end by SIGTERM only. Whatever is missing or wrong is told, and waited for.",
+)
 @click.option(
     "--spool",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathThere(folder=True),
     metavar="DIR",
     help="The folder that the recorder writes to.",
 )
@@ -53,7 +63,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--store", "store_url", metavar="URL", default="", help="The settings store's internal API, https://HOST[:PORT]."
 )
 @click.option("--token-file", type=_FILE, help="Bearer token for the store; read anew for every request.")
-@click.option("--ca-file", type=_FILE, help="PEM certificates to trust the store by.  [default: the system's]")
+@click.option(
+    "--ca-file",
+    type=_FILE,
+    help="PEM certificates to trust the store by.  [default: those in RECORDING_STORAGE_CA, else the system's]",
+)
 @click.option(
     "--stale-plan-after",
     type=DurationOrNever(),
@@ -122,6 +136,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Tell this there, and what is worse.",
 )
 def command(  # noqa: PLR0917 - click passes options by name
+    sidecar: bool,  # noqa: FBT001 - click passes it so
     spool: Path,
     store_url: str,
     token_file: Path | None,
@@ -145,6 +160,9 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     A DURATION is written 500ms, 25s, 2m or 1h30m; a bare number is seconds.
 
+    With --sidecar a SIGTERM ends it with 0, and nothing else ends it: it never keeps a recorder from starting. What
+    keeps it from working is told in the log and as the metric recording_storage_uploader_blocked.
+
     Exit codes: 0 ended as asked, with --once: all done; 1 failed; 2 wrong use; with --once 3: work remains.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every package's metadata
@@ -167,15 +185,11 @@ def command(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("--store needs --token-file")
     if stale_plan_after is not None and config is not None:
         raise click.UsageError("--stale-plan-after goes with --store: a --config file is in force from the start")
+    if sidecar and once:
+        raise click.UsageError("--sidecar and --once: a sidecar ends by SIGTERM only; give one of them")
     check_account(account_sid)
-    if store_url and token_file is not None:
-        from recording_storage.uploader.store_link.http import StoreUrlError, store_address  # noqa: PLC0415 - as above
-
-        try:
-            store_address(store_url, token_file=token_file)
-        except StoreUrlError as error:
-            raise click.UsageError(f"--store {error}") from None
-    check_ca_file(ca_file)
+    if not sidecar:
+        check_ca_file(ca_file)
     listen = (metrics_listen.host, metrics_listen.port) if metrics_listen else None
     logs.set_up(log_format=log_format, level=log_level)
     options = Options(
@@ -184,7 +198,9 @@ def command(  # noqa: PLR0917 - click passes options by name
         store_url=store_url,
         token_file=token_file,
         ca_file=ca_file,
+        ca_certificates=os.environ.get(CA_VARIABLE, ""),
         once=once,
+        sidecar=sidecar,
         grace=grace,
         settle=settle,
         marker_only=completion == "Marker",

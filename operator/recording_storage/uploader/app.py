@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,11 @@ class Options:
     store_url: str = ""
     token_file: Path | None = None
     ca_file: Path | None = None
+    ca_certificates: str = field(default="", repr=False)
+    """PEM, in place of `ca_file`."""
     once: bool = False
+    sidecar: bool = False
+    """Nothing but a stop ends it."""
     grace: float = 25.0
     settle: float | None = None
     marker_only: bool = False
@@ -79,8 +83,7 @@ class Uploader:
         """Open the journal and read the settings; nothing runs yet.
 
         Raises:
-            ConfigError: the configuration can't be used.
-            StoreUrlError: the store's address can't be used.
+            ConfigError: the configuration, or the store's address, can't be used.
             JournalError: the journal can't be opened.
             SchemaTooNewError: a newer version wrote it.
         """
@@ -150,11 +153,20 @@ class Uploader:
             source = ConfigSource(options.config, apply=self._apply)
             settle = options.settle if options.settle is not None else source.config.settle
             return source, Receipts(spool.folder), None, settle
-        from recording_storage.uploader.store_link.http import store_address  # noqa: PLC0415
+        from recording_storage.uploader.standalone.config import ConfigError  # noqa: PLC0415
+        from recording_storage.uploader.store_link.http import StoreUrlError, store_address  # noqa: PLC0415
         from recording_storage.uploader.store_link.link import open_link  # noqa: PLC0415
 
         assert options.token_file is not None
-        address = store_address(options.store_url, token_file=options.token_file, ca_file=options.ca_file)
+        try:
+            address = store_address(
+                options.store_url,
+                token_file=options.token_file,
+                ca_file=options.ca_file,
+                ca_certificates=options.ca_certificates,
+            )
+        except StoreUrlError as error:
+            raise ConfigError(f"--store {error}") from None
         self.link = open_link(address, spool_id=spool.id)
         settle = options.settle if options.settle is not None else DEFAULT_SETTLE
         return self.link.source, self.link.reporter, self.link.media, settle

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.app import Options, Uploader
+from recording_storage.uploader.core.status import BlockedReason
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.signals import stop_event
@@ -25,10 +28,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOURNAL_PAUSE = 5.0
-"""Seconds until a journal that could not be opened is tried again."""
+PAUSE = 5.0
+"""Seconds until what kept the uploader from working is tried again."""
+TELL_AGAIN = 720
+"""Pauses, so an hour, after which the same reason is told again."""
 STANDBY_POLL = 0.5
 """Seconds between two looks at the lock: what a takeover can take longer than it must."""
+
+_EXPECTED: tuple[tuple[type[Exception], BlockedReason], ...] = (
+    (JournalError, BlockedReason.JOURNAL),
+    (SchemaTooNewError, BlockedReason.NEWER_JOURNAL),
+    (SpoolError, BlockedReason.SPOOL),
+    (ConfigError, BlockedReason.CONFIGURATION),
+)
+"""What the world around can do to an uploader; anything else that ends its work is a defect."""
 
 
 class ServiceError(Exception):
@@ -36,11 +49,22 @@ class ServiceError(Exception):
 
 
 class Front:
-    """What probes and metrics see: the uploader that works, or the one that stands by."""
+    """What probes and metrics see: the uploader that works, or the one that stands by or waits."""
 
-    def __init__(self, view: StateView) -> None:
-        self.view = view
-        self.link: Callable[[], LinkState] = lambda: LinkState(mode="unknown")
+    def __init__(self, spool: Spool) -> None:
+        import time  # noqa: PLC0415
+
+        from recording_storage.uploader.status.running import StandbyView  # noqa: PLC0415
+
+        self._idle = StandbyView(spool, started_at=time.time())
+        self.blocked: BlockedReason | None = None
+        self.view: StateView
+        self.link: Callable[[], LinkState]
+        self.leave()
+
+    def leave(self) -> None:
+        """No uploader works."""
+        self.view, self.link = self._idle, lambda: LinkState(mode="unknown")
 
     def status(self) -> Any:
         return self.view.status()
@@ -50,80 +74,131 @@ class Front:
 
 
 def serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
-    """Serve the spool until stopped, or once; whether nothing is left.
+    """Serve the spool until stopped, or once; whether nothing is left. With `sidecar` it raises nothing.
 
     Raises:
         ConfigError: the configuration is wrong.
         ServiceError: the spool or the journal can't be used, or the address can't be listened on.
     """
-    try:
-        return _serve(options, listen=listen)
-    except ConfigError:
-        raise
-    except (SpoolError, JournalError, SchemaTooNewError, ValueError) as error:
-        raise ServiceError(str(error)) from error
-
-
-def _serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
     ignore_lease_breaks()
     stop = stop_event(signal.SIGTERM, signal.SIGINT)
     spool = Spool(options.spool)
-    spool.make_folder()
-    lock = SpoolLock(spool)
+    front: Front | None = None
     metrics: Any = None
-    front: Any = None
     if listen is not None:
-        front, metrics = _listen(spool, listen)
+        front = Front(spool)
+        metrics = _listen(front, listen, sidecar=options.sidecar)
     try:
-        if not _take(lock, options=options, stop=stop):
-            return True
-        spool.prepare()
-        while True:
-            try:
-                return _work(options, spool=spool, stop=stop, front=front)
-            except JournalError as error:
-                # A sidecar that ends because a volume is full would take its recorder down with it: it stays and waits.
-                if options.once or stop.is_set():
-                    raise
-                log.error("%s; it is opened again", error)  # noqa: TRY400 - no defect of ours
-                if stop.wait(JOURNAL_PAUSE):
-                    return False
+        return _Service(options, spool=spool, stop=stop, front=front).run()
+    except ConfigError:
+        raise
+    except tuple(kind for kind, _ in _EXPECTED) as error:
+        raise ServiceError(str(error)) from error
     finally:
-        lock.release()
         if metrics is not None:
             metrics.close()
 
 
-def _work(options: Options, *, spool: Spool, stop: threading.Event, front: Front | None) -> bool:
-    uploader = Uploader(options, spool=spool)
-    control = _control(uploader)
-    try:
-        if front is not None:
-            front.view, front.link = uploader.view, uploader.link_state
-        return uploader.run(stop)
-    finally:
-        if control is not None:
-            control.close()
+class _Service:
+    def __init__(self, options: Options, *, spool: Spool, stop: threading.Event, front: Front | None) -> None:
+        self._options = options
+        self._spool = spool
+        self._stop = stop
+        self._front = front
+        self._told = ""
+        self._pauses = 0
 
+    def run(self) -> bool:
+        """Try until it is stopped; raises what waiting would not mend, or what nobody should wait for."""
+        while True:
+            try:
+                return self._serve()
+            except Exception as error:
+                reason = _reason(error)
+                waits = self._options.sidecar or (reason is BlockedReason.JOURNAL and not self._options.once)
+                if not waits or self._stop.is_set():
+                    raise
+                self._wait(error, reason)
+                if self._stop.is_set():
+                    return False
+                if reason is BlockedReason.DEFECT:
+                    _begin_anew()
 
-def _take(lock: SpoolLock, *, options: Options, stop: threading.Event) -> bool:
-    """Wait until the spool is ours; False: stopped before. Raises SpoolBusyError with `once`."""
-    told = False
-    while True:
+    def _serve(self) -> bool:
+        self._spool.make_folder()
+        lock = SpoolLock(self._spool)
         try:
-            lock.acquire()
-        except SpoolBusyError as error:
-            if options.once:
-                raise
-            if not told:
-                log.info("standing by: %s", error)
-                told = True
-            if stop.wait(STANDBY_POLL):
-                return False
-        else:
-            if told:
-                log.info("taking over the spool")
-            return True
+            if not self._take(lock):
+                return True
+            self._spool.prepare()
+            return self._work()
+        finally:
+            lock.release()  # while we wait, another version may be able to work
+
+    def _wait(self, error: Exception, reason: BlockedReason) -> None:
+        if self._front is not None:
+            self._front.leave()
+            self._front.blocked = reason
+        told = str(error)
+        if told != self._told or self._pauses % TELL_AGAIN == 0:
+            self._told, self._pauses = told, 0
+            if reason is BlockedReason.DEFECT:
+                log.critical("the uploader came to an end by a defect and begins anew", exc_info=error)
+            else:
+                log.error("nothing is uploaded until this is mended; it is tried again and again: %s", told)
+        self._pauses += 1
+        self._stop.wait(PAUSE)
+
+    def _take(self, lock: SpoolLock) -> bool:
+        """Wait until the spool is ours; False: stopped before. Raises SpoolBusyError with `once`."""
+        told = False
+        while True:
+            try:
+                lock.acquire()
+            except SpoolBusyError as error:
+                if self._options.once:
+                    raise
+                if not told:
+                    log.info("standing by: %s", error)
+                    told = True
+                if self._stop.wait(STANDBY_POLL):
+                    return False
+            else:
+                if told:
+                    log.info("taking over the spool")
+                return True
+
+    def _work(self) -> bool:
+        uploader = Uploader(self._options, spool=self._spool)
+        control = _control(uploader)
+        if self._told:
+            log.info("what was wrong is mended: the uploader works")
+            self._told = ""
+        try:
+            if self._front is not None:
+                self._front.view, self._front.link = uploader.view, uploader.link_state
+                self._front.blocked = None
+            return uploader.run(self._stop)
+        finally:
+            if control is not None:
+                control.close()
+
+
+def _reason(error: Exception) -> BlockedReason:
+    for kind, reason in _EXPECTED:
+        if isinstance(error, kind):
+            return reason
+    return BlockedReason.DEFECT
+
+
+def _begin_anew() -> None:
+    """Become a new process under the same id: the container doesn't end, and nothing of this one's state is left.
+
+    A signal that comes in between waits for the new one's handler: whoever is the first process of its container would
+    never hear of it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
 def _control(uploader: Uploader) -> ControlServer | None:
@@ -138,15 +213,22 @@ def _control(uploader: Uploader) -> ControlServer | None:
     return server if server.start() else None
 
 
-def _listen(spool: Spool, listen: tuple[str, int]) -> tuple[Front, Any]:
+def _listen(front: Front, listen: tuple[str, int], *, sidecar: bool) -> Any:
     import time  # noqa: PLC0415
 
     from recording_storage.uploader.status.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
-    from recording_storage.uploader.status.running import StandbyView  # noqa: PLC0415
 
-    front = Front(StandbyView(spool, started_at=time.time()))
-    collector = UploaderCollector(front, link=lambda: front.link(), now=time.time)  # noqa: PLW0108 - it is set later
+    collector = UploaderCollector(
+        front,
+        link=lambda: front.link(),  # noqa: PLW0108 - it is set later
+        now=time.time,
+        blocked=lambda: front.blocked,
+    )
     try:
-        return front, MetricsServer(collector, host=listen[0], port=listen[1])
+        return MetricsServer(collector, host=listen[0], port=listen[1])
     except OSError as error:
-        raise ServiceError(f"--metrics-listen {listen[0]}:{listen[1]}: {error.strerror}") from error
+        told = f"--metrics-listen {listen[0]}:{listen[1]}: {error.strerror}"
+        if not sidecar:
+            raise ServiceError(told) from error
+        log.error("no metrics are served, all else works: %s", told)  # noqa: TRY400 - no defect of ours
+        return None

@@ -23,4 +23,5 @@ def stop_event(*numbers: int) -> threading.Event:
     threading.Thread(target=pass_on, name="signals", daemon=True).start()
     for number in numbers:
         signal.signal(number, lambda number, _frame: came.put(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # whoever has begun anew kept them for us meanwhile
     return stop

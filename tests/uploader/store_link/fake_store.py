@@ -1,6 +1,7 @@
 """A store of the tests' own that can be told to misbehave; `test_contract.py` holds it to what the real one does."""
 
 import hashlib
+import ssl
 import sys
 import threading
 import uuid
@@ -35,7 +36,7 @@ class FakeStore(ThreadingHTTPServer):
     daemon_threads = True
     token = "fake-store-token"
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.changed = threading.Condition()
         self.plans: dict[str, AccountPlan] = {}
         self.commands: list[Command] = []
@@ -52,12 +53,15 @@ class FakeStore(ThreadingHTTPServer):
         self.cut_after: int | None = None
         """A PATCH's connection breaks after so many bytes, once."""
         super().__init__(("127.0.0.1", port), Handler)
+        self._scheme = "https" if tls else "http"
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Quiet about a caller that has hung up: its traceback would stand in the output of some later test."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,21 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.states import RecordingState
     from recording_storage.uploader.core.recording import EntryError, Tally
+
+
+class BlockedReason(StrEnum):
+    """Why an uploader can't begin to work on its spool, and waits until that is mended."""
+
+    CONFIGURATION = "Configuration"
+    """What it was told can't be used."""
+    SPOOL = "Spool"
+    """The folder is not there, or can't be used: read-only, full, somebody else's."""
+    JOURNAL = "Journal"
+    """The journal can't be opened, or takes no change."""
+    NEWER_JOURNAL = "NewerJournal"
+    """A newer version wrote it, and this one would spoil it."""
+    DEFECT = "Defect"
+    """It came to an end by itself, and begins anew."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ class Spool:
         self.folder = root / FOLDER
         self.known = False
         """The spool had its id before this process came."""
+        self._made = False
         self.id = ""
         """Set by `prepare`."""
 
@@ -60,8 +61,10 @@ class Spool:
         """
         self.make_folder()
         try:
-            self.known = (self.folder / ID_FILE).exists()
-            if not self.known:
+            there = (self.folder / ID_FILE).exists()
+            self.known = there and not self._made
+            if not there:
+                self._made = True
                 write_durably(self.folder / ID_FILE, f"{uuid.uuid4()}\n".encode())
                 fsync_folder(self.root)
                 fault_point("spool-id-written")

@@ -16,7 +16,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import StateView
 from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
-from recording_storage.uploader.core.status import StateReason, Status
+from recording_storage.uploader.core.status import BlockedReason, StateReason, Status
 from recording_storage.uploader.status.requests import LinkState
 
 PREFIX = "recording_storage_uploader"
@@ -38,8 +38,16 @@ _FAILURE_PREFIX = "failures_"
 class UploaderCollector(Collector):
     """Reads the uploader's state when it is asked, so nothing has to be counted twice."""
 
-    def __init__(self, view: StateView, *, link: Callable[[], LinkState], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        view: StateView,
+        *,
+        link: Callable[[], LinkState],
+        now: Callable[[], float],
+        blocked: Callable[[], BlockedReason | None] = lambda: None,
+    ) -> None:
         self._view = view
+        self._blocked = blocked
         self._link = link
         self._now = now
 
@@ -64,6 +72,11 @@ class UploaderCollector(Collector):
         for account, revision in status.applied_revisions.items():
             revisions.add_metric([account], revision)
         yield revisions
+        words = "1 while this keeps the uploader from working: nothing is taken or uploaded until it is mended."
+        blocked = GaugeMetricFamily(f"{PREFIX}_blocked", words, labels=["reason"])
+        for reason in BlockedReason:
+            blocked.add_metric([reason.value], float(reason == self._blocked()))
+        yield blocked
         yield _gauge("standby", "1 while another uploader holds the spool.", {}, float(status.standby))
 
 

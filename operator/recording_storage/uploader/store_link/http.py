@@ -72,6 +72,8 @@ class StoreAddress:
     base_path: str
     token_file: Path
     ca_file: Path | None = None
+    ca_certificates: str = field(default="", repr=False)
+    """PEM; counts where there is no `ca_file`. Neither: the system's."""
 
     @property
     def url(self) -> str:
@@ -79,7 +81,9 @@ class StoreAddress:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.base_path}"
 
 
-def store_address(url: str, *, token_file: Path, ca_file: Path | None = None) -> StoreAddress:
+def store_address(
+    url: str, *, token_file: Path, ca_file: Path | None = None, ca_certificates: str = ""
+) -> StoreAddress:
     """Read `--store`; raises StoreUrlError. Plain http is for this machine only: tokens and keys pass there."""
     parts = urlsplit(url)
     try:
@@ -100,6 +104,7 @@ def store_address(url: str, *, token_file: Path, ca_file: Path | None = None) ->
         base_path=parts.path.rstrip("/").removesuffix("/internal/v1"),
         token_file=token_file,
         ca_file=ca_file,
+        ca_certificates=ca_certificates,
     )
 
 
@@ -204,10 +209,14 @@ class StoreHttp:
 
     def _context(self) -> ssl.SSLContext:
         """A fresh one for each connection: the CA file is renewed in place, too."""
+        file, certificates = self.address.ca_file, self.address.ca_certificates
         try:
-            return ssl.create_default_context(cafile=self.address.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise StoreUnreachableError(f"the CA file {self.address.ca_file} can't be used: {_words(error)}") from error
+            if file is None and certificates:
+                return ssl.create_default_context(cadata=certificates)
+            return ssl.create_default_context(cafile=file)
+        except (OSError, ssl.SSLError, ValueError) as error:  # ValueError: not even ASCII
+            what = f"the CA file {file}" if file is not None else "the CA certificate that was given"
+            raise StoreUnreachableError(f"{what} can't be used: {_words(error)}") from error
 
     def _token(self) -> str:
         """Read for each request: the kubelet renews a projected token in place, long before it expires."""
