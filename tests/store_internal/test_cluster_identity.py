@@ -14,7 +14,8 @@ import pytest
 
 from recording_storage.protocol.accounts import OpenAccount, OpenedAccount
 from recording_storage.protocol.recordings import BatchResponse
-from recording_storage.protocol.sync import SyncResponse
+from recording_storage.protocol.spools import AssignSpool, Spools, SpoolStanding
+from recording_storage.protocol.sync import SpoolPlace, SyncResponse
 from recording_storage.store.changes import Changes
 from recording_storage.store.health import REGISTRY
 from recording_storage.store.internal.identity import ACCEPTED_SECONDS, Authenticator
@@ -143,6 +144,35 @@ def test_a_namespace_that_writes_anothers_sid_gets_nothing_of_it(
         assert http.head(media).status_code == 403
         bindings = f"/accounts/{account.account_sid}/bindings/{uid_of(kube, 'thief')}"
         assert http.put(bindings, json={"namespace": "thief", "external_id": "e"}).status_code == 403
+
+
+def test_a_spool_waits_for_its_assignment_and_no_other_namespace_can_name_it(
+    live: Live, kube: Kube, tenant: Callable[..., str]
+) -> None:
+    token, thief = tenant("media"), tenant("thief")
+    account = bound_account(live, uid_of(kube, "media"))
+    own = bound_account(live, uid_of(kube, "thief"), external_id="thief")
+    spool, place = new_spool(), SpoolPlace(claim="calls", volume="spool", account=f"media-{os.getpid()}/acme")
+    asked = body(sync_request(account.account_sid, place=place))
+    pod = kube.get("v1", "Pod", "recorder", namespace=f"media-{os.getpid()}")
+    with live.client(token) as http, live.client() as operator, live.client(thief) as other:
+        assert plans(http.post(f"/uploaders/{spool}/sync", content=asked)) == []
+        (found,) = Spools.model_validate_json(operator.get("/spools").content).spools
+        assert (found.namespace_uid, found.pod_uid) == (uid_of(kube, "media"), pod["metadata"]["uid"])
+        assert (found.place, found.standing) == (place, SpoolStanding.UNASSIGNED)
+        wanted = AssignSpool(
+            namespace_uid=found.namespace_uid, claim=place.claim, account_sids=[account.account_sid], label="x"
+        )
+        assert operator.put(f"/spools/{spool}", content=body(wanted)).is_success
+        assert plans(http.post(f"/uploaders/{spool}/sync", content=asked)) == [account.account_sid]
+        # its id, its claim, its account
+        refused = other.post(f"/uploaders/{spool}/sync", content=asked)
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        answer = other.post(f"/uploaders/{new_spool()}/sync", content=asked)
+        assert plans(answer) == []
+        assert SECRET.get_secret_value() not in answer.text + refused.text
+        mine = body(sync_request(own.account_sid, account.account_sid))
+        assert plans(other.post(f"/uploaders/{new_spool()}/sync", content=mine)) == [own.account_sid]
 
 
 def uid_of_new(tenant: Callable[..., str], kube: Kube, name: str) -> str:

@@ -54,9 +54,35 @@ class SpoolReport(Message):
     parked: list[ParkedSample] = Field(default_factory=list, max_length=20)
 
 
+class SpoolPlace(Message):
+    """Where the spool is, as injection has written it into the uploader's environment; the operator checks it."""
+
+    claim: str = Field(min_length=1, max_length=253)
+    """Name of the PersistentVolumeClaim."""
+    sub_path: str = Field(default="", max_length=1024)
+    volume: str = Field(default="", max_length=253)
+    """Its name in the pod."""
+    account: str = Field(default="", max_length=507)
+    """`name` or `namespace/name` of the RecordingAccount that the pod asks for; empty: nothing is asked for."""
+
+
+class AssignmentState(StrEnum):
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    """Nobody has said yet whose recordings are there."""
+
+
+class SpoolAssignment(Message):
+    state: AssignmentState
+    account_sid: Sid | None = None
+    """Of recordings that name none."""
+
+
 class SyncRequest(Message):
     protocol: str = PROTOCOL_VERSION
     report: SpoolReport
+    place: SpoolPlace | None = None
+    """With it a pod gets plans only once the operator has assigned the spool; without, those of its namespace."""
     accounts: list[Sid] = Field(default_factory=list, max_length=1000)
     """Plans wanted; empty: of every account that the caller's namespace is bound to."""
     known: str = ""
@@ -84,4 +110,6 @@ class SyncResponse(Message):
     server_time: datetime
     plans: dict[Sid, AccountPlan] | None = None
     """None: nothing differs from `known`."""
+    assignment: SpoolAssignment | None = None
+    """Beside plans; None: the caller has named no place, or its token is an assignment in itself."""
     commands: list[Command] = Field(default_factory=list)

@@ -1,8 +1,8 @@
 """Wakes long-polls when something they wait for has changed.
 
-Topics are account sids (settings, credentials, commands) and namespace UIDs (bindings). In this process a change is
-announced at once after its commit. Another replica's change is only seen in the database: with a `probe`, a waiting
-long-poll asks it every half second.
+Topics are account sids (settings, credentials, commands), namespace UIDs (bindings) and spool ids (assignments). In
+this process a change is announced at once after its commit. Another replica's change is only seen in the database: with
+a `probe`, a waiting long-poll asks it every half second.
 """
 
 import asyncio

@@ -119,7 +119,7 @@ class Database:
 
 
 def mark_changed(session: Session, *topics: str) -> None:
-    """Have long-polls on these topics (account sids, namespace UIDs) woken once the transaction is committed."""
+    """Have long-polls on these topics (account sids, namespace UIDs, spool ids) woken once it is committed."""
     session.info.setdefault(_CHANGED, set()).update(topics)
 
 

@@ -256,6 +256,53 @@ class Spool(Base):
     last_seen: Mapped[datetime]
 
 
+class SpoolPlace(Base):
+    """A spool where an uploader in a pod has found it. A copied volume has its original's id, so one may have two."""
+
+    __tablename__ = "spool_places"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    namespace_uid: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    claim: Mapped[str] = mapped_column(String(253), primary_key=True)
+    sub_path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    namespace: Mapped[str] = mapped_column(String(253))
+    pod: Mapped[str] = mapped_column(String(253))
+    pod_uid: Mapped[str] = mapped_column(String(64))
+    volume: Mapped[str] = mapped_column(String(253))
+    account: Mapped[str] = mapped_column(String(507))
+    """The RecordingAccount that it asks for; empty: none."""
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    digest: Mapped[str] = mapped_column(String(64))
+    """Of all that it said last, its report among it."""
+    revision: Mapped[int] = mapped_column(index=True)
+    """The value of the counter `spools` at its last change."""
+
+
+class SpoolAssignment(Base):
+    """Whose recordings are on a spool, while it is at this place."""
+
+    __tablename__ = "spool_assignments"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    namespace_uid: Mapped[str] = mapped_column(String(64))
+    claim: Mapped[str] = mapped_column(String(253))
+    sub_path: Mapped[str] = mapped_column(String(1024))
+    account_sids: Mapped[list[str]] = mapped_column(JSON)
+    """Recordings that name none belong to the first."""
+    label: Mapped[str] = mapped_column(String(255))
+    changed_at: Mapped[datetime]
+
+
+class Counter(Base):
+    """Numbers that grow; whoever takes one holds its row until the end, so they are seen in their order."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[int]
+
+
 class Command(Base):
     """What uploaders are asked to do; one row for each spool it is for."""
 

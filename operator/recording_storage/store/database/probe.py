@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 import sqlalchemy as sa
 
 from recording_storage.store.database.engine import Database
-from recording_storage.store.database.models import Account, Binding, Command
+from recording_storage.store.database.models import Account, Binding, Command, SpoolAssignment
 
 
 def database_probe(database: Callable[[], Database]) -> Callable[[Collection[str]], Mapping[str, str]]:
-    """Make a probe for `Changes`: an account's revision and newest command, a namespace's bindings."""
+    """Make a probe for `Changes`: an account's revision and newest command, a namespace's bindings, a spool's owner."""
 
     def probe(topics: Collection[str]) -> Mapping[str, str]:
         wanted = list(topics)
@@ -25,7 +25,10 @@ def database_probe(database: Callable[[], Database]) -> Callable[[Collection[str
                 .where(Binding.namespace_uid.in_(wanted))
                 .group_by(Binding.namespace_uid)
             )
-            found = [(row[0], row[1:]) for rows in (revisions, commands, bindings) for row in rows]
+            spools = session.execute(
+                sa.select(SpoolAssignment.id, SpoolAssignment.changed_at).where(SpoolAssignment.id.in_(wanted))
+            )
+            found = [(row[0], row[1:]) for rows in (revisions, commands, bindings, spools) for row in rows]
         state = dict.fromkeys(wanted, "")
         for topic, values in found:
             state[topic] += ";" + ",".join(map(str, values))

@@ -22,6 +22,8 @@ U  POST   /internal/v1/uploaders/{spool_id}/sync                          SyncRe
           after `wait_seconds`; then `plans` is None and `etag` equals `known`. `plans` has each account that the caller
           may have and (if `accounts` is not empty) asked for; an account that is missing from it is not (or no longer)
           the caller's: nothing more is said of it. Commands come again with each answer until acknowledged.
+          With a `place`, a pod gets the plans of its spool's assignment alone, and `assignment` beside them; there are
+          none while it is unassigned. 409 conflict for a spool that was found in another namespace.
           A 422 also for a spool_id that is no UUID in lower case; 413 beyond 1 MiB, any other message beyond 16 MiB;
           409 conflict for a new spool of an account that has 10,000.
 U  POST   /internal/v1/uploaders/{spool_id}/recordings:batch              BatchRequest → 200 BatchResponse
@@ -54,6 +56,14 @@ O  PUT    /internal/v1/accounts/{AC}/bindings/{namespace_uid}             BindNa
           403 proof_refused without a right proof, whether the account exists or not; 409 conflict: closed.
 O  DELETE /internal/v1/accounts/{AC}/bindings/{namespace_uid}             → 204; again: 204
 O  GET    /internal/v1/accounts/{AC}/uploaders                            → 200 Uploaders
+O  GET    /internal/v1/spools?since=N                                     → 200 Spools
+          Where pods with a `place` have found their spools: those that changed after that revision; without it, all.
+O  GET    /internal/v1/spools/{spool_id}                                  → 200 Spools, of that one
+O  PUT    /internal/v1/spools/{spool_id}                                  AssignSpool → 200 SpoolInfo; again: the same
+          404 not_found: no uploader has found it there; 403 not_bound: an account is not bound to the namespace;
+          409 conflict: it is assigned to another place, or was found in another namespace.
+O  DELETE /internal/v1/spools/{spool_id}                                  → 204; again: 204
+          Its assignment, what it has reported and its open commands; its recordings stay.
 O  POST   /internal/v1/accounts/{AC}/commands                             NewCommand → 201 CommandStatus
           404 not_found: the named spool has never reported for the account; 409 no_uploader: no spool has.
           `retry_one` without a spool goes to the spool that the recording is on, if the store knows it.

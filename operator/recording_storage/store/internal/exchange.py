@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from recording_storage.protocol.plan import AccountPlan
-from recording_storage.protocol.sync import Command, SpoolReport, SyncRequest, SyncResponse
+from recording_storage.protocol.sync import (
+    AssignmentState,
+    Command,
+    SpoolAssignment,
+    SpoolReport,
+    SyncRequest,
+    SyncResponse,
+)
 from recording_storage.store.changes import Changes, Known
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
@@ -20,6 +27,7 @@ from recording_storage.store.internal.identity import Caller, all_permitted, per
 from recording_storage.store.internal.metrics import WAITING
 from recording_storage.store.internal.plans import complete_plans, draft_plans, etag_of
 from recording_storage.store.internal.problems import conflict, invalid
+from recording_storage.store.internal.spools import assigned, note_place, require_same_namespace
 from recording_storage.store.internal.upsert import insert_into
 
 MAX_SPOOLS = 10_000
@@ -35,6 +43,7 @@ class State:
     etag: str
     plans: dict[str, AccountPlan] | None
     """None: as the uploader already knows them."""
+    assignment: SpoolAssignment | None
     commands: list[Command]
 
     @property
@@ -45,14 +54,20 @@ class State:
 def take_report(store: Store, caller: Caller, *, spool_id: str, sync: SyncRequest) -> None:
     """Note the spool's report for each of its accounts, and what it acknowledges."""
     with store.database.write() as session:
-        accounts = _accounts(session, caller, sync)
+        if caller.service_account is not None:
+            require_same_namespace(session, caller, spool_id=spool_id)
+            if sync.place is not None:
+                note_place(session, caller, spool_id=spool_id, sync=sync)
+        accounts, _ = _accounts(session, caller, spool_id=spool_id, sync=sync)
         acknowledge(session, spool_id=spool_id, accounts=accounts, ids=sync.acknowledged)
         if not accounts:
             return
         _require_room(session, accounts, spool_id=spool_id)
         moment = now()
         insert = insert_into(session, Spool)
-        columns = ("namespace", "namespace_uid", "pod", "report", "last_seen")
+        columns = ["pod", "report", "last_seen"]
+        if caller.service_account is not None:  # a token of ours says nothing of a namespace, and changes none
+            columns += ["namespace", "namespace_uid"]
         insert = insert.on_conflict_do_update(
             index_elements=[Spool.id, Spool.account_sid], set_={name: insert.excluded[name] for name in columns}
         )
@@ -79,17 +94,18 @@ def look(store: Store, caller: Caller, *, spool_id: str, sync: SyncRequest) -> S
     while True:
         known = store.changes.known(topics)
         with store.database.read() as session:
-            accounts = _accounts(session, caller, sync)
+            accounts, assignment = _accounts(session, caller, spool_id=spool_id, sync=sync)
             # Bindings may change which accounts there are: what is waited for must have been noted before reading it.
             needed = accounts | frozenset(sync.accounts) | ({caller.namespace_uid} - {""})
+            needed |= {spool_id} if assignment is not None else set()
             if not needed <= topics:
                 topics = needed
                 continue
             drafts = draft_plans(session, accounts, spool_id=spool_id, named=sync.report.needed_destinations)
-            etag = etag_of(drafts)
+            etag = etag_of(drafts, assignment=assignment)
             plans = None if etag == sync.known else complete_plans(session, drafts, box=store.box)
             commands = waiting_commands(session, spool_id=spool_id, accounts=accounts)
-        return State(known=known, etag=etag, plans=plans, commands=commands)
+        return State(known=known, etag=etag, plans=plans, assignment=assignment, commands=commands)
 
 
 async def exchange(store: Store, caller: Caller, *, request: Request, spool_id: str, sync: SyncRequest) -> SyncResponse:
@@ -111,7 +127,13 @@ async def exchange(store: Store, caller: Caller, *, request: Request, spool_id: 
                 break
     finally:
         await stop.close()
-    return SyncResponse(etag=state.etag, server_time=now(), plans=state.plans, commands=state.commands)
+    return SyncResponse(
+        etag=state.etag,
+        server_time=now(),
+        plans=state.plans,
+        assignment=state.assignment if state.plans is not None else None,
+        commands=state.commands,
+    )
 
 
 class _Stop:
@@ -148,8 +170,17 @@ async def _cancelled(*tasks: "asyncio.Task[object]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _accounts(session: Session, caller: Caller, sync: SyncRequest) -> frozenset[str]:
-    return permitted(session, caller, sync.accounts) if sync.accounts else all_permitted(session, caller)
+def _accounts(
+    session: Session, caller: Caller, *, spool_id: str, sync: SyncRequest
+) -> tuple[frozenset[str], SpoolAssignment | None]:
+    """What the spool may have; and, of a pod that names its spool's place, how it is assigned."""
+    found = permitted(session, caller, sync.accounts) if sync.accounts else all_permitted(session, caller)
+    if caller.service_account is None or sync.place is None:
+        return found, None
+    sids = assigned(session, caller, spool_id=spool_id, place=sync.place)
+    if not sids:
+        return frozenset(), SpoolAssignment(state=AssignmentState.UNASSIGNED)
+    return found & frozenset(sids), SpoolAssignment(state=AssignmentState.ASSIGNED, account_sid=sids[0])
 
 
 def _require_room(session: Session, accounts: Collection[str], *, spool_id: str) -> None:

@@ -55,6 +55,10 @@ class Caller:
         return self.service_account.pod if self.service_account else ""
 
     @property
+    def pod_uid(self) -> str:
+        return self.service_account.pod_uid if self.service_account else ""
+
+    @property
     def label(self) -> str:
         """For the log."""
         if self.service_account is not None:

@@ -24,6 +24,7 @@ AUDIENCE = "recording-storage"
 TIMEOUT = 5.0
 """Seconds; a caller waits, and comes again."""
 _POD_NAME = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
 _PREFIX = "system:serviceaccount:"
 _NOT_FOUND = 404
 _REFUSED = frozenset({401, 403})
@@ -49,6 +50,7 @@ class ServiceAccount:
     name: str
     pod: str
     """Name of the pod that the token is bound to; empty: to none."""
+    pod_uid: str = ""
 
 
 class TokenReviewer(Protocol):
@@ -88,10 +90,11 @@ class Cluster:
         review = client.V1TokenReview(spec=client.V1TokenReviewSpec(token=token, audiences=[AUDIENCE]))
         call = client.AuthenticationV1Api(api).create_token_review(review, _request_timeout=TIMEOUT)
         answered = await _asked(call, what="create tokenreviews")
-        namespace, name, pod = _user(answered.status)
+        namespace, name = _user(answered.status)
+        pod, pod_uid = (_extra(answered.status, each) for each in (_POD_NAME, _POD_UID))
         # Read for this very token and never remembered by name: a namespace made anew has the same name, not the UID.
         uid = await self._namespace_uid(api, namespace)
-        return ServiceAccount(namespace=namespace, namespace_uid=uid, name=name, pod=pod)
+        return ServiceAccount(namespace=namespace, namespace_uid=uid, name=name, pod=pod, pod_uid=pod_uid)
 
     async def close(self) -> None:
         if self._client is not None:
@@ -152,8 +155,8 @@ async def _asked(call: Any, *, what: str) -> Any:
         raise ReviewUnavailableError(f"the API server can't be reached: {plain_reason(error)}") from None
 
 
-def _user(status: Any) -> tuple[str, str, str]:
-    """Namespace, name and pod of an authenticated service account. Raises TokenRefusedError."""
+def _user(status: Any) -> tuple[str, str]:
+    """Namespace and name of an authenticated service account. Raises TokenRefusedError."""
     if status is None or not status.authenticated:
         raise TokenRefusedError(
             f"the cluster does not accept the token: it has to be a service account's, of audience {AUDIENCE}, not "
@@ -166,5 +169,9 @@ def _user(status: Any) -> tuple[str, str, str]:
     namespace, _, name = username.removeprefix(_PREFIX).partition(":")
     if not username.startswith(_PREFIX) or not namespace or not name:
         raise TokenRefusedError("the token is not a service account's")
-    pods = (status.user.extra or {}).get(_POD_NAME) or [""]
-    return namespace, name, pods[0]
+    return namespace, name
+
+
+def _extra(status: Any, key: str) -> str:
+    found: str = ((status.user.extra or {}).get(key) or [""])[0]
+    return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -20,12 +20,14 @@ from recording_storage.protocol.accounts import (
     SetOwnStorage,
     Uploaders,
 )
+from recording_storage.protocol.spools import AssignSpool
 from recording_storage.store.context import Store
-from recording_storage.store.internal import accounts, commands, settings_owner
+from recording_storage.store.internal import accounts, commands, settings_owner, spools
 from recording_storage.store.internal.dependencies import (
     AccountSid,
     CredentialSid,
     NamespaceUid,
+    SpoolPath,
     StoreDep,
     get_operator,
 )
@@ -153,6 +155,30 @@ async def set_own_storage(request: Request, store: StoreDep, account_sid: Accoun
     await run_in_threadpool(
         _write, store, lambda session: settings_owner.set_own_storage(session, account_sid, product, wanted.own_storage)
     )
+    return Response(status_code=204)
+
+
+@router.get("/spools")
+def list_spools(store: StoreDep, since: Annotated[int, Query(ge=0)] = 0) -> Response:
+    return answer(_read(store, lambda session: spools.list_spools(session, since=since)))
+
+
+@router.get("/spools/{spool_id}")
+def get_spool(store: StoreDep, spool_id: SpoolPath) -> Response:
+    return answer(_read(store, lambda session: spools.list_spools(session, spool_id=spool_id)))
+
+
+@router.put("/spools/{spool_id}")
+async def assign_spool(request: Request, store: StoreDep, spool_id: SpoolPath) -> Response:
+    wanted = await read_message(request, AssignSpool)
+    return answer(
+        await run_in_threadpool(_write, store, lambda session: spools.assign(session, spool_id, wanted=wanted))
+    )
+
+
+@router.delete("/spools/{spool_id}")
+def remove_spool(store: StoreDep, spool_id: SpoolPath) -> Response:
+    _write(store, lambda session: spools.remove(session, spool_id))
     return Response(status_code=204)
 
 

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import AccountPlan, DestinationPlan, EncryptionPlan, ProductPlan, StaticKeys
+from recording_storage.protocol.sync import SpoolAssignment
 from recording_storage.store.database.models import UNFINISHED, Account, AwsCredential, Destination, Recording, Settings
 from recording_storage.store.secrets_box import SecretsBox
 from recording_storage.store.services.credentials import open_credential
@@ -74,9 +76,11 @@ def draft_plans(
     ]
 
 
-def etag_of(drafts: Sequence[PlanDraft]) -> str:
+def etag_of(drafts: Sequence[PlanDraft], *, assignment: SpoolAssignment | None) -> str:
     """The same for the same plans. A credential counts by its sid: what is behind a sid never changes."""
-    content = [[draft.plan.model_dump(mode="json"), dict(draft.credentials)] for draft in drafts]
+    content: list[Any] = [[draft.plan.model_dump(mode="json"), dict(draft.credentials)] for draft in drafts]
+    if assignment is not None:
+        content.append(assignment.model_dump(mode="json"))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 

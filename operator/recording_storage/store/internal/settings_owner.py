@@ -125,13 +125,14 @@ def list_uploaders(session: Session, account_sid: str) -> list[UploaderInfo]:
             pod=row.pod,
             last_seen=row.last_seen,
             live=moment - row.last_seen < LIVE,
-            report=_report(row),
+            report=report_of(row),
         )
         for row in session.scalars(query)
     ]
 
 
-def _report(row: Spool) -> SpoolReport:
+def report_of(row: Spool) -> SpoolReport:
+    """As its uploader sent it."""
     try:
         return SpoolReport.model_validate(row.report)
     except ValidationError:  # written by a store of another version; the next exchange replaces it

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from recording_storage.protocol import accounts, plan, recordings, sync
+from recording_storage.protocol import accounts, plan, recordings, spools, sync
 from recording_storage.protocol.base import PROTOCOL_VERSION, Message
 from recording_storage.store.internal.problems import ProblemError, invalid
 
@@ -124,7 +124,7 @@ def _revealed(value: Any) -> Any:
 
 MESSAGES: dict[str, type[Message]] = {
     name: member
-    for module in (accounts, plan, recordings, sync)
+    for module in (accounts, plan, recordings, spools, sync)
     for name, member in vars(module).items()
     if isinstance(member, type) and issubclass(member, Message) and member is not Message
 }
