@@ -43,8 +43,9 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
     state, error, probe_at, vouches_by (what the server was seen to compare, "nothing", or null while not asked)}]),
     held ([{account_sid, destination_id, url, error, probe_at}]),
     last_error and last_error_at ("" and null once an upload has worked again), store
-    ({mode, connected, error, plan}: the plan is awaited or journalled until the store has answered since the start,
-    then in_force), revisions ({account: revision}). Sizes are bytes, times ISO 8601, UTC.
+    ({mode, connected, error, plan, assigned}: the plan is awaited or journalled until the store has answered since
+    the start, then in_force; assigned is false while nobody has said whose the spool is), revisions ({account:
+    revision}). Sizes are bytes, times ISO 8601, UTC.
 
     Exit codes: 0 done, whatever the spool's state; with --check 3 while work remains; 1 failed; 2 wrong use.
     """
@@ -59,6 +60,13 @@ def command(spool: Path, *, as_json: bool, check: bool) -> None:
         raise WorkRemains
 
 
+def _waits(store: Mapping[str, Any]) -> Iterator[str]:
+    if (plan := store.get("plan")) in _NOT_IN_FORCE:
+        yield f"NO PLAN    {_NOT_IN_FORCE[plan]}"
+    if not store.get("assigned", True):  # an uploader of before does not say it
+        yield "NO ACCOUNT new recordings wait: the spool is assigned to no account yet; see its claim's RecordingSpool"
+
+
 def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     now = datetime.now(UTC)
     running = f"running, version {answer['version']}" if answer["running"] else "NOT RUNNING"
@@ -67,8 +75,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"spool      {answer['spool']} ({answer['spool_id']})"
     yield f"uploader   {running}"
     yield f"store      {_store(answer['store'])}"
-    if (plan := answer["store"].get("plan")) in _NOT_IN_FORCE:
-        yield f"NO PLAN    {_NOT_IN_FORCE[plan]}"
+    yield from _waits(answer["store"])
     for account, revision in answer["revisions"].items():
         yield f"plan       {account} revision {revision}"
     yield f"disk       {_disk(answer)}"

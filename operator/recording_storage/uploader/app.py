@@ -15,7 +15,7 @@ from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
-from recording_storage.uploader.journal import destinations, queries
+from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
@@ -173,7 +173,8 @@ class Uploader:
 
     def _take_journalled_plans(self) -> None:
         try:
-            self.plans.recall(self.journal.run(journalled_plans))
+            plans, own = self.journal.run(lambda each: (journalled_plans(each), meta.assigned_account(each)))
+            self.plans.recall(plans, account_sid=own)
         except BaseException:
             self.journal.close()  # its lock would keep the next attempt out
             raise
@@ -244,9 +245,8 @@ class Uploader:
 
         if self.link is None:
             return LinkState(mode="alone")
-        return LinkState(
-            mode="store", connected=self.link.connected, error=self.link.error, plan=self.plans.now.standing
-        )
+        link, now = self.link, self.plans.now
+        return LinkState("store", connected=link.connected, error=link.error, plan=now.standing, assigned=now.assigned)
 
     def run(self, stop: threading.Event) -> bool:
         """Work until `stop`, or, with `once`, until all that can be done is done; whether nothing is left.

@@ -43,6 +43,9 @@ def said(by: Pin) -> tuple[str, str | None, str]:
         (of(Standing.AWAITED, plan_for()), "", ("", None, Reason.NO_PLAN)),
         (of(Standing.AWAITED, own_account=ONE), "", (ONE, None, Reason.NO_PLAN)),
         (of(Standing.JOURNALLED, plan_for()), ONE, (ONE, BUCKET, Reason.NO_PLAN)),
+        (replace(of(Standing.IN_FORCE), assigned=False), "", ("", None, Reason.NO_SPOOL_CONFIG)),
+        (replace(of(Standing.IN_FORCE), assigned=False), ONE, (ONE, None, Reason.NO_SPOOL_CONFIG)),
+        (replace(of(Standing.AWAITED, own_account=ONE), assigned=False), "", (ONE, None, Reason.NO_PLAN)),
         # whose it is may be another's by now
         (of(Standing.JOURNALLED, plan_for()), "", ("", BUCKET, Reason.NO_PLAN)),
         (of(Standing.JOURNALLED, plan_for()), OTHER, (OTHER, None, Reason.NO_PLAN)),
@@ -64,6 +67,14 @@ def test_plans_become_what_the_table_allows(standing: Standing) -> None:
     assert book.now.standing is standing
     assert book.revisions() == ({ONE: 8} if standing is Standing.IN_FORCE else {})
     assert book.serve_journalled() is (standing is Standing.AWAITED)
+
+
+def test_an_assignment_names_the_account_of_what_names_none() -> None:
+    book = PlanBook(account_sid=OTHER)
+    book.replace({}, assigned=False)
+    assert (book.now.assigned, book.now.own_account) == (False, OTHER)
+    book.replace({ONE: plan_for(), OTHER: plan_for(OTHER)}, account_sid=ONE)
+    assert said(pin(book.now, "", Product.VOICE)) == (ONE, BUCKET, "pinned")
 
 
 def test_what_is_read_at_one_moment_stays_together_when_the_plans_are_replaced() -> None:

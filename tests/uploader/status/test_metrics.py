@@ -57,7 +57,7 @@ class View:
 def metrics() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     view: Any = View()
     collector = UploaderCollector(
-        view, link=lambda: LinkState("store", connected=True, plan="awaited"), now=lambda: 1000.0
+        view, link=lambda: LinkState("store", connected=True, plan="awaited", assigned=False), now=lambda: 1000.0
     )
     server = MetricsServer(collector, host="127.0.0.1", port=0)
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=SOON) as answer:
@@ -92,6 +92,8 @@ def test_destinations_disk_store_and_plan(metrics):
     assert metrics["plan_in_force", ()] == 0
     assert metrics["waiting_for_plan", (("reason", "NoPlan"),)] == 2
     assert metrics["waiting_for_plan", (("reason", "NoSettings"),)] == 0
+    assert metrics["waiting_for_plan", (("reason", "NoSpoolConfig"),)] == 0
+    assert metrics["spool_assigned", ()] == 0
     assert metrics["plan_revision", (("account_sid", ACCOUNT),)] == 7
 
 

@@ -21,7 +21,7 @@ from recording_storage.protocol.recordings import (
     MediaCompleted,
     RecordingReport,
 )
-from recording_storage.protocol.sync import Command, SyncRequest, SyncResponse
+from recording_storage.protocol.sync import AssignmentState, Command, SpoolAssignment, SyncRequest, SyncResponse
 
 
 @dataclass
@@ -39,6 +39,7 @@ class FakeStore(ThreadingHTTPServer):
     def __init__(self, port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.changed = threading.Condition()
         self.plans: dict[str, AccountPlan] = {}
+        self.assignment: SpoolAssignment | None = None
         self.commands: list[Command] = []
         self.syncs: list[SyncRequest] = []
         self.batches: list[BatchRequest] = []
@@ -77,6 +78,13 @@ class FakeStore(ThreadingHTTPServer):
             self.plans[plan.account_sid] = plan
             self.changed.notify_all()
 
+    def assign(self, account: str | None) -> None:
+        """None: to nobody, and so there is no plan."""
+        state = AssignmentState.UNASSIGNED if account is None else AssignmentState.ASSIGNED
+        with self.changed:
+            self.assignment = SpoolAssignment(state=state, account_sid=account)
+            self.changed.notify_all()
+
     def drop_plan(self, account: str) -> None:
         with self.changed:
             self.plans.pop(account)
@@ -99,7 +107,7 @@ class FakeStore(ThreadingHTTPServer):
             for d in self.plans[a].destinations.values()
             if d.credential
         )
-        return hashlib.sha256((state + secrets).encode()).hexdigest()
+        return hashlib.sha256((state + secrets + repr(self.assignment)).encode()).hexdigest()
 
     def sync(self, request: SyncRequest) -> SyncResponse:
         with self.changed:
@@ -114,6 +122,7 @@ class FakeStore(ThreadingHTTPServer):
                 etag=etag,
                 server_time=datetime.now(UTC),
                 plans=None if etag == request.known else dict(self.plans),
+                assignment=None if etag == request.known else self.assignment,
                 commands=list(self.commands),
             )
 

@@ -226,7 +226,7 @@ def test_metrics_and_status_tell_of_the_store_and_of_what_is_done(store, uploade
     assert bucket.credentials.secret_key not in text
     (status,) = uploader.ask("status")
     assert status["running"]
-    assert status["store"] == {"mode": "store", "connected": True, "error": "", "plan": "in_force"}
+    assert status["store"] == {"mode": "store", "connected": True, "error": "", "plan": "in_force", "assigned": True}
     assert list(status["revisions"]) == [store.account]
     store.stop()
     deadline = time.monotonic() + DEADLINE

@@ -12,6 +12,7 @@ import pytest
 
 from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
+from recording_storage.protocol.sync import AssignmentState, SpoolAssignment
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import Clock
@@ -271,3 +272,25 @@ def test_a_product_without_settings_waits_until_it_has_some(customer: Customer) 
         customer.in_force(NOW, revision=2)
         running.await_states({"call.wav": "released"})
     assert customer.stored() == ["a/call.wav"]
+
+
+def test_a_spool_that_is_not_assigned_waits_and_the_journal_keeps_its_account(customer: Customer) -> None:
+    customer.store.assign(None)
+    customer.record("call.wav")
+    with customer.running() as running:
+        one = waiting(running, "call.wav", code=Reason.NO_SPOOL_CONFIG)
+        assert (one.account_sid, one.pinned) == ("", False)
+        assert not running.uploader.link_state().assigned
+        with customer.store.changed:  # of two accounts, and it is the assignment that says which
+            customer.store.plans["AC" + "9" * 32] = AccountPlan(
+                account_sid="AC" + "9" * 32, revision=1, products={}, destinations={}
+            )
+            customer.store.assignment = SpoolAssignment(state=AssignmentState.ASSIGNED, account_sid=ACCOUNT)
+        customer.in_force(NOW, revision=1)
+        running.await_states({"call.wav": "released"})
+        assert running.uploader.link_state().assigned
+    assert customer.stored() == ["a/call.wav"]
+    customer.answer(status=503)
+    customer.record("later.wav")
+    with customer.running() as running:
+        assert waiting(running, "later.wav").account_sid == ACCOUNT

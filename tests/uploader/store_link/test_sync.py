@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from recording_storage.protocol.plan import AccountPlan
-from recording_storage.protocol.sync import Command, CommandKind, SpoolReport
+from recording_storage.protocol.sync import Command, CommandKind, SpoolAssignment, SpoolReport
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.store_link.api import StoreApi
 from recording_storage.uploader.store_link.http import StoreAddress
@@ -23,6 +23,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.told = threading.Condition()
         self.taken: list[Mapping[str, AccountPlan]] = []
+        self.assignments: list[SpoolAssignment | None] = []
         self.done: dict[str, Command] = {}
         self.executions: list[str] = []
         self.journal_full = False
@@ -31,8 +32,9 @@ class Scheduler:
         revisions = {a: p.revision for a, p in self.taken[-1].items()} if self.taken else {}
         return spool_report().model_copy(update={"applied_revisions": revisions})
 
-    def plans(self, plans: Mapping[str, AccountPlan]) -> None:
+    def plans(self, plans: Mapping[str, AccountPlan], *, assignment: SpoolAssignment | None) -> None:
         with self.told:
+            self.assignments.append(assignment)
             self.taken.append(plans)
             self.told.notify_all()
 

@@ -191,6 +191,8 @@ class InForce:
     """Of accounts that are not among them."""
     own_account: str = ""
     """Of recordings that name none; empty: the only one that there is a plan for."""
+    assigned: bool = True
+    """Somebody has said whose recordings are on the spool."""
     generation: int = 0
     """Grows with each change."""
 
@@ -225,16 +227,35 @@ class PlanBook:
         """The plans come from their source, with credentials; not from the journal."""
         return self._now.live
 
-    def replace(self, plans: Mapping[str, Plan], *, everybody: Plan | None = None) -> None:
-        """Put other plans in force; `everybody` is that of accounts that are not among them."""
+    def replace(
+        self,
+        plans: Mapping[str, Plan],
+        *,
+        everybody: Plan | None = None,
+        assigned: bool = True,
+        account_sid: str | None = None,
+    ) -> None:
+        """Put other plans in force.
+
+        Args:
+            plans: by account.
+            everybody: of accounts that are not among them.
+            assigned: somebody has said whose recordings are on the spool.
+            account_sid: of recordings that name none; None: as before.
+        """
         with self._lock:
-            self._become(Standing.IN_FORCE, plans=dict(plans), everybody=everybody)
+            own = self._now.own_account if account_sid is None else account_sid
+            self._become(Standing.IN_FORCE, plans=dict(plans), everybody=everybody, assigned=assigned, own_account=own)
             self._remember_all(plans)
 
-    def recall(self, plans: Mapping[str, Plan]) -> None:
-        """Know those of the journal: what is pinned to them goes on, and nothing else is, see `serve_journalled`."""
+    def recall(self, plans: Mapping[str, Plan], *, account_sid: str | None = None) -> None:
+        """Know those of the journal: what is pinned to them goes on, and nothing else is, see `serve_journalled`.
+
+        `account_sid` is that of recordings that name none; None: as before.
+        """
         with self._lock:
-            self._now = replace(self._now, plans=dict(plans))
+            own = self._now.own_account if account_sid is None else account_sid
+            self._now = replace(self._now, plans=dict(plans), own_account=own)
             self._remember_all(plans)
 
     def serve_journalled(self) -> bool:

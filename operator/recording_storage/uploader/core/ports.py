@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.proof import Voucher
     from recording_storage.domain.states import RecordingState
     from recording_storage.protocol.plan import AccountPlan
-    from recording_storage.protocol.sync import Command, SpoolReport
+    from recording_storage.protocol.sync import Command, SpoolAssignment, SpoolReport
     from recording_storage.s3.payload import Buffer
     from recording_storage.s3.types import OpenUpload, Part, StoredObject
     from recording_storage.uploader.core.recording import Recording
@@ -73,8 +73,10 @@ class SourceHooks(Protocol):
     def report(self) -> SpoolReport:
         """How the spool stands now."""
 
-    def plans(self, plans: Mapping[str, AccountPlan]) -> None:
+    def plans(self, plans: Mapping[str, AccountPlan], *, assignment: SpoolAssignment | None) -> None:
         """Every plan that is ours from now on, by account; journalled without secrets when it returns.
+
+        `assignment` says whose recordings are on the spool; None: the token does.
 
         A plan that is missing is no longer ours: recordings already pinned go on waiting for a credential.
         """

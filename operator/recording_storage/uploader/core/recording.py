@@ -33,6 +33,8 @@ class Reason(StrEnum):
     """Nothing is known yet of what is in force for the account; the recording waits without limit."""
     NO_SETTINGS = "NoSettings"
     """None were applied for the product, and own storage is withheld; the recording waits without limit."""
+    NO_SPOOL_CONFIG = "NoSpoolConfig"
+    """Nobody has said yet whose recordings are on the spool; the recording waits without limit."""
     NO_CREDENTIAL = "NoCredential"
     """The plan has no credential for the destination."""
     ENCRYPTION_UNAVAILABLE = "EncryptionUnavailable"
@@ -61,7 +63,7 @@ class Reason(StrEnum):
 
 REMOVED = "somebody removed the file before it was stored"
 """What `FileMissing` says."""
-WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN, Reason.NO_SETTINGS})
+WAITS_FOR_PLAN = frozenset({Reason.NO_PLAN, Reason.NO_SETTINGS, Reason.NO_SPOOL_CONFIG})
 """Of what is not pinned yet."""
 NOT_TRIED = frozenset({Reason.ENCRYPTION_UNAVAILABLE, Reason.NO_CREDENTIAL, Reason.NO_PLAN})
 """Of what is pinned and held: only another plan can mend it, and its retry window does not begin."""

@@ -22,6 +22,17 @@ def set_running_time(connection: sqlite3.Connection, seconds: float) -> None:
     )
 
 
+def assigned_account(connection: sqlite3.Connection) -> str | None:
+    """Of recordings that name none, as the spool was assigned last; None: it never was."""
+    row = connection.execute("SELECT value FROM meta WHERE key='assigned_account'").fetchone()
+    return row[0] if row else None
+
+
+def set_assigned_account(connection: sqlite3.Connection, account_sid: str) -> None:
+    """Keep it for a start without the store."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('assigned_account', ?)", (account_sid,))
+
+
 def is_carried_out(connection: sqlite3.Connection, command: str) -> bool:
     """Whether the store's command of that id was carried out before."""
     return connection.execute("SELECT 1 FROM commands WHERE id = ?", (command,)).fetchone() is not None

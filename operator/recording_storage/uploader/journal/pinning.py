@@ -61,7 +61,7 @@ def pin(plans: InForce, account_sid: str, product: Product) -> Pin:
             noted = _destination_of(plan, product)
             return Pin(account_sid=named, destination_id=noted, error=_waits(Reason.NO_PLAN, _outdated(plan)))
         case Standing.IN_FORCE:
-            return _in_force(plan, only, product)
+            return _in_force(plan, only, product) if plans.assigned else Pin(account_sid=named, error=_UNASSIGNED)
 
 
 def _in_force(plan: Plan | None, account: str, product: Product) -> Pin:
@@ -90,6 +90,12 @@ def _outdated(plan: Plan | None) -> str:
 
 def _waits(code: Reason, message: str) -> EntryError:
     return EntryError(FailureClass.HOLD.value, code.value, message)
+
+
+_UNASSIGNED = _waits(
+    Reason.NO_SPOOL_CONFIG,
+    "the spool is assigned to no account yet; it waits for that. The RecordingSpool of its claim says why",
+)
 
 
 class Pinning:

@@ -63,8 +63,8 @@ class NoHooks:
     def report(self) -> Any:
         raise AssertionError("nobody asks an uploader that runs alone for reports")
 
-    def plans(self, plans: Any) -> None:
-        del plans
+    def plans(self, plans: Any, *, assignment: Any) -> None:
+        del plans, assignment
         raise AssertionError("a configuration has one plan, applied as a whole")
 
     def commands(self, commands: Any) -> None:

@@ -67,6 +67,8 @@ class UploaderCollector(Collector):
             yield _gauge("store_up", "1 while the settings store can be reached.", {}, float(link.connected))
             words = "0 until the store has answered since the start: nothing is pinned before that."
             yield _gauge("plan_in_force", words, {}, float(link.plan == Standing.IN_FORCE))
+            words = "0 while the store says that the spool is assigned to no account: nothing is pinned before that."
+            yield _gauge("spool_assigned", words, {}, float(link.assigned))
         yield _waiting(self._view.reasons())
         revisions = GaugeMetricFamily(f"{PREFIX}_plan_revision", "Plan in force, by account.", labels=["account_sid"])
         for account, revision in status.applied_revisions.items():

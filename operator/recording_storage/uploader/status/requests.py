@@ -1,7 +1,7 @@
 """What the commands ask of a spool, answered from a `StateView`: a running uploader's, or an idle journal's."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,8 @@ class LinkState:
     error: str = ""
     plan: str = ""
     """What the plans at hand are worth, a `Standing`; empty where no store is asked."""
+    assigned: bool = True
+    """Somebody has said whose recordings are on the spool, or nobody needs to."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Inspection:
             ],
             "last_error": status.last_error,
             "last_error_at": _time(status.last_error_at),
-            "store": {"mode": link.mode, "connected": link.connected, "error": link.error, "plan": link.plan},
+            "store": asdict(link),
             "revisions": dict(status.applied_revisions),
         }
 

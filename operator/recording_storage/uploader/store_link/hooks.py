@@ -14,17 +14,20 @@ from recording_storage.domain.amounts import counted
 from recording_storage.domain.policy import UploadPolicy
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.plan import OtherCredential, StaticKeys
-from recording_storage.protocol.sync import Command, CommandKind, ParkedSample, SpoolReport
+from recording_storage.protocol.sync import AssignmentState, Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.s3.types import Credential
 from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
 from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.plans import journal_plans
+from recording_storage.uploader.store_link.place import CLAIM
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
     from recording_storage.protocol.plan import AccountPlan, DestinationPlan
+    from recording_storage.protocol.sync import SpoolAssignment
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.status.running import RunningView
@@ -100,12 +103,23 @@ class StoreHooks:
         self._view = view
         self._plans_changed = plans_changed
 
-    def plans(self, plans: Mapping[str, AccountPlan]) -> None:
+    def plans(self, plans: Mapping[str, AccountPlan], *, assignment: SpoolAssignment | None) -> None:
         """See the port."""
         taken = {account: plan_from(message) for account, message in plans.items()}
-        self._parts.journal.run(lambda connection: journal_plans(connection, taken))
-        self._parts.plans.replace(taken)
+        own = assignment.account_sid if assignment is not None else None
+
+        def keep(connection: sqlite3.Connection) -> None:
+            journal_plans(connection, taken)
+            if own is not None:
+                meta.set_assigned_account(connection, own)
+
+        self._parts.journal.run(keep)
+        unassigned = assignment is not None and assignment.state is AssignmentState.UNASSIGNED
+        self._parts.plans.replace(taken, assigned=not unassigned, account_sid=own)
         self._plans_changed()
+        if unassigned:
+            log.warning("the spool is assigned to no account yet: new recordings wait for that")
+            return
         log.info(
             "plans in force: %s", ", ".join(f"{plan.account_sid} revision {plan.revision}" for plan in taken.values())
         )
@@ -144,7 +158,7 @@ class StoreHooks:
             uploader_version=__version__,
             hostname=socket.gethostname(),
             namespace=os.environ.get("POD_NAMESPACE", ""),
-            claim=os.environ.get("RECORDING_STORAGE_CLAIM", ""),
+            claim=os.environ.get(CLAIM, ""),
             started_at=started,
             states={state: TallyMessage(count=t.count, size=t.size) for state, t in status.states.items()},
             oldest=None if status.oldest is None else datetime.fromtimestamp(status.oldest, UTC),

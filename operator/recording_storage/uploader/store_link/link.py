@@ -3,12 +3,14 @@
 Imported only when the uploader runs with `--store`: the messages' models cost a tenth of a second.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recording_storage.uploader.store_link.api import StoreApi
 from recording_storage.uploader.store_link.http import StoreAddress
 from recording_storage.uploader.store_link.media import StoreMedia
+from recording_storage.uploader.store_link.place import place_from
 from recording_storage.uploader.store_link.reports import StoreReports
 from recording_storage.uploader.store_link.sync import StoreSync
 
@@ -35,7 +37,7 @@ class StoreLink:
 
 
 def open_link(address: StoreAddress, *, spool_id: str, accounts: Sequence[str] = ()) -> StoreLink:
-    """Nothing is connected to until a port is started.
+    """Nothing is connected to until a port is started. Where the spool is, is read from the environment.
 
     Args:
         address: see `store_http.store_address`.
@@ -48,7 +50,7 @@ def open_link(address: StoreAddress, *, spool_id: str, accounts: Sequence[str] =
 
     reporter = StoreReports(connect)
     return StoreLink(
-        source=StoreSync(connect, accounts=accounts, answered=reporter.retry_now),
+        source=StoreSync(connect, accounts=accounts, place=place_from(os.environ), answered=reporter.retry_now),
         reporter=reporter,
         media=StoreMedia(address, connect=connect),
     )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from recording_storage.domain.backoff import some_jitter
-from recording_storage.protocol.sync import SyncRequest, SyncResponse
+from recording_storage.protocol.sync import SpoolPlace, SyncRequest, SyncResponse
 from recording_storage.uploader.core.ports import SourceHooks
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.store_link.api import StoreApi
@@ -35,6 +35,7 @@ class StoreSync:
         connect: Callable[[], StoreApi],
         *,
         accounts: Sequence[str] = (),
+        place: SpoolPlace | None = None,
         answered: Callable[[], None] = lambda: None,
     ) -> None:
         """Nothing is connected to yet.
@@ -42,10 +43,12 @@ class StoreSync:
         Args:
             connect: a fresh connection.
             accounts: plans are asked for these only; empty: for all that the token is good for.
+            place: where the spool is; None: no cluster knows it.
             answered: called in the thread when the store is in touch again, and after each new plan.
         """
         self._connect = connect
         self._accounts = list(accounts)
+        self._place = place
         self._told = answered
         self._hooks: SourceHooks | None = None
         self._thread = threading.Thread(target=self._run, name="store-sync", daemon=True)
@@ -150,6 +153,7 @@ class StoreSync:
                 request = SyncRequest(
                     report=hooks.report(),
                     accounts=self._accounts,
+                    place=self._place,
                     known="" if fresh else known,
                     wait_seconds=wait,
                     acknowledged=acknowledged,
@@ -197,7 +201,7 @@ class StoreSync:
 def _take(answer: SyncResponse, hooks: SourceHooks) -> list[str]:
     """Plans first: a retry that was asked for together with a mended plan must find it. Gives what to acknowledge."""
     if answer.plans is not None:
-        hooks.plans(answer.plans)
+        hooks.plans(answer.plans, assignment=answer.assignment)
     if answer.commands:
         hooks.commands(answer.commands)
     return [command.id for command in answer.commands]
