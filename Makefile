@@ -6,7 +6,7 @@ STAMP := .venv/.locked
 # One that crashes ends the run: without it the other would wait for its tests for ever.
 TEST_ARGS ?= -n 2 --dist loadfile --max-worker-restart 0
 
-.PHONY: setup demo test test-quick check bench bench-uploader lock generate clean
+.PHONY: setup demo image test test-quick check bench bench-uploader lock generate clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 demo: setup
 	@$(BIN)/recording-storage demo $(DEMO_ARGS)
+
+image:                            ## the container image; IMAGE, BASE_IMAGE, ENGINE, BUILD_ARGS as packaging/build-image tells
+	@IMAGE='$(IMAGE)' BASE_IMAGE='$(BASE_IMAGE)' ENGINE='$(ENGINE)' BUILD_ARGS='$(BUILD_ARGS)' packaging/build-image
 
 # In two halves, with workers and servers of their own: those of the clusters come after long and crowded ones.
 CLUSTERS := tests/controller tests/journeys tests/cluster tests/chart
@@ -52,6 +55,7 @@ bench-uploader: setup             ## our uploader beside s5cmd; BENCH_ARGS="--js
 lock:                             ## resolve the ranges of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/runtime.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -c requirements/dev.txt -o requirements/build.txt -
 
 clean:
 	rm -rf .venv

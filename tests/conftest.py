@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.postgres.fixtures",
     "tests.field.fixtures",
     "tests.media.fixtures",
+    "tests.image.fixtures",
 ]
 
 # Uploaders run inside the test process, and whoever opens a file while one asks for a lease of it would end that with

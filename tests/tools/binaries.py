@@ -64,7 +64,8 @@ def _build(tool: Tool, *, go: str, what: str) -> Path:
         new.mkdir()
         log = target.parent / f"{tool.name}-{tool.version}.log"
         flags = " ".join(("-s", "-w", *tool.ldflags))
-        argv = [go, "build", "-trimpath", "-ldflags", flags, "-o", str(new / tool.name), tool.package]
+        tags = ["-tags", ",".join(tool.tags)] if tool.tags else []
+        argv = [go, "build", "-trimpath", "-ldflags", flags, *tags, "-o", str(new / tool.name), tool.package]
         code = progress.run(
             argv, what=what, expected=tool.seconds, log=log, cwd=GO_MODULES / tool.module, env=_environment()
         )

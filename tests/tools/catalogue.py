@@ -18,6 +18,7 @@ class Tool:
     package: str
     seconds: float  # a cold build on two cores with its downloads
     ldflags: tuple[str, ...] = field(default=())
+    tags: tuple[str, ...] = field(default=())
     kubebuilder: bool = False  # KUBEBUILDER_ASSETS may hold it
 
 
@@ -40,10 +41,36 @@ def _kubernetes(name: str, seconds: float, *, kubebuilder: bool = True) -> Tool:
     )
 
 
+def _containerd(name: str, seconds: float) -> Tool:
+    return Tool(
+        name=name,
+        version="2.1.5",
+        module="containerd",
+        path="github.com/containerd/containerd/v2",
+        package=f"github.com/containerd/containerd/v2/cmd/{name}",
+        seconds=seconds,
+        tags=("no_btrfs", "no_devmapper", "no_zfs"),
+    )
+
+
 _ALL = (
     _kubernetes("kube-apiserver", 220),
     _kubernetes("kubectl", 60),
     _kubernetes("kube-controller-manager", 120),
+    _kubernetes("kube-scheduler", 10, kubebuilder=False),
+    _kubernetes("kubelet", 45, kubebuilder=False),
+    _kubernetes("kube-proxy", 15, kubebuilder=False),
+    _containerd("containerd", 100),
+    _containerd("containerd-shim-runc-v2", 10),
+    _containerd("ctr", 10),
+    Tool(
+        name="coredns",
+        version="1.14.7",
+        module="coredns",
+        path="github.com/coredns/coredns",
+        package="github.com/coredns/coredns",
+        seconds=150,
+    ),
     Tool(
         name="etcd",
         version="3.6.8",  # the client that this API server is built with

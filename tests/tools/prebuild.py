@@ -5,13 +5,17 @@ its progress.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import pytest
 
+from tests.image import builder
 from tests.tools import binaries
-from tests.tools.errors import ToolMissing
+from tests.tools.errors import ToolFailed, ToolMissing
 
+IMAGE = "image"
 NEEDS = {
+    "image": (IMAGE,),
     "cluster": ("etcd", "kube-apiserver"),
     "controller_manager": ("kube-controller-manager",),
     "helm_tool": ("helm",),
@@ -24,10 +28,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     for tool in dict.fromkeys(_needed(session.items)):
-        try:
-            binaries.find(tool)
-        except ToolMissing:
-            continue  # `find` keeps it, and the fixture tells it where it matters
+        with suppress(ToolMissing, ToolFailed):  # the fixture tells it where it matters
+            if tool == IMAGE:
+                builder.built()
+            else:
+                binaries.find(tool)
 
 
 def _needed(items: Iterable[pytest.Item]) -> Iterable[str]:
