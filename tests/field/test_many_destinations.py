@@ -15,9 +15,9 @@ from tests.field.account_spool import AccountSpool
 from tests.field.actions import stall
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
-from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import MIB, FakeClock, Running
 from tests.uploader.store_link.fake_store import FakeStore
+from tests.waiting import eventually
 
 S = RecordingState
 ACCOUNTS = 5
@@ -43,7 +43,9 @@ def pass_a_rest(clock: FakeClock, running: Running) -> None:
     """Long enough for destinations to be seen at rest, and to be let go."""
     lanes = running.uploader.scheduler.lanes
     clock.advance(idle_resources.EVERY)
-    await_that(lambda: all(lane.at_rest_since is not None for lane in lanes.values()))
+    eventually(
+        lambda: all(lane.at_rest_since is not None for lane in lanes.values()), what="every destination is at rest"
+    )
     clock.advance(idle_resources.REST)
 
 
@@ -70,7 +72,7 @@ def test_a_destination_that_hangs_keeps_no_large_file_of_another_waiting(
             go_on.set()
         accounts.await_released(seconds=60)
         clock.advance(idle_resources.EVERY)
-        await_that(lambda: pool.size == 0)
+        eventually(lambda: pool.size == 0, what="no buffer is kept")
     accounts.check_all_stored()
 
 
@@ -82,7 +84,7 @@ def test_destinations_at_rest_let_go_of_their_clients_and_store_again(accounts: 
         accounts.await_released(seconds=60)
         assert clients(running) == ACCOUNTS
         pass_a_rest(clock, running)
-        await_that(lambda: clients(running) == 0)
+        eventually(lambda: clients(running) == 0, what="no client is kept")
         assert len(running.uploader.scheduler.lanes) == ACCOUNTS, "they are in the plan: status tells of them"
         once_more, *_ = accounts.buckets
         accounts.put(once_more, "another.wav", 3_000)
@@ -101,10 +103,10 @@ def test_a_destination_that_no_plan_names_any_more_goes(field: FieldServer, acco
         lanes = running.uploader.scheduler.lanes
         (former,) = lanes
         there = (account, accounts.lead(account, field.bucket()))
-        await_that(lambda: there[1] in running.uploader.plans.plan(account).destinations)
+        eventually(lambda: there[1] in running.uploader.plans.plan(account).destinations, what="the plan names it")
         accounts.put(account, "another.wav", 3_000)
         running.uploader.intake.rescan()
         accounts.await_released(seconds=60)
         assert set(lanes) == {former, there}
         pass_a_rest(clock, running)
-        await_that(lambda: set(lanes) == {there})
+        eventually(lambda: set(lanes) == {there}, what="only it is left")

@@ -11,9 +11,8 @@ from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
 from tests.uploader.open_elsewhere import Holder, give_no_leases
-from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 SIZES = pytest.mark.parametrize("size", [1000, 12 * MIB], ids=["small", "large"])
@@ -86,12 +85,14 @@ def test_nor_of_what_is_renamed_or_marked_anew_and_then_opened_while_it_is_sent(
     with quick.running() as running:
         assert running.uploader.intake.scanned.wait(SOON)
         quick.put("a.wav", 12 * MIB)
-        await_that(lambda: any(map(is_in_use, running.uploader.view.recordings())))
+        eventually(lambda: any(map(is_in_use, running.uploader.view.recordings())), what="it is in use")
         assert quick.bucket.keys() == []
         recorders[0].close(MORE)
         if first is mark_anew:
             mark_anew(quick.root)
-        await_that(lambda: all(one.state == "released" for one in running.uploader.view.recordings()))
+        eventually(
+            lambda: all(one.state == "released" for one in running.uploader.view.recordings()), what="all are released"
+        )
     assert list(map(quick.bucket.read, quick.bucket.keys())) == [quick.contents["a.wav"] + MORE]
     assert quick.media() == []
 
@@ -106,7 +107,7 @@ def test_a_reader_holds_it_up_until_he_closes(gated: SpoolFolder, door: Gate, *,
         door.open()
         running.uploader.view.retry(None)
         running.await_recording("a.wav", is_in_use)
-        await_that(lambda: bool(running.uploader.intake.unfinished()))
+        eventually(lambda: bool(running.uploader.intake.unfinished()), what="it is not taken")
         [(path, why)] = running.uploader.intake.unfinished()
         assert path == "a.wav"
         assert "somebody has opened it" in why
@@ -124,7 +125,7 @@ def test_a_marker_that_is_made_anew_has_the_last_word(gated: SpoolFolder, door: 
         door.open()
         running.uploader.view.retry(None)
         running.await_recording("a.wav", is_in_use)
-        await_that(lambda: bool(running.uploader.intake.unfinished()))
+        eventually(lambda: bool(running.uploader.intake.unfinished()), what="it is not taken")
         (gated.root / "a.wav.done").unlink()
         (gated.root / "a.wav.done").touch()
         running.await_states({"a.wav": "reported"})  # it is removed once it is closed

@@ -23,11 +23,10 @@ from recording_storage.uploader.status.requests import LinkState
 from tests.field.actions import refuse
 from tests.field.exchange import Operation
 from tests.field.server import FieldServer
-from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.uploader.store_link.conftest import account_plan, fake_store
 from tests.uploader.store_link.fake_store import FakeStore
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 __all__ = ["fake_store"]
 
@@ -195,7 +194,9 @@ def test_all_that_tells_agrees_after_any_history(
             settle(running, field_spool)
             agree(running, witness, before)
             if with_store:
-                await_that(lambda: told_to(fake_store) == told_by(running))
+                eventually(
+                    lambda: told_to(fake_store) == told_by(running), what="the store is told what the journal has"
+                )
             counted += 1
     assert counted > 5
     assert {state for _, state in witness.told} >= {"parked", "held", "rejected"}
@@ -268,7 +269,7 @@ def measured(running: Running) -> dict[str, float]:
 def settle(running: Running, field_spool: SpoolFolder) -> None:
     running.uploader.intake.rescan()
     names = set(field_spool.contents)
-    await_that(lambda: names <= set(running.recordings(limit=10**6)))
+    eventually(lambda: names <= set(running.recordings(limit=10**6)), what="all are found")
     assert running.uploader.scheduler.idle.wait(SOON)
 
 
@@ -287,5 +288,5 @@ def agree(running: Running, witness: Witness, before: Counter[str]) -> None:
             and witness.is_content
         )
 
-    await_that(do_agree)
+    eventually(do_agree, what="all agree")
     assert {state for _, state in witness.told} <= {state.value for state in STOPS}

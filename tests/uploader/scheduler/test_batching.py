@@ -15,9 +15,9 @@ from recording_storage.uploader.scheduler.scheduler import LOW
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
-from tests.uploader.scheduler.test_outage import await_that, put_many, the_lane
+from tests.uploader.scheduler.test_outage import put_many, the_lane
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 MANY = LOW + MAX_CONCURRENCY + 1
 ENDLESS = 100
@@ -87,13 +87,13 @@ def test_the_scheduler_sleeps_while_outcomes_gather_whatever_else_is_due(
     clock = SteppingClock()
     with field_spool.running(clock=clock) as running:
         scheduler = running.uploader.scheduler
-        await_that(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1)
+        eventually(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1, what="one is under way")
         names = put_many(field_spool, count=MANY)
         running.uploader.intake.rescan()
-        await_that(lambda: running.recordings().keys() == {"first.wav", *names})
+        eventually(lambda: running.recordings().keys() == {"first.wav", *names}, what="all are found")
         allowed.release()
         # all of them are taken at once, and however many are under way, enough are left for none to be asked for
-        await_that(lambda: the_lane(running).busy == MANY and the_lane(running).queued >= LOW)
+        eventually(lambda: the_lane(running).busy == MANY and the_lane(running).queued >= LOW, what="all are claimed")
         settled = threading.Event()
         clock.advance(EVERY - LINGER / 2)  # housekeeping is due while the outcome waits for others
         scheduler.post(settled.set)
@@ -113,7 +113,7 @@ def test_the_scheduler_sleeps_while_it_stops_whatever_retry_is_due(quick: SpoolF
     clock = SteppingClock()
     with quick.running(clock=clock) as running:
         scheduler = running.uploader.scheduler
-        await_that(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1)
+        eventually(lambda: bool(scheduler.lanes) and the_lane(running).busy == 1, what="one is under way")
         lane = the_lane(running)
         scheduler.stop(grace=EVERY)
         clock.end = clock.monotonic() + EVERY / 2

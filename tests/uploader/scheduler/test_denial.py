@@ -21,9 +21,9 @@ from recording_storage.uploader.scheduler.health import MOST_PROBE
 from tests.field.actions import refuse
 from tests.field.exchange import Exchange, Operation, is_recording
 from tests.field.server import FieldServer
-from tests.uploader.scheduler.test_outage import await_that, put_many, the_lane
+from tests.uploader.scheduler.test_outage import put_many, the_lane
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def pass_time(running: Running, clock: FakeClock, seconds: float) -> None:
     end = clock.monotonic() + seconds
     while (left := end - clock.monotonic()) > 0:
         clock.advance(min(PAUSE, left))
-        await_that(lambda: is_probed(running, clock))
+        eventually(lambda: is_probed(running, clock), what="it is probed")
         assert running.uploader.scheduler.idle.wait(SOON)
 
 
@@ -76,7 +76,7 @@ def await_all_released(running: Running, clock: FakeClock, names: Sequence[str])
         found = running.recordings()
         return all(name in found and found[name].state == "released" for name in names)
 
-    await_that(go_on)
+    eventually(go_on, what="they go on")
 
 
 def held(running: Running) -> bool:
@@ -194,7 +194,7 @@ def test_delete_takes_those_that_were_denied_themselves_alone(field: FieldServer
         assert 0 < len(themselves) < len(names)
         wanted = {name: "deleted" if name in themselves else "rejected" for name in names}
         running.await_states(wanted)
-        await_that(lambda: field_spool.media() == sorted(set(names) - themselves))
+        eventually(lambda: field_spool.media() == sorted(set(names) - themselves), what="the others are gone")
         field.mend()
         clock.advance(MOST_PROBE)
         running.await_states({name: "deleted" if name in themselves else "released" for name in names})
@@ -208,7 +208,7 @@ def test_without_a_grace_each_is_deleted_when_it_is_denied(field: FieldServer, f
         names = put_many(field_spool)
         take(running)
         running.await_states(dict.fromkeys(names, "deleted"))
-        await_that(lambda: field_spool.media() == [])
+        eventually(lambda: field_spool.media() == [], what="nothing is left")
         field.mend()
         field_spool.put("after.wav")
         take(running)
@@ -224,8 +224,8 @@ def test_nothing_is_deleted_where_nothing_was_ever_stored(
     names = put_many(field_spool)
     clock = FakeClock()
     with field_spool.running(clock=clock) as running:
-        await_that(lambda: len(running.recordings()) == len(names))
-        await_that(lambda: held(running))
+        eventually(lambda: len(running.recordings()) == len(names), what="all are found")
+        eventually(lambda: held(running), what="they are held")
         pass_time(running, clock, 2 * GRACE)
         running.await_states(dict.fromkeys(names, "rejected"))
         assert field_spool.media() == names
@@ -327,7 +327,7 @@ class Histories(RuleBasedStateMachine):
 
     def settle(self) -> None:
         self.running.uploader.intake.rescan()
-        await_that(lambda: len(self.running.recordings()) == len(self.folder.contents))
+        eventually(lambda: len(self.running.recordings()) == len(self.folder.contents), what="all are found")
         assert self.running.uploader.scheduler.idle.wait(SOON)
 
     @rule(count=st.integers(1, 12))
@@ -349,7 +349,7 @@ class Histories(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         for _ in range(2 * minutes):
             self.clock.advance(30)
-            await_that(lambda: is_probed(self.running, self.clock))
+            eventually(lambda: is_probed(self.running, self.clock), what="it is probed")
             self.settle()
 
     @invariant()
@@ -370,8 +370,9 @@ class Histories(RuleBasedStateMachine):
             for _ in range(3):
                 self.clock.advance(MOST_PROBE)
                 self.settle()
-            await_that(
-                lambda: {one.state.value for one in self.running.recordings().values()} <= {"released", "deleted"}
+            eventually(
+                lambda: {one.state.value for one in self.running.recordings().values()} <= {"released", "deleted"},
+                what="all have ended",
             )
             self.only_what_the_rule_allows_is_deleted()
         finally:

@@ -27,9 +27,9 @@ from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
-from tests.uploader.scheduler.test_outage import MANY, await_failing, await_that, probed, put_many, the_lane
+from tests.uploader.scheduler.test_outage import MANY, await_failing, probed, put_many, the_lane
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 PAUSE = MOST_PROBE + 1
 QUOTA = r"^PUT .*\.wav"
@@ -218,7 +218,7 @@ def test_a_hold_that_comes_while_a_key_is_looked_up_stays() -> None:
     health, lane = health_checks_at(desk)
     health.checks.refresh(lane, [refused()])
     health.hold(lane, GONE)
-    await_that(lambda: bool(desk.posted))
+    eventually(lambda: bool(desk.posted), what="something is posted")
     desk.posted.pop()()
     assert lane.state is LaneState.HELD
     assert lane.probe_at is not None
@@ -235,7 +235,7 @@ def test_a_hold_loses_nothing_of_what_waits_for_an_answer() -> None:
     health.hold(lane, GONE)
     health.checks.refresh(lane, [late])
     assert [outcome.task for outcome in desk.settled] == [late.task]
-    await_that(lambda: bool(desk.posted))
+    eventually(lambda: bool(desk.posted), what="something is posted")
     desk.posted.pop()()
     assert [outcome.task for outcome in desk.settled] == [late.task, first.task]
     assert lane.limbo == []
@@ -271,11 +271,11 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
         gated.put(name)
     clock = FakeClock()
     with gated.running(clock=clock) as running:
-        await_that(lambda: failed == set(kinds))
+        eventually(lambda: failed == set(kinds), what="each kind has failed")
         os.eventfd_write(go["a.wav"], 1)
-        await_that(lambda: the_lane(running).state is LaneState.CHECKING)
+        eventually(lambda: the_lane(running).state is LaneState.CHECKING, what="it is asked")
         os.eventfd_write(go["b.wav"], 1)
-        await_that(lambda: the_lane(running).state is LaneState.HELD)
+        eventually(lambda: the_lane(running).state is LaneState.HELD, what="it is held")
         os.eventfd_write(go["c.wav"], 1)
         running.await_states({"a.wav": "uploading", "b.wav": "held", "c.wav": "held"})
         answer.set()

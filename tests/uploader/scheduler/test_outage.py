@@ -1,8 +1,6 @@
 """A destination that fails is probed for all the recordings that wait for it."""
 
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +13,7 @@ from recording_storage.uploader.scheduler.health import FEW, MOST_WHILE_FAILING
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 HOUR = 3600.0
@@ -27,17 +25,13 @@ def the_lane(running: Running) -> Lane:
     return lane
 
 
-def await_that(true: Callable[[], bool], *, timeout: float = SOON) -> None:
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def await_failing(running: Running, names: list[str]) -> None:
     running.await_states(dict.fromkeys(names, "waiting"))
     # after a restart, the states are there before the scheduler has looked at them
-    await_that(lambda: [lane.state for lane in running.uploader.scheduler.lanes.values()] == [LaneState.FAILING])
+    eventually(
+        lambda: [lane.state for lane in running.uploader.scheduler.lanes.values()] == [LaneState.FAILING],
+        what="it fails",
+    )
     assert running.uploader.scheduler.idle.wait(SOON)
 
 
@@ -46,7 +40,7 @@ def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAIL
     lane = the_lane(running)
     before = lane.probes
     clock.advance(after)
-    await_that(lambda: lane.probes != before)
+    eventually(lambda: lane.probes != before, what="it was probed")
     assert running.uploader.scheduler.idle.wait(SOON)
 
 
@@ -201,7 +195,7 @@ def test_a_retry_that_somebody_asks_for_is_tried_at_once(gated: SpoolFolder, doo
         tried = failures(running)
         asked = running.recordings()[names[-1]]
         running.uploader.view.retry([asked.sid])
-        await_that(lambda: failures(running) > tried)
+        eventually(lambda: failures(running) > tried, what="it was tried again")
         await_failing(running, names)  # in vain
         assert running.recordings()[names[-1]].attempts > asked.attempts
         door.open()
@@ -269,7 +263,7 @@ def test_people_are_shown_which_destination_fails(gated: SpoolFolder, door: Gate
         return CliRunner().invoke(main, ["status", "--spool", str(gated.root)]).stdout
 
     with gated.process():
-        await_that(lambda: f"FAILING    {door.endpoint}" in shown())
+        eventually(lambda: f"FAILING    {door.endpoint}" in shown(), what="people see it")
 
 
 @pytest.mark.parametrize(

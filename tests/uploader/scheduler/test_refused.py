@@ -7,9 +7,9 @@ import pytest
 from tests.field.actions import refuse
 from tests.field.exchange import Action, Answer, Exchange, Operation
 from tests.field.server import FieldServer
-from tests.uploader.scheduler.test_outage import await_that, put_many
+from tests.uploader.scheduler.test_outage import put_many
 from tests.uploader.spools import FakeClock, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +61,12 @@ def test_what_is_refused_alone_is_parked_and_the_others_go_on(
         field.on(Operation.PUT, refuse_the_first)
         names = put_many(field_spool)
         running.uploader.intake.rescan()
-        await_that(
+        eventually(
             lambda: (
                 Counter(one.state.value for one in running.recordings().values())
                 == {"released": len(names), "parked": 1}
-            )
+            ),
+            what="the others are stored",
         )
         parked = [path for path, one in running.recordings().items() if one.object_key in bad]
         others = [path for path in names if path not in parked]

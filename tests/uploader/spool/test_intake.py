@@ -16,9 +16,8 @@ from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.spool import filesystem, inotify, walk
 from recording_storage.uploader.spool.intake import FIRST
 from recording_storage.uploader.spool.walk import FoundFile, Walker
-from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 ACCOUNT = "AC" + "3" * 32
 
@@ -245,7 +244,10 @@ def test_the_first_are_uploaded_while_a_long_walk_goes_on(quick: SpoolFolder, mo
     for number in range(FIRST + 1):
         quick.put(f"{number:03}.wav", size=100)
     with quick.running() as running:
-        await_that(lambda: sum(one.state == "released" for one in running.recordings().values()) == FIRST)
+        eventually(
+            lambda: sum(one.state == "released" for one in running.recordings().values()) == FIRST,
+            what="the first are released",
+        )
         assert not running.uploader.intake.scanned.is_set()
         go_on.set()
         running.await_states({f"{number:03}.wav": "released" for number in range(FIRST + 1)})
@@ -287,7 +289,7 @@ def test_lost_events_are_told_and_everything_is_looked_at(quick: SpoolFolder, ca
         watch = running.uploader.intake._watch
         assert watch is not None
         watch._watch._read(inotify._HEAD.pack(-1, inotify._OVERFLOW, 0, 0))
-        await_that(lambda: running.uploader.intake.scans > scans)
+        eventually(lambda: running.uploader.intake.scans > scans, what="it is walked again")
         assert "more to tell" in caplog.text
 
 

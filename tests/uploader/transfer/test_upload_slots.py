@@ -10,10 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import PATIENCE, UploadSlots
 from recording_storage.uploader.transfer.worker_pool import MAX_CONCURRENCY, WorkerPool
-from tests.uploader.scheduler.test_outage import await_that
 from tests.uploader.spools import FakeClock
 from tests.uploader.transfer.test_worker_pool import STORED, task
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 SLOTS = 4 * MAX_CONCURRENCY
 
@@ -27,7 +26,7 @@ def waits(slots: UploadSlots, sid: str) -> threading.Event:
         had.set()
 
     threading.Thread(target=take, daemon=True).start()
-    await_that(lambda: slots.waiting == before + 1)
+    eventually(lambda: slots.waiting == before + 1, what="one more waits")
     return had
 
 
@@ -94,7 +93,7 @@ def test_four_destinations_that_hang_keep_no_other_waiting() -> None:
             hanging.get(timeout=SOON)
         other = WorkerPool(perform=store, done=done.put, slots=slots)
         other.put([task(number, size=1) for number in range(20)])
-        await_that(lambda: slots.waiting > 0)
+        eventually(lambda: slots.waiting > 0, what="one waits")
         assert done.empty()
         clock.advance(PATIENCE)
         assert {done.get(timeout=SOON).task.recording.id for _ in range(20)} == set(range(20))
