@@ -8,6 +8,7 @@ from recording_storage.domain.backoff import full_jitter
 from recording_storage.domain.denial import LEAST_DENIED
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.policy import FatalErrorPolicy, UploadPolicy
+from recording_storage.domain.retry_window import window_end
 from recording_storage.domain.states import Product
 
 MAX_REREADS = 2
@@ -66,9 +67,9 @@ class FailureFacts:
     """The destination has worked before."""
 
     @property
-    def own_time(self) -> float:
-        """Seconds for which it fails itself: what the destination was held for before is over."""
-        return self.failing_for if self.recovered_for is None else min(self.failing_for, self.recovered_for)
+    def recovered_at(self) -> float | None:
+        """The same, in seconds after the first of the failures."""
+        return None if self.recovered_for is None else self.failing_for - self.recovered_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ def decide(  # noqa: PLR0911 - one for each way to go on
 
 def _hold(facts: FailureFacts, *, policy: UploadPolicy) -> Decision:
     """Hold the destination, but not again and again for a recording whose time is over."""
-    if 0 < facts.failing_for >= policy.retry_window:
+    if 0 < facts.failing_for >= window_end(0.0, window=policy.retry_window):
         return _WINDOW_PASSED
     return _HOLD
 
@@ -135,7 +136,7 @@ def _denied(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[flo
         return Decision(step=NextStep.CONFIRM)
     if facts.confirmation is Confirmation.FAILED:
         return _HOLD
-    left = grace - facts.own_time
+    left = window_end(0.0, window=grace, recovered_at=facts.recovered_at) - facts.failing_for
     if left <= 0 and (not grace or facts.failures >= LEAST_DENIED):  # that it was not tried for a while is no evidence
         return _PARK
     delay = full_jitter(facts.failures, uniform=uniform)
@@ -143,10 +144,9 @@ def _denied(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[flo
 
 
 def _wait(facts: FailureFacts, *, policy: UploadPolicy, uniform: Callable[[float, float], float]) -> Decision:
-    failing_for = facts.own_time
-    if failing_for >= policy.retry_window:
+    left = window_end(0.0, window=policy.retry_window, recovered_at=facts.recovered_at) - facts.failing_for
+    if left <= 0:
         return _WINDOW_PASSED
-    delay = full_jitter(facts.failures, uniform=uniform)
     # the last try of a window is made at its end, not one backoff after it
-    delay = min(delay, max(policy.retry_window - failing_for, 0.0))
+    delay = min(full_jitter(facts.failures, uniform=uniform), left)
     return Decision(step=NextStep.WAIT, delay=max(delay, facts.retry_after or 0.0))

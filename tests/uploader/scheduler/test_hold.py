@@ -182,7 +182,7 @@ def health_checks_at(desk: Desk) -> tuple[HealthChecks, Lane]:
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    health = HealthChecks(parts, scheduler=desk, holds=desk, dispatch=None, retry_windows=None)  # type: ignore[arg-type]
+    health = HealthChecks(parts, scheduler=desk, backlog=desk, dispatch=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]

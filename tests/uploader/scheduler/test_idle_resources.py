@@ -35,7 +35,7 @@ class Site:
         self.resting = IdleResources(
             SimpleNamespace(clock=self.clock, plans=plans),  # type: ignore[arg-type]
             pool=self.pool,
-            dispatch=SimpleNamespace(is_empty=lambda _lane: empty),  # type: ignore[arg-type]
+            backlog=SimpleNamespace(is_empty=lambda _lane: empty),  # type: ignore[arg-type]
         )
         self.lane = Lane(
             KEY,

@@ -42,7 +42,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         source=SimpleNamespace(refresh=lambda **_: True),
         plans=SimpleNamespace(terms=lambda *_: None, live=True),
     )
-    subject = health.HealthChecks(parts, scheduler=Scheduler(), holds=Scheduler(), dispatch=None, retry_windows=None)  # type: ignore[arg-type]
+    subject = health.HealthChecks(parts, scheduler=Scheduler(), backlog=Scheduler(), dispatch=None)  # type: ignore[arg-type]
     lane = Lane(
         ("a", "d"),
         perform=lambda *_: None,  # type: ignore[arg-type,return-value]

@@ -1,4 +1,4 @@
-"""What the scheduler asks of the journal: work for a destination, and moves of groups.
+"""What the scheduler asks of the journal: work for a destination, and moves of single recordings.
 
 Every call raises JournalError.
 """
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.object_key import KeyFields, KeyTemplate, KeyTemplateError
-from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.recording import NOT_TRIED, EntryError, Reason, Recording
+from recording_storage.domain.states import RecordingState
+from recording_storage.uploader.core.recording import EntryError, Recording
 from recording_storage.uploader.journal import destinations, group_transitions, records, transitions
 from recording_storage.uploader.transfer.object_metadata import object_metadata
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Task
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.plans import DestinationTerms, Plan, PlanBook
@@ -158,50 +158,11 @@ class Dispatch:
 
         return self._journal.run(work)
 
-    def hold(self, lane: Lane, *, running: float) -> int:
-        """Hold all that is due or waiting for the destination; its retry window runs from now, or goes on."""
-        code = lane.error.code if lane.error is not None else ""
-        if code == Reason.NO_PLAN:  # nothing is wrong with the destination
-            return self._move(lane, (_S.FOUND,), _S.WAITING, error=lane.error)
-        counted = None if code in NOT_TRIED else running
-        return self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=counted, error=lane.error)
-
-    def recovered(self, lane: Lane) -> int:
-        """Have all that waited for the destination tried again; their retry window goes on."""
-        return self._move(lane, (_S.HELD, _S.WAITING, _S.REJECTED), _S.FOUND)
-
-    def has_more_than(self, lane: Lane, few: int) -> bool:
-        """Whether more recordings than that are on their way to the destination."""
-        return self._journal.run(lambda connection: destinations.has_more_than(connection, lane.key, few))
-
-    def end_denied(
-        self, lane: Lane, product: Product, *, delete: Collection[str], began_before: float | None
-    ) -> list[records.Change]:
-        """End what a product has at a destination that denies access; what was deleted of it.
-
-        Args:
-            lane: the destination, held.
-            product: whose.
-            delete: keys of those that are deleted; the rest is rejected.
-            began_before: only those whose window began by then (running time).
-        """
-        assert lane.error is not None
-        now, error = self._clock.now(), lane.error
-        return self._journal.run(
-            lambda connection: group_transitions.end_denied(
-                connection, lane.key, product, delete=delete, began_before=began_before, now=now, error=error
-            )
-        )
-
     def repin(self, plan: Plan) -> int:
         """Alone, a corrected configuration counts for what was found under the wrong one, too; how many move."""
         now = self._clock.now()
         destination = next(iter(plan.destinations.values())).id
         return self._journal.run(lambda connection: group_transitions.repin(connection, destination, now=now))
-
-    def is_empty(self, lane: Lane) -> bool:
-        """Whether no recording is left for the destination."""
-        return self._journal.run(lambda connection: destinations.is_empty(connection, lane.key))
 
     def keep_terms(self, lane: Lane, terms: DestinationTerms) -> tuple[bool, int | None]:
         """Remember where the lane leads, for a time when the plan doesn't name it any more; its `experience`."""
@@ -211,22 +172,6 @@ class Dispatch:
             return destinations.experience(connection, lane.key)
 
         return self._journal.run(work)
-
-    def _move(
-        self,
-        lane: Lane,
-        before: Collection[RecordingState],
-        after: RecordingState,
-        *,
-        running: float | None = None,
-        error: EntryError | None = None,
-    ) -> int:
-        now = self._clock.now()
-        return self._journal.run(
-            lambda connection: group_transitions.move_lane(
-                connection, lane.key, before=before, after=after, now=now, running=running, error=error
-            )
-        )
 
     def _key(self, recording: Recording, lane: Lane) -> str:
         if recording.object_key or lane.terms is None:

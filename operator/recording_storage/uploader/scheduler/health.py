@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recording_storage.uploader.core.recording import EntryError
+    from recording_storage.uploader.scheduler.backlog import Backlog
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.dispatch import Dispatch
-    from recording_storage.uploader.scheduler.holds import Holds
     from recording_storage.uploader.scheduler.questions import Settles
-    from recording_storage.uploader.scheduler.retry_window import RetryWindows
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +48,11 @@ FEW = MAX_CONCURRENCY
 class HealthChecks:
     """Used by the scheduler's thread."""
 
-    def __init__(
-        self, parts: Parts, *, scheduler: Settles, holds: Holds, dispatch: Dispatch, retry_windows: RetryWindows
-    ) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Settles, backlog: Backlog, dispatch: Dispatch) -> None:
         self._parts = parts
         self._clock = parts.clock
-        self._holds = holds
+        self._backlog = backlog
         self._dispatch = dispatch
-        self._retry_windows = retry_windows
         self.questions = Questions(parts, post=scheduler.post)
         self.checks = Checks(parts, scheduler=scheduler, questions=self.questions)
 
@@ -119,8 +115,8 @@ class HealthChecks:
         lane.become(LaneState.HELD, error=error)
         if fresh:
             self._schedule_probe(lane)
-        self._holds.hold(lane)
-        self._holds.end_denied(lane)
+        self._backlog.hold(lane)
+        self._backlog.end_denied(lane)
 
     def look_at(self, lane: Lane) -> None:
         """Do what is due: probe it, or judge whether it is at fault. Raises JournalError."""
@@ -134,7 +130,7 @@ class HealthChecks:
 
         Nothing more is sent there until it answers.
         """
-        if lane.state is LaneState.OK and self._dispatch.has_more_than(lane, FEW):
+        if lane.state is LaneState.OK and self._backlog.has_more_than(lane, FEW):
             log.warning("%s fails, it is probed until it answers: %s", name(lane), failure)
             lane.become(LaneState.FAILING, error=error_of(failure))
             lane.hungry = True
@@ -176,7 +172,7 @@ class HealthChecks:
 
     def _recovered(self, lane: Lane) -> None:
         log.info("%s works again", name(lane))
-        self._holds.release(lane)
+        self._backlog.release(lane)
         lane.drop_client()
         lane.become(LaneState.OK)
         lane.answered = True
@@ -192,11 +188,11 @@ class HealthChecks:
         lane.answered = False
         lane.probes += 1
         self._schedule_probe(lane)
-        self._holds.end_denied(lane)
+        self._backlog.end_denied(lane)
 
     def _answers(self, lane: Lane) -> None:
         log.info("%s answers again", name(lane))
-        self._retry_windows.resume(lane)
+        self._backlog.resume(lane)
         lane.become(LaneState.OK)
         lane.probes += 1  # as above
         lane.failures = TROUBLE_AFTER - 1  # should a recording say otherwise, it is believed at once
@@ -210,7 +206,7 @@ class HealthChecks:
 
     def _give_up(self, lane: Lane, *, asked: float) -> None:
         """Park those whose time was over when it was `asked`; it is asked again when the next one's is."""
-        window_ends = self._retry_windows.give_up(lane, asked=asked)
+        window_ends = self._backlog.give_up(lane, asked=asked)
         if window_ends is not None:
             lane.probe_by(window_ends)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recording_storage.uploader.core.destination_state import LaneKey
+    from recording_storage.uploader.scheduler.backlog import Backlog
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.dispatch import Dispatch
     from recording_storage.uploader.transfer.part_pool import PartPool
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ leftovers again."""
 class IdleResources:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, pool: PartPool, dispatch: Dispatch) -> None:
+    def __init__(self, parts: Parts, *, pool: PartPool, backlog: Backlog) -> None:
         self._plans = parts.plans
         self._clock = parts.clock
         self._pool = pool
-        self._dispatch = dispatch
+        self._backlog = backlog
         self._look_at = 0.0
 
     def look(self, lanes: dict[LaneKey, Lane]) -> None:
@@ -50,7 +50,7 @@ class IdleResources:
         if lane.store is not None:
             log.debug("%s has had nothing to do for long: its connections are closed", lane.url)
             lane.drop_client()
-        if self._is_former(lane) and self._dispatch.is_empty(lane):
+        if self._is_former(lane) and self._backlog.is_empty(lane):
             del lanes[lane.key]
 
     def _is_former(self, lane: Lane) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.journal import group_transitions, meta
-from recording_storage.uploader.scheduler.retry_window import park_expired
+from recording_storage.uploader.scheduler.backlog import park_expired
 from recording_storage.uploader.spool.filesystem import space
 
 if TYPE_CHECKING:

@@ -16,16 +16,15 @@ from recording_storage.uploader.core.destination_state import LaneKey, LaneState
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal.database import JournalDamagedError, JournalError
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
+from recording_storage.uploader.scheduler.backlog import Backlog
 from recording_storage.uploader.scheduler.batching import Gathering
 from recording_storage.uploader.scheduler.consequences import Consequences
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.dispatch import Dispatch
 from recording_storage.uploader.scheduler.health import HealthChecks
-from recording_storage.uploader.scheduler.holds import Holds
 from recording_storage.uploader.scheduler.idle_resources import IdleResources
 from recording_storage.uploader.scheduler.maintenance import Maintenance
 from recording_storage.uploader.scheduler.results import Results
-from recording_storage.uploader.scheduler.retry_window import RetryWindows
 from recording_storage.uploader.scheduler.stopping import Stopping
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer.part_pool import PartPool
@@ -101,17 +100,9 @@ class Scheduler:
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
         self.maintenance = Maintenance(parts)
-        self._idle_resources = IdleResources(parts, pool=self.part_pool, dispatch=self._dispatch)
-        self._retry_windows = RetryWindows(parts, running_time=self.maintenance.running_time)
-        self._holds = Holds(
-            parts,
-            dispatch=self._dispatch,
-            consequences=self.consequences,
-            running_time=self.maintenance.running_time,
-        )
-        self._health = HealthChecks(
-            parts, scheduler=self, holds=self._holds, dispatch=self._dispatch, retry_windows=self._retry_windows
-        )
+        self._backlog = Backlog(parts, consequences=self.consequences, running_time=self.maintenance.running_time)
+        self._idle_resources = IdleResources(parts, pool=self.part_pool, backlog=self._backlog)
+        self._health = HealthChecks(parts, scheduler=self, backlog=self._backlog, dispatch=self._dispatch)
         self.idle = threading.Event()
         """Nothing is queued or under way, and nothing is due now; cleared when something comes."""
 
@@ -263,7 +254,7 @@ class Scheduler:
         """A retry is a real try where a destination fails; one that is held is asked at once whether it works."""
         for lane in self.lanes.values():
             if lane.state is LaneState.FAILING:
-                self._retry_windows.resume(lane)
+                self._backlog.resume(lane)
                 lane.become(LaneState.OK)
                 lane.failures = 0
             elif lane.state is LaneState.HELD and lane.destination_id is not None:
@@ -275,7 +266,7 @@ class Scheduler:
         if (everybody := self._parts.plans.everybody) is not None:
             self._dispatch.repin(everybody)
             for key, lane in list(self.lanes.items()):
-                if not lane.busy and not lane.limbo and self._dispatch.is_empty(lane):
+                if not lane.busy and not lane.limbo and self._backlog.is_empty(lane):
                     lane.drop_client()  # whether it can be reached is nobody's concern any more
                     del self.lanes[key]
         for lane in self.lanes.values():
@@ -293,10 +284,10 @@ class Scheduler:
         if not lane.hungry or lane.state is LaneState.CHECKING:
             return
         if lane.state is LaneState.HELD:
-            self._holds.hold(lane)
+            self._backlog.hold(lane)
         elif lane.state is LaneState.FAILING:
             self._take_back(lane)
-            self._retry_windows.wait_out(lane)
+            self._backlog.wait_out(lane)
         elif lane.queued < LOW and not (lane.is_careful and lane.busy) and self._health.connect(lane):
             careful = 1 if lane.is_unlearnt else lane.concurrency
             tasks = self._dispatch.claim(lane, limit=careful if lane.is_careful else CLAIM)
