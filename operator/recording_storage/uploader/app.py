@@ -207,7 +207,6 @@ class Uploader:
     # Running.
 
     def start(self) -> None:
-        """Start every thread."""
         self._end_with_threads()
         self.parts.releaser.recover_own_folder()
         self._releases.finish()
@@ -240,7 +239,6 @@ class Uploader:
         threading.excepthook = ended
 
     def link_state(self) -> Any:
-        """How it stands with the store."""
         from recording_storage.uploader.status.requests import LinkState  # noqa: PLC0415 - for those who ask
 
         if self.link is None:

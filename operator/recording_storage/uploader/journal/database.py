@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Work = "Callable[[sqlite3.Connection], T]"
 
 FILE_NAME = "journal.db"
 _SUFFIXES = ("", "-wal", "-journal", "-shm")
@@ -60,7 +59,7 @@ class Journal:
 
     def __init__(self, connection: NotingConnection, *, path: Path, rebuilt: bool) -> None:
         self.path = path
-        self.stopped: Callable[[Sequence[Stop]], None] = _ignore
+        self.stopped: Callable[[Sequence[Stop]], None] = lambda _stops: None
         """Told, after a commit and in the journal's thread, which recordings have come to a stop by it."""
         self.rebuilt = rebuilt
         """The spool was in use before and its journal was lost: objects may be there that it knows nothing of."""
@@ -203,10 +202,6 @@ class Journal:
             self.stopped(stops)
         for future, result in done:
             future.set_result(result)
-
-
-def _ignore(_stops: Sequence[Stop]) -> None:
-    """Until somebody wants to know."""
 
 
 def _connect(path: Path) -> NotingConnection:

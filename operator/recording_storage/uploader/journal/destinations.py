@@ -50,7 +50,6 @@ def experience(connection: sqlite3.Connection, key: LaneKey) -> tuple[bool, int 
 
 
 def set_most_parts(connection: sqlite3.Connection, key: LaneKey, *, most: int) -> None:
-    """Note how many parts it takes."""
     connection.execute("UPDATE destinations SET most_parts = ? WHERE account_sid = ? AND id = ?", (most, *key))
 
 
@@ -118,7 +117,6 @@ def has_more_than(connection: sqlite3.Connection, key: LaneKey, few: int) -> boo
 
 
 def is_empty(connection: sqlite3.Connection, key: LaneKey) -> bool:
-    """Whether no recording is left for it."""
     query = f"SELECT 1 FROM recordings WHERE {OPEN_SQL} AND {THERE} LIMIT 1"
     return connection.execute(query, key).fetchone() is None
 

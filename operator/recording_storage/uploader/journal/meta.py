@@ -15,7 +15,6 @@ def running_time(connection: sqlite3.Connection) -> float:
 
 
 def set_running_time(connection: sqlite3.Connection, seconds: float) -> None:
-    """Keep it for the next process."""
     connection.execute(
         "INSERT INTO meta VALUES ('running_time', ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
         (repr(seconds),),
@@ -39,5 +38,4 @@ def is_carried_out(connection: sqlite3.Connection, command: str) -> bool:
 
 
 def set_carried_out(connection: sqlite3.Connection, command: str, *, now: float) -> None:
-    """Note that it was."""
     connection.execute("INSERT OR IGNORE INTO commands VALUES (?,?)", (command, now))

@@ -33,7 +33,6 @@ class JournalOutbox:
         self._reported = reported
 
     def pending(self, limit: int, *, without: Collection[str] = ()) -> Sequence[Recording]:
-        """See the port."""
         excluded = list(without)
         marks = ",".join("?" * len(excluded))
         return self._journal.run(
@@ -46,7 +45,6 @@ class JournalOutbox:
         )
 
     def stored(self, limit: int) -> Sequence[Recording]:
-        """See the port."""
         return self._journal.run(
             lambda connection: records.select(
                 connection,
@@ -56,7 +54,6 @@ class JournalOutbox:
         )
 
     def taken(self, recordings: Sequence[Recording]) -> None:
-        """See the port."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[Recording]:
@@ -71,7 +68,6 @@ class JournalOutbox:
             self._reported(moved)
 
     def outrun(self, newest: Sequence[tuple[Recording, int]]) -> None:
-        """See the port."""
         self._journal.run(
             lambda connection: connection.executemany(
                 "UPDATE recordings SET seq = max(seq, ?) + 1 WHERE id = ?", [(seq, one.id) for one, seq in newest]
@@ -79,7 +75,6 @@ class JournalOutbox:
         )
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
-        """See the port."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> None:

@@ -48,7 +48,6 @@ def listed(
 
 
 def with_sid(connection: sqlite3.Connection, sid: str) -> list[Recording]:
-    """The recording of that sid, if there is one."""
     return select(connection, "r.sid = ?", (sid,))
 
 

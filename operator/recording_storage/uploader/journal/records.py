@@ -112,11 +112,6 @@ class Change(NamedTuple):
     """Of the attempt."""
 
 
-def replaced(new: NewRecording, **fields: Any) -> NewRecording:
-    """The same with other fields."""
-    return new._replace(**fields)
-
-
 def error_columns(error: EntryError | None) -> tuple[str | None, str | None, str | None]:
     return (error.kind, error.code, error.message) if error is not None else (None, None, None)
 
@@ -217,12 +212,10 @@ def insert_numbered(
 
 
 def metadata_text(fields: Mapping[str, Any]) -> str:
-    """As it stands in the journal."""
     return json.dumps(fields, separators=(",", ":")) if fields else "{}"
 
 
 def taken_sids(connection: sqlite3.Connection, sids: Collection[str]) -> set[str]:
-    """Which of the sids the journal has."""
     found: set[str] = set()
     for group in sql.groups(sids):
         query = f"SELECT sid FROM recordings WHERE sid IN ({sql.marks(group)})"

@@ -42,7 +42,6 @@ class Backlog:
         self._running_time = running_time
 
     def is_empty(self, lane: Lane) -> bool:
-        """Whether no recording is left for the destination."""
         return self._journal.run(partial(destinations.is_empty, key=lane.key))
 
     def has_more_than(self, lane: Lane, few: int) -> bool:

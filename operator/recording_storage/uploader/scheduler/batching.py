@@ -79,7 +79,6 @@ class Telling:
             self.due_at = self._clock.monotonic() + WITHIN
 
     def tell(self, *, at_once: bool) -> None:
-        """Tell what has gathered, if it is time."""
         if self.due_at is None:
             return
         if at_once or self._untold >= MOST_TOLD or self._clock.monotonic() >= self.due_at:

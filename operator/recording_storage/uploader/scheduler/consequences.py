@@ -32,11 +32,9 @@ class Consequences:
         """POSIX time."""
 
     def note_error(self, message: str) -> None:
-        """Something went wrong just now."""
         self.last_error, self.last_error_at = message, self._parts.clock.now()
 
     def works_again(self) -> None:
-        """Something has worked since."""
         self.last_error, self.last_error_at = "", None
 
     def note_outcomes(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -58,7 +56,6 @@ class Consequences:
         counters.add("stored_bytes", sum(stored))
 
     def follow(self, made: Sequence[records.Change]) -> None:
-        """These changes were made."""
         for change in made:
             tell(change)
         if deleted := [change.recording for change in made if change.after is RecordingState.DELETED]:

@@ -179,7 +179,6 @@ class Lane:
         self._workers.put(tasks)
 
     def drain(self) -> list[Task]:
-        """Take back what has not begun."""
         return self._workers.drain()
 
     def succeeded(self) -> None:

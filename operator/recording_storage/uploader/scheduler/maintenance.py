@@ -44,9 +44,9 @@ class Maintenance:
         self._since = parts.clock.monotonic()
         self._purge_at = self._since
         self._told_level = 0
-        self.note_space: Callable[[int], None] = _ignore
+        self.note_space: Callable[[int], None] = lambda _free: None
         """Is told the volume's free bytes now and then."""
-        self.remove_again: Callable[[], None] = _nothing
+        self.remove_again: Callable[[], None] = lambda: None
         """Has files that could not be removed tried again, where it is time."""
         self.next_at = self._since + EVERY
         """Monotonic."""
@@ -118,11 +118,3 @@ class Maintenance:
         if level > self._told_level:
             log.log(level, "the spool's volume has %d MiB left (%.1f %%)", found[0] >> 20, share * 100)
         self._told_level = level
-
-
-def _ignore(_free: int) -> None:
-    """Until somebody wants to know."""
-
-
-def _nothing() -> None:
-    """Until somebody has something to remove."""

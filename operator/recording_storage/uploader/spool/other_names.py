@@ -91,7 +91,7 @@ class VanishedFiles:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._since: dict[Identity, tuple[Recording, float]] = {}
-        self.turned_up: Callable[[Recording], None] = _ignore
+        self.turned_up: Callable[[Recording], None] = lambda _one: None
         """Told of a recording by the name that its file was found under: it is stored, and may go."""
 
     def add(self, recording: Recording) -> None:
@@ -128,7 +128,3 @@ def first_names(files: Iterable[FoundFile]) -> tuple[list[FoundFile], dict[str, 
         else:
             others.setdefault(first[file.identity].path, []).append(file.path)
     return taken, others
-
-
-def _ignore(_recording: Recording) -> None:
-    """Until somebody wants to know."""

@@ -245,14 +245,13 @@ class Registration:
             generation += 1
             sid = self.sid(file, prefix=prefix, generation=generation)
         if "recording_sid" not in entry.metadata:
-            return records.replaced(entry, sid=sid)
+            return entry._replace(sid=sid)
         message = (
             f"{file.path}{SUFFIX} names the recording_sid {entry.sid}, which another file of this spool had before:"
             " give it one of its own, or leave it out"
         )
         # of no account, as with other wrong metadata: nobody is told of a sid that it won't have when that is mended
-        return records.replaced(
-            entry,
+        return entry._replace(
             sid=sid,
             account_sid="",
             state=RecordingState.PARKED,
@@ -267,8 +266,7 @@ def _pinned(entry: records.NewRecording, pin_of: Callable[[str, Product], Pin]) 
     if entry.error is not None:
         return entry
     by = pin_of(entry.account_sid, entry.product)
-    return records.replaced(
-        entry,
+    return entry._replace(
         account_sid=by.account_sid,
         state=RecordingState.FOUND if by.pinned else RecordingState.WAITING,
         pinned=by.pinned,

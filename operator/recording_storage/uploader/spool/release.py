@@ -55,8 +55,8 @@ class Releaser:
         self._lock = threading.Lock()
         """Whatever is aside while nobody holds it was left there."""
         self._undeleted: list[Recording] = []
-        self._names: Callable[[Recording], FileNames] = _as_journalled
-        self._vanished: Callable[[Recording], None] = _ignore
+        self._names: Callable[[Recording], FileNames] = lambda one: FileNames(one.path, ())
+        self._vanished: Callable[[Recording], None] = lambda _one: None
 
     def ask(self, intake: Intake) -> None:
         """Take who knows the files' names and which are open, and is told of those that come back or have vanished."""
@@ -224,12 +224,3 @@ def _tell_stuck(stuck: Sequence[records.Change]) -> None:
 
 def _named(recording: Recording, path: str) -> Recording:
     return recording if recording.path == path else recording._replace(path=path)
-
-
-def _as_journalled(recording: Recording) -> FileNames:
-    """Until somebody knows better."""
-    return FileNames(recording.path, ())
-
-
-def _ignore(_recording: Recording) -> None:
-    """Until somebody wants to know."""

@@ -54,9 +54,9 @@ class Remover:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self.returning: Callable[[str, int], None] = _ignore
+        self.returning: Callable[[str, int], None] = lambda _path, _inode: None
         """Told the path and the inode of a file that is about to be put back: that it comes is our own doing."""
-        self.is_opened: Callable[[str], bool] = _is_unknown
+        self.is_opened: Callable[[str], bool] = lambda _path: False
         """Whether somebody was seen to open what has a path, and not to close it: asked where no lease can be had."""
 
     def remove(self, recording: Recording, *, others: Collection[str] | None = ()) -> bool:
@@ -249,12 +249,3 @@ def _cant_remove(error: OSError, path: str) -> CantRemoveError:
     if number in (errno.EACCES, errno.EPERM):
         why = f"uid {os.geteuid()} may not: let it read the file, and remove files in its folder"
     return CantRemoveError(f"{path} can't be removed, and is tried again by itself: {why}")
-
-
-def _is_unknown(_path: str) -> bool:
-    """Until somebody knows."""
-    return False
-
-
-def _ignore(_path: str, _inode: int) -> None:
-    """Until somebody wants to know."""

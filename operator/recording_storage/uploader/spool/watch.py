@@ -90,7 +90,6 @@ class SpoolWatch:
         self._watch.add(folder, opens=not self._has_leases(folder))
 
     def drain(self) -> None:
-        """See `Watch.drain`."""
         self._watch.drain()
 
     def close(self) -> None:
@@ -115,7 +114,6 @@ class SpoolWatch:
     # In the thread that reads events.
 
     def take(self, event: Event) -> None:
-        """One event."""
         if event.mask & IS_DIR:
             self._take_folder(event)
             return

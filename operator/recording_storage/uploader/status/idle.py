@@ -28,7 +28,6 @@ class IdleView:
     def recordings(
         self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
     ) -> Sequence[Recording]:
-        """See the port."""
         return self._journal.run(partial(queries.listed, after=after, limit=limit, states=states, sids=sids))
 
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
@@ -41,11 +40,9 @@ class IdleView:
         return ""
 
     def reasons(self) -> Sequence[StateReason]:
-        """See the port."""
         return self._journal.run(queries.reasons)
 
     def status(self) -> Status:
-        """What the journal and the volume tell."""
         error = self._journal.run(queries.latest_error)
         usage = shutil.disk_usage(self._spool.root)
         return Status(
@@ -69,16 +66,9 @@ class IdleView:
     def _unseen(self) -> int:
         """Files that may be recordings and that no uploader has taken yet."""
         known = {file.path for file in self._journal.run(queries.files)}
-        walker = Walker(self._spool.root, folder_seen=_ignore, left_aside=_leave, odd=_ignore)
+        # nobody watches; what is odd, or was left aside, is the uploader's to tell and to settle when it starts
+        walker = Walker(self._spool.root, folder_seen=lambda _: None, left_aside=lambda *_: None, odd=lambda *_: None)
         return sum(file.path not in known for file in walker.walk())
-
-
-def _ignore(*_: str) -> None:
-    """Nobody watches, and the uploader tells of what is odd."""
-
-
-def _leave(_folder: str, _name: str) -> None:
-    """The uploader settles it when it starts."""
 
 
 @contextmanager

@@ -38,7 +38,6 @@ class RunningView:
     def recordings(
         self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
     ) -> Sequence[Recording]:
-        """See the port."""
         found = self._parts.journal.run(partial(queries.listed, after=after, limit=limit, states=states, sids=sids))
         failing = {lane.key: lane for lane in list(self._scheduler.lanes.values()) if lane.state is LaneState.FAILING}
         return [self._at_the_next_probe(one, failing) for one in found] if failing else found
@@ -74,11 +73,9 @@ class RunningView:
         return f"its destination is held until {mended} ({lane.error.code}: {lane.error.message})"
 
     def reasons(self) -> Sequence[StateReason]:
-        """See the port."""
         return self._parts.journal.run(queries.reasons)
 
     def status(self) -> Status:
-        """See the port."""
         parts = self._parts
         states, oldest = parts.journal.run(lambda connection: (queries.tallies(connection), queries.oldest(connection)))
         free = space(parts.spool.root)
@@ -127,7 +124,6 @@ class StandbyView:
         self._started_at = started_at
 
     def recordings(self, **_: Any) -> Sequence[Recording]:
-        """None that are ours."""
         return []
 
     def retry(self, sids: Collection[str] | None) -> Sequence[str]:
@@ -141,11 +137,9 @@ class StandbyView:
         return ""
 
     def reasons(self) -> Sequence[StateReason]:
-        """None that are ours."""
         return []
 
     def status(self) -> Status:
-        """See the port."""
         return Status(
             spool=str(self._spool.root),
             spool_id=self._spool.id,

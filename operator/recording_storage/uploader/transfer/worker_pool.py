@@ -90,7 +90,6 @@ class WorkerPool:
             self._staff()
 
     def drain(self) -> list[Task]:
-        """Take back what has not begun."""
         with self._lock:
             left = list(self._queue)
             self._queue.clear()
