@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
 
+    from recording_storage.uploader.core.destination_state import LaneKey
     from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
     from recording_storage.uploader.journal.records import Attempt, Change
 
@@ -32,9 +33,8 @@ _S = RecordingState
 
 def claim(
     connection: sqlite3.Connection,
+    key: LaneKey,
     *,
-    account_sid: str,
-    destination_id: str | None,
     now: float,
     limit: int,
     least_tried: bool = False,
@@ -48,14 +48,14 @@ def claim(
     found = select(
         connection,
         f"r.{OPEN_SQL} AND r.state = 'found' AND {lane}",
-        (account_sid, destination_id),
+        key,
         tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.id'} LIMIT {int(limit)}",
     )
     if len(found) < limit:
         found += select(
             connection,
             f"r.{OPEN_SQL} AND r.state = 'waiting' AND {lane} AND r.retry_at <= ?",
-            (account_sid, destination_id, now),
+            (*key, now),
             tail=f"ORDER BY {'r.attempts, r.id' if least_tried else 'r.retry_at'} LIMIT {int(limit) - len(found)}",
         )
     return found

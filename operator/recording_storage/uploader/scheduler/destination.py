@@ -49,16 +49,7 @@ class Lane:
         share: PartShare,
         proving: Proving,
     ) -> None:
-        """Take what it works with.
-
-        Args:
-            key: the destination.
-            perform: uploads a task, in a worker; raises nothing.
-            done: takes what came of it.
-            slots: how many uploads there may be at a time over all destinations.
-            share: what it has of the buffers that parts are sent from.
-            proving: knows what the destination vouches by.
-        """
+        """`perform` uploads a task, in a worker, and raises nothing; `done` takes what came of it."""
         self.key = key
         self.state = LaneState.OK
         """Moved by `become` alone."""

@@ -90,14 +90,7 @@ class Dispatch:
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> tuple[list[Task], int]:
-            found = transitions.claim(
-                connection,
-                account_sid=lane.account_sid,
-                destination_id=lane.destination_id,
-                now=now,
-                limit=limit,
-                least_tried=lane.is_doubted,
-            )
+            found = transitions.claim(connection, lane.key, now=now, limit=limit, least_tried=lane.is_doubted)
             claimed: list[tuple[Recording, str]] = []
             for recording in found:
                 try:

@@ -22,7 +22,7 @@ class Releases:
     """Between the releaser, which removes files, and intake, which must know that they are gone."""
 
     def __init__(self, parts: Parts, *, intake: Intake, post: Callable[[Callable[[], None]], None]) -> None:
-        """Take the parts; `post` has something done in the scheduler's thread until the journal takes it."""
+        """`post` has something done in the scheduler's thread until the journal takes it."""
         self._parts = parts
         self._intake = intake
         self._post = post

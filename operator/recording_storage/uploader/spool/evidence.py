@@ -35,17 +35,7 @@ class Examiner:
         open_files: OpenFiles,
         drain: Callable[[], None],
     ) -> None:
-        """Take the sources.
-
-        Args:
-            root: the spool.
-            rule: what is of use to the judgement.
-            clock: for quiet times.
-            file_systems: which are network ones.
-            file_events: what was seen of the files.
-            open_files: who is seen to have them open.
-            drain: brings the events up to this moment.
-        """
+        """`drain` brings the events up to this moment."""
         self._root = root
         self._resolved = os.path.realpath(root)
         self._rule = rule

@@ -55,17 +55,7 @@ class Intake:
         left_aside: Callable[[str, str], str | None],
         found: Callable[[], None],
     ) -> None:
-        """Take the parts.
-
-        Args:
-            spool: prepared and locked.
-            journal: where entries are made.
-            registration: turns a finished file into an entry.
-            rule: when a file is finished.
-            clock: for quiet times and rescans.
-            left_aside: settles what a release has left aside (see Walker).
-            found: told that there is new work.
-        """
+        """`spool` is prepared and locked; `left_aside` is the Walker's; `found` is told that there is new work."""
         self._spool = spool
         self._journal = journal
         self._registration = registration

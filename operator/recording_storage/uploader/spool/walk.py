@@ -73,7 +73,7 @@ class Walker:
         left_aside: Callable[[str, str], str | None],
         odd: Callable[[str, str], None],
     ) -> None:
-        """Take the spool's root.
+        """Take who hears of what is there.
 
         Args:
             root: the spool.

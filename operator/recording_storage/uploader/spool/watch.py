@@ -61,13 +61,8 @@ class SpoolWatch:
     ) -> None:
         """Raises OSError where nothing can be watched.
 
-        Args:
-            spool: prepared.
-            file_events: told each event of a file.
-            file_systems: which are network ones.
-            clock: for when a file was last used.
-            hint: told the path of a media file and what happened to it (inotify's bits).
-            rescan: told that only a walk can find what has happened.
+        `hint` is told the path of a media file and what happened to it (inotify's bits); `rescan`, that only a walk
+        can find what has happened.
         """
         self._root = os.fspath(spool.root)
         self._file_events = file_events

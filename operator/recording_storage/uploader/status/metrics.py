@@ -1,7 +1,7 @@
 """Prometheus' view of an uploader. prometheus_client is imported here: import this only when metrics are asked for."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http.server import ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry
@@ -15,8 +15,8 @@ from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import StateView
-from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
-from recording_storage.uploader.core.status import BlockedReason, StateReason, Status
+from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason, Tally
+from recording_storage.uploader.core.status import BlockedReason, DestinationStatus, StateReason, Status
 from recording_storage.uploader.status.requests import LinkState
 
 PREFIX = "recording_storage_uploader"
@@ -70,27 +70,20 @@ class UploaderCollector(Collector):
             words = "0 while the store says that the spool is assigned to no account: nothing is pinned before that."
             yield _gauge("spool_assigned", words, {}, float(link.assigned))
         yield _waiting(self._view.reasons())
-        revisions = GaugeMetricFamily(f"{PREFIX}_plan_revision", "Plan in force, by account.", labels=["account_sid"])
-        for account, revision in status.applied_revisions.items():
-            revisions.add_metric([account], revision)
-        yield revisions
+        revisions = (((account,), revision) for account, revision in status.applied_revisions.items())
+        yield _gauges("plan_revision", "Plan in force, by account.", ("account_sid",), revisions)
         words = "1 while this keeps the uploader from working: nothing is taken or uploaded until it is mended."
-        blocked = GaugeMetricFamily(f"{PREFIX}_blocked", words, labels=["reason"])
-        for reason in BlockedReason:
-            blocked.add_metric([reason.value], float(reason == self._blocked()))
-        yield blocked
+        blocked = (((reason.value,), reason == self._blocked()) for reason in BlockedReason)
+        yield _gauges("blocked", words, ("reason",), blocked)
         yield _gauge("standby", "1 while another uploader holds the spool.", {}, float(status.standby))
 
 
 def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
-    counts = GaugeMetricFamily(f"{PREFIX}_recordings", "Recordings on the spool, by state.", labels=["state"])
-    sizes = GaugeMetricFamily(f"{PREFIX}_recordings_bytes", "Their bytes, by state.", labels=["state"])
-    for state in RecordingState:
-        tally = status.states.get(state)
-        counts.add_metric([state.value], tally.count if tally else 0)
-        sizes.add_metric([state.value], tally.size if tally else 0)
-    yield counts
-    yield sizes
+    tallies = [((state.value,), status.states.get(state, Tally(0, 0))) for state in RecordingState]
+    counts = [(labels, tally.count) for labels, tally in tallies]
+    yield _gauges("recordings", "Recordings on the spool, by state.", ("state",), counts)
+    sizes = [(labels, tally.size) for labels, tally in tallies]
+    yield _gauges("recordings_bytes", "Their bytes, by state.", ("state",), sizes)
     age = 0.0 if status.oldest is None else max(0.0, now - status.oldest)
     yield _gauge(
         "oldest_recording_age_seconds", "Age of the oldest one that is not finished; 0: there is none.", {}, age
@@ -104,14 +97,11 @@ def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
 
 def _waiting(reasons: Iterable[StateReason]) -> Metric:
     words = "Recordings that wait for the store to say where they go, by reason."
-    waiting = GaugeMetricFamily(f"{PREFIX}_waiting_for_plan", words, labels=["reason"])
     counts = dict.fromkeys(sorted(WAITS_FOR_PLAN), 0)
     for reason in reasons:
         if reason.error.code in counts:
             counts[Reason(reason.error.code)] += reason.count
-    for code, count in counts.items():
-        waiting.add_metric([code.value], count)
-    return waiting
+    return _gauges("waiting_for_plan", words, ("reason",), (((code.value,), n) for code, n in counts.items()))
 
 
 def _disk(status: Status) -> Iterable[Metric]:
@@ -124,22 +114,15 @@ def _disk(status: Status) -> Iterable[Metric]:
 
 
 def _destinations(status: Status) -> Iterable[Metric]:
-    labels = ["account_sid", "destination_id"]
-    held = GaugeMetricFamily(
-        f"{PREFIX}_destination_held", "1 while it can't work until somebody mends it.", labels=labels
+    families: Sequence[tuple[str, str, Callable[[DestinationStatus], float]]] = (
+        ("held", "1 while it can't work until somebody mends it.", lambda one: one.state in {"held", "denied"}),
+        ("failing", "1 while it fails in a way that passes, and is probed.", lambda one: one.state == "failing"),
+        ("concurrency", "Uploads that it may have at once.", lambda one: one.concurrency),
     )
-    failing = GaugeMetricFamily(
-        f"{PREFIX}_destination_failing", "1 while it fails in a way that passes, and is probed.", labels=labels
-    )
-    slots = GaugeMetricFamily(f"{PREFIX}_destination_concurrency", "Uploads that it may have at once.", labels=labels)
-    for destination in status.destinations:
-        names = [destination.account_sid, destination.destination_id or "store"]
-        held.add_metric(names, float(destination.state in {"held", "denied"}))
-        failing.add_metric(names, float(destination.state == "failing"))
-        slots.add_metric(names, destination.concurrency)
-    yield held
-    yield failing
-    yield slots
+    names = [(one.account_sid, one.destination_id or "store") for one in status.destinations]
+    for name, words, value in families:
+        values = zip(names, map(value, status.destinations), strict=True)
+        yield _gauges(f"destination_{name}", words, ("account_sid", "destination_id"), values)
 
 
 def _counters(status: Status) -> Iterable[Metric]:
@@ -153,8 +136,13 @@ def _counters(status: Status) -> Iterable[Metric]:
 
 
 def _gauge(name: str, words: str, labels: dict[str, str], value: float) -> Metric:
-    metric = GaugeMetricFamily(f"{PREFIX}_{name}", words, labels=list(labels))
-    metric.add_metric(list(labels.values()), value)
+    return _gauges(name, words, tuple(labels), [(tuple(labels.values()), value)])
+
+
+def _gauges(name: str, words: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> Metric:
+    metric = GaugeMetricFamily(f"{PREFIX}_{name}", words, labels=labels)
+    for names, value in values:
+        metric.add_metric(names, float(value))
     return metric
 
 

@@ -9,7 +9,7 @@ from recording_storage import __version__
 from recording_storage.domain.states import FINAL, RecordingState
 from recording_storage.uploader.core.ports import StateView
 from recording_storage.uploader.core.recording import Recording
-from recording_storage.uploader.core.status import StateReason, Status, UnprovenFile
+from recording_storage.uploader.core.status import DestinationStatus, StateReason, Status, UnprovenFile
 from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.status.control_socket import RequestError
 
@@ -18,6 +18,7 @@ UNPROVEN = "unproven"
 """Shown as the state of a file that is not taken and may be finished for long."""
 _SAMPLE = 20
 _HELD = frozenset({"held", "denied"})
+_OF_HELD = ("account_sid", "destination_id", "url", "error", "probe_at")
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class Inspection:
         uploading = self.view.recordings(states=[RecordingState.UPLOADING], limit=PAGE) if under_way else ()
         rate = self.filling()
         free = status.free_bytes
+        destinations = [_destination(each) for each in status.destinations]
         return {
             "spool": status.spool,
             "spool_id": status.spool_id,
@@ -145,34 +147,25 @@ class Inspection:
             "total_bytes": status.total_bytes,
             "time_to_full": free / rate if free is not None and rate else None,
             "intake_stopped": status.intake_stopped,
-            "destinations": [
-                {
-                    "account_sid": d.account_sid,
-                    "destination_id": d.destination_id,
-                    "url": d.url,
-                    "state": d.state,
-                    "error": d.error,
-                    "probe_at": _time(d.probe_at),
-                    "vouches_by": d.vouches_by,
-                }
-                for d in status.destinations
-            ],
-            "held": [
-                {
-                    "account_sid": d.account_sid,
-                    "destination_id": d.destination_id,
-                    "url": d.url,
-                    "error": d.error,
-                    "probe_at": _time(d.probe_at),
-                }
-                for d in status.destinations
-                if d.state in _HELD
-            ],
+            "destinations": destinations,
+            "held": [{name: each[name] for name in _OF_HELD} for each in destinations if each["state"] in _HELD],
             "last_error": status.last_error,
             "last_error_at": _time(status.last_error_at),
             "store": asdict(link),
             "revisions": dict(status.applied_revisions),
         }
+
+
+def _destination(one: DestinationStatus) -> Mapping[str, Any]:
+    return {
+        "account_sid": one.account_sid,
+        "destination_id": one.destination_id,
+        "url": one.url,
+        "state": one.state,
+        "error": one.error,
+        "probe_at": _time(one.probe_at),
+        "vouches_by": one.vouches_by,
+    }
 
 
 def line_of(recording: Recording, *, sent: int | None = None) -> Mapping[str, Any]:

@@ -44,13 +44,9 @@ class WorkerPool:
         slots: UploadSlots,
         interleaved: bool = True,
     ) -> None:
-        """Take what it works with.
+        """`perform` uploads a task, in a thread of the pool, and raises nothing; `done` takes what came of it.
 
-        Args:
-            perform: uploads a task, in a thread of the pool; raises nothing.
-            done: takes what came of it.
-            slots: how many uploads there may be at a time over all destinations.
-            interleaved: whether brief uploads give way where they wait.
+        `interleaved`: brief uploads give way where they wait.
         """
         self._perform = perform
         self._done = done
