@@ -20,10 +20,9 @@ from recording_storage.uploader.transfer.resume import part_size_for
 from recording_storage.uploader.transfer.single import SingleUpload, UnprovedError
 from recording_storage.uploader.transfer.single_trial import SingleTrial
 from recording_storage.uploader.transfer.source_file import SourceFile
-from recording_storage.uploader.transfer.task import FileProblemError, Outcome, StoppedError
+from recording_storage.uploader.transfer.task import FileProblemError, Outcome, Route, StoppedError
 
 if TYPE_CHECKING:
-    from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.uploader.core.ports import MediaStore, ObjectStore
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.proving import Lesson
@@ -68,27 +67,21 @@ class Worker:
         if store is None or location is None:
             raise StoppedError  # another plan came in between
         lesson = self._lesson(lane, task, store)
+        route = Route(store, location, lane.proving, lane.share)
         if not task.is_multipart and _goes_at_once(task, lesson):
             try:
-                return SingleUpload(
-                    task,
-                    store=store,
-                    location=location,
-                    surroundings=self._around,
-                    proving=lane.proving,
-                    lesson=lesson,
-                ).run()
+                return SingleUpload(task, route, surroundings=self._around, lesson=lesson).run()
             except UnprovedError:
                 task.in_parts, task.attempt_id = True, None
         elif not task.is_multipart:
             self._leave_single(task)
-        stored = self._in_parts(lane, task, store, location)
+        stored = self._in_parts(lane, task, route)
         known = lane.proving.lesson
         if known is not None and single_trial.is_due(task, known):
-            trial = SingleTrial(task, store=store, surroundings=self._around, proving=lane.proving, lesson=known)
+            trial = SingleTrial(task, route, surroundings=self._around, lesson=known)
             if not trial.run():
                 task.attempt_id = None
-                return self._in_parts(lane, task, store, location)
+                return self._in_parts(lane, task, route)
         return stored
 
     def _leave_single(self, task: Task) -> None:
@@ -97,16 +90,9 @@ class Worker:
         if number is not None and task.carries != IN_PARTS:  # when it was claimed, something vouched for single ones
             self._around.journal.run(lambda connection: records.set_carried(connection, number, IN_PARTS))
 
-    def _in_parts(self, lane: Lane, task: Task, store: ObjectStore, location: BucketLocation) -> StoredFacts:
-        return MultipartUpload(
-            task,
-            store=store,
-            location=location,
-            surroundings=self._around,
-            share=lane.share,
-            proving=lane.proving,
-            lesson=self._lesson(lane, task, store),  # of bodies of that size, if it isn't known yet
-        ).run()
+    def _in_parts(self, lane: Lane, task: Task, route: Route) -> StoredFacts:
+        lesson = self._lesson(lane, task, route.store)  # of bodies of that size, if it isn't known yet
+        return MultipartUpload(task, route, surroundings=self._around, lesson=lesson).run()
 
     def _lesson(self, lane: Lane, task: Task, store: ObjectStore) -> Lesson:
         """What vouches for the task's parts, if it goes in parts."""

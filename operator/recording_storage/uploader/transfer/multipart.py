@@ -34,13 +34,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from mmap import mmap
 
-    from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.s3.types import Part
-    from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import StoredFacts
-    from recording_storage.uploader.transfer.part_pool import PartShare
-    from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.task import Surroundings, Task
+    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 log = logging.getLogger(__name__)
 
@@ -54,27 +51,14 @@ _PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 class MultipartUpload:
     """One file's way to its object. Every call raises as `SingleUpload.run` does, but for UnprovedError."""
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        store: ObjectStore,
-        location: BucketLocation,
-        surroundings: Surroundings,
-        share: PartShare,
-        proving: Proving,
-        lesson: Lesson,
-    ) -> None:
+    def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         self._task = task
-        self._proving = proving
+        self._store, self._location, self._proving, self._share = route
         self._lesson = lesson
         self._voucher = lesson.proof.voucher or Voucher.CRC64NVME
         self._carried = TRUSTED if lesson.proof.voucher is None else lesson.proof.voucher
         self._most_parts = lesson.proof.most_parts
-        self._store = store
-        self._location = location
         self._around = surroundings
-        self._share = share
         self._size = task.recording.identity.size
         self._done = 0
         self._replaces = any(attempt.carried == OURS for attempt in task.earlier)
@@ -94,11 +78,8 @@ class MultipartUpload:
                     if failure.kind not in (FailureClass.MULTIPART_LOST, FailureClass.DIGEST):
                         raise
                     if rebuild == MAX_REBUILDS:
-                        failure.kind = (
-                            FailureClass.TRANSIENT
-                            if failure.kind is FailureClass.MULTIPART_LOST
-                            else FailureClass.DIGEST
-                        )
+                        if failure.kind is FailureClass.MULTIPART_LOST:
+                            failure.kind = FailureClass.TRANSIENT
                         raise
                     log.info("%s: %s; its multipart upload is built anew", self._task.recording.sid, failure.code)
             raise AssertionError("the last round returns or raises")

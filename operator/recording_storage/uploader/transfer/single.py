@@ -18,13 +18,11 @@ from recording_storage.uploader.transfer.source_file import SourceFile
 from recording_storage.uploader.transfer.task import StoppedError, facts
 
 if TYPE_CHECKING:
-    from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.proof import Voucher
-    from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.task import Surroundings, Task
+    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 
 _OF_NOTHING = hashlib.md5(usedforsecurity=False).hexdigest()
@@ -38,22 +36,11 @@ class UnprovedError(Exception):
 class SingleUpload:
     """One file's way to its object."""
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        store: ObjectStore,
-        location: BucketLocation,
-        surroundings: Surroundings,
-        proving: Proving,
-        lesson: Lesson,
-    ) -> None:
+    def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         assert lesson.single is not None
         self._task = task
-        self._store = store
-        self._location = location
+        self._store, self._location, self._proving, _ = route
         self._around = surroundings
-        self._proving = proving
         self._lesson = lesson
         self._voucher = lesson.single
         self._trusted = lesson.proof.voucher is None

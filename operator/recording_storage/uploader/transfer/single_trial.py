@@ -19,9 +19,8 @@ from recording_storage.uploader.transfer.source_file import SourceFile
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, FileProblemError
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.core.ports import ObjectStore
-    from recording_storage.uploader.transfer.proving import Lesson, Proving
-    from recording_storage.uploader.transfer.task import Surroundings, Task
+    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 _NOT_COMPARED = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED, FailureClass.FATAL})
 """How a server may refuse a false value without having compared it; some buckets let nothing be sent over an object."""
@@ -38,14 +37,11 @@ def is_due(task: Task, lesson: Lesson) -> bool:
 class SingleTrial:
     """One try; the recording was just stored."""
 
-    def __init__(
-        self, task: Task, *, store: ObjectStore, surroundings: Surroundings, proving: Proving, lesson: Lesson
-    ) -> None:
+    def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         assert lesson.single is not None
         self._task = task
-        self._store = store
+        self._store, self._proving = route.store, route.proving
         self._around = surroundings
-        self._proving = proving
         self._lesson = lesson
         self._voucher = lesson.single
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.uploader.core.recording import StoredFacts
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
     from recording_storage.s3.types import StoredObject
-    from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.ports import Clock, ObjectStore
     from recording_storage.uploader.core.recording import Reason, Recording
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.journal.records import Attempt
     from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.transfer.part_pool import PartShare
+    from recording_storage.uploader.transfer.proving import Proving
 
 SINGLE_UP_TO = 8 << 20
 """Bytes: larger files go in parts."""
@@ -61,6 +63,15 @@ class Surroundings:
     """Told sid, bytes that are done, and all bytes."""
     is_reopened: Callable[[str, int], bool] = lambda _path, _fd: False
     """Whether somebody else has opened again what was found by a path and is open here: asked without a lease."""
+
+
+class Route(NamedTuple):
+    """The destination, as its uploads reach it."""
+
+    store: ObjectStore
+    location: BucketLocation
+    proving: Proving
+    share: PartShare
 
 
 @dataclass(slots=True)
