@@ -57,8 +57,6 @@ class Reason(StrEnum):
     """Another object has the key; it is never overwritten."""
     UNPROVEN = "Unproven"
     """An object has the key that an earlier attempt may have made, and nothing vouches for its bytes."""
-    RETRY_WINDOW_PASSED = "RetryWindowPassed"
-    """The last error lasted for the whole retry window."""
 
 
 REMOVED = "somebody removed the file before it was stored"
