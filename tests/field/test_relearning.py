@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.transfer.proving import AGAIN, DAY
+from recording_storage.uploader.transfer.checksum_trust import AGAIN, DAY
 from tests.field.actions import corrupt, refuse, strip_answer
 from tests.field.arena import Arena
 from tests.field.exchange import BODIES, Exchange, Moment, Operation

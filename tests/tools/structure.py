@@ -27,7 +27,7 @@ BORDERS: Mapping[str, tuple[str, ...]] = {
     "click": ("cli", "demo", "resources/generate.py"),
     "cryptography": ("controller/kinds/public_key/act.py", "store/secrets_box.py", "store/services"),
     "fastapi": ("store",),
-    "greenlet": ("s3/interleaving.py",),
+    "greenlet": ("s3/greenlets.py",),
     "h11": ("store/server.py",),
     "httpcore": ("controller/stores/transport.py",),
     "httpx": ("controller",),

@@ -17,15 +17,15 @@ from typing import Any
 import httpx
 
 from recording_storage.controller.cluster import hash_key
-from recording_storage.controller.cluster.deliveries import Deliveries
 from recording_storage.controller.cluster.identity import ClusterNotConfigured, Identity
 from recording_storage.controller.cluster.index import Index
 from recording_storage.controller.cluster.kube import Kube, KubeError
 from recording_storage.controller.cluster.lease import Lease, LeaseTimes
 from recording_storage.controller.cluster.listing import Lists
+from recording_storage.controller.cluster.resource_versions import ResourceVersions
 from recording_storage.controller.cluster.rollback import RolledBack
 from recording_storage.controller.core import metrics
-from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 from recording_storage.controller.kinds.accounts import Accounts
 from recording_storage.controller.probes import Probes
 from recording_storage.controller.reconcile import Fence
@@ -251,11 +251,13 @@ async def _check(kube: Kube, options: Options) -> None:
 
 async def _first_list(kube: Kube, options: Options) -> None:
     deadline = clock() + _BUSY
-    pauses = Pauses(longest=5.0)
+    pauses = WatchBackoff(longest=5.0)
     while True:
         try:
             await Lists(
-                kube, namespaces=options.namespaces, deliveries=Deliveries(namespaced=bool(options.namespaces))
+                kube,
+                namespaces=options.namespaces,
+                resource_versions=ResourceVersions(namespaced=bool(options.namespaces)),
             ).objects()
         except KubeError as error:
             # An API server that has just started, or a CRD that has just come, answers so for a moment.

@@ -14,7 +14,7 @@ from recording_storage.controller.cluster.index import MODELS, Change, Index, ac
 from recording_storage.controller.cluster.kube import Kube, KubeError, resource_path
 from recording_storage.controller.cluster.refusals import api_trouble, is_refusal
 from recording_storage.controller.cluster.status import patch_status
-from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core import metrics
 from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.keys import Key, Kind

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from recording_storage.controller.cluster.deliveries import Deliveries, Place
 from recording_storage.controller.cluster.events import Events
 from recording_storage.controller.cluster.handlers import KopfWatches
 from recording_storage.controller.cluster.hash_key import HashKey
@@ -18,11 +17,12 @@ from recording_storage.controller.cluster.index import MODELS, Change, Index, ac
 from recording_storage.controller.cluster.kube import Document, Kube, KubeError
 from recording_storage.controller.cluster.listing import Lists, key_in
 from recording_storage.controller.cluster.metadata_watch import MetadataWatch
+from recording_storage.controller.cluster.resource_versions import Place, ResourceVersions
 from recording_storage.controller.cluster.rollback import RolledBack
 from recording_storage.controller.core import metrics
 from recording_storage.controller.core.keys import ANY_NAMESPACE, Key, Kind
-from recording_storage.controller.core.pauses import Pauses
 from recording_storage.controller.core.verdicts import Streak, Transient, jitter, pause
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 from recording_storage.controller.core.work_queue import WorkQueue
 from recording_storage.controller.kinds.account.act import AccountKind
 from recording_storage.controller.kinds.accounts import Accounts
@@ -73,8 +73,8 @@ class Operator:
         self._streaks: defaultdict[Key, Streak] = defaultdict(Streak)
         self._events = Events(kube, now=now)
         self._ready_of: dict[Key, str] = {}
-        self._deliveries = Deliveries(namespaced=bool(self._namespaces))
-        self._lists = Lists(kube, namespaces=self._namespaces, deliveries=self._deliveries)
+        self._resource_versions = ResourceVersions(namespaced=bool(self._namespaces))
+        self._lists = Lists(kube, namespaces=self._namespaces, resource_versions=self._resource_versions)
         self._metadata_watches = {place: self._metadata_watch(place) for place in self._metadata_places()}
         self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces
@@ -116,10 +116,10 @@ class Operator:
     @property
     def dead_watches(self) -> list[str]:
         """Those that have missed changes, also after they were begun anew: liveness says so."""
-        return self._deliveries.dead
+        return self._resource_versions.dead
 
     async def _watch_kopf(self) -> None:
-        pauses = Pauses(first=1.0, longest=30.0)
+        pauses = WatchBackoff(first=1.0, longest=30.0)
         first = True
         while True:
             await asyncio.sleep(pauses.next())
@@ -152,7 +152,7 @@ class Operator:
         items = await self._lists.objects()
         for kind in MODELS:
             present = {key: item["metadata"]["resourceVersion"] for key, item in items.items() if key.kind is kind}
-            for key in self._deliveries.listed((kind, ""), present):
+            for key in self._resource_versions.listed((kind, ""), present):
                 self._take(key, items.get(key))
 
     def _take(self, key: Key, item: Document | None) -> None:
@@ -169,15 +169,15 @@ class Operator:
 
     def _metadata_watch(self, place: Place) -> MetadataWatch:
         return MetadataWatch(
-            self._kube, place, lists=self._lists, deliveries=self._deliveries, changed=self._ref_changed
+            self._kube, place, lists=self._lists, resource_versions=self._resource_versions, changed=self._ref_changed
         )
 
     def _delivered(self, kind: Kind, type_: str | None, item: Document) -> None:
         key, version = key_in(kind, item), item["metadata"]["resourceVersion"]
         if type_ is None:
-            self._deliveries.known(key, version)
+            self._resource_versions.known(key, version)
         else:
-            self._deliveries.event(key, version, gone=type_ == "DELETED")
+            self._resource_versions.event(key, version, gone=type_ == "DELETED")
         self.told(kind, type_, item)
 
     def told(self, kind: Kind, type_: str | None, item: Document) -> None:
@@ -193,7 +193,7 @@ class Operator:
         self._fan_out(resource, change)
 
     def _written(self, resource: Resource, change: Change) -> None:
-        self._deliveries.seen(key_of(resource), resource.metadata.resource_version)
+        self._resource_versions.seen(key_of(resource), resource.metadata.resource_version)
         self._count(resource)
         if change.itself:  # somebody has changed the spec since we read it
             self._queue.add(key_of(resource))
@@ -271,7 +271,7 @@ class Operator:
     async def _compare_forever(self) -> None:
         """A watch that has silently died is found by comparing; what it missed is made up for."""
         while True:
-            await asyncio.sleep(self._pace.late if self._deliveries.in_doubt else self._pace.compare)
+            await asyncio.sleep(self._pace.late if self._resource_versions.in_doubt else self._pace.compare)
             try:
                 await self._compare()
             except KubeError as error:
@@ -284,7 +284,7 @@ class Operator:
         items = await self._lists.objects()
         present = {key: item["metadata"]["resourceVersion"] for key, item in items.items()}
         present |= await self._lists.versions(places)
-        for key in self._deliveries.compare(present, places=[*places, *((kind, "") for kind in MODELS)]):
+        for key in self._resource_versions.compare(present, places=[*places, *((kind, "") for kind in MODELS)]):
             logger.error("%s: a change did not come through the watch, which is begun anew", key)
             metrics.MISSED.labels(kind=key.kind).inc()
             self._make_up(key, items.get(key))

@@ -4,7 +4,7 @@ from recording_storage.domain.failures import Capability
 from recording_storage.domain.proof import Voucher
 from recording_storage.s3 import documents, errors
 from recording_storage.s3.answer import Answer
-from recording_storage.s3.vouchers import ECHOED, HEADERS
+from recording_storage.s3.checksum_headers import ECHOED, HEADERS
 
 
 def capabilities_for(voucher: Voucher) -> frozenset[Capability]:

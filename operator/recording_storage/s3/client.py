@@ -16,12 +16,12 @@ from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer
 from recording_storage.s3.bodies import capabilities_for, taken
 from recording_storage.s3.capabilities import Capabilities
+from recording_storage.s3.checksum_headers import HEADERS, Misstated, carried, names_encryption
 from recording_storage.s3.connection import Timeouts
 from recording_storage.s3.headers import DestinationHeaders, check_content_type, metadata_headers
 from recording_storage.s3.payload import Buffer, InMemory
 from recording_storage.s3.requests import Requests
 from recording_storage.s3.types import Credential, Destination, OpenUpload, Part, StoredObject
-from recording_storage.s3.vouchers import HEADERS, Misstated, carried, names_encryption
 
 _NONE: Mapping[str, str] = {}
 _BINARY = "application/octet-stream"

@@ -12,7 +12,7 @@ from typing import Self
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.answer import Answer, AnswerError, AnswerReader
-from recording_storage.s3.interleaving import is_ready
+from recording_storage.s3.greenlets import is_ready
 from recording_storage.s3.payload import Buffer
 
 _SEND = 1 << 20

@@ -10,8 +10,8 @@ from typing import TypeVar
 from recording_storage.domain.backoff import doubled
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
 from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher, may_pass_soon
+from recording_storage.s3.checksum_support import ChecksumSupport
 from recording_storage.s3.client import S3Client
-from recording_storage.s3.pairs import Pairs
 from recording_storage.s3.steps import Fault, Step, explain, unverified
 from recording_storage.s3.types import Part
 
@@ -180,7 +180,7 @@ class Probe:
             self._step = Step.UPLOAD_PART
             return upload_id
 
-        pairs = Pairs(
+        pairs = ChecksumSupport(
             self._upload_part,
             capabilities=self._client.capabilities,
             number=part.number,

@@ -1,10 +1,10 @@
 """Is a destination usable, with no more rights than the feature documents?
 
 List the open uploads, begin a multipart upload below the folder, send one part, list the parts, learn what vouches for
-them (see `pairs`), abort, try the headers that a completion has. These are the four rights that an uploader has
-(ListBucketMultipartUploads on the bucket; PutObject, ListMultipartUploadParts, AbortMultipartUpload below the folder),
-and nothing becomes an object. Whatever happens on the way, what was begun is aborted, also when its beginning was never
-acknowledged.
+them (see `checksum_support`), abort, try the headers that a completion has. These are the four rights that an uploader
+has (ListBucketMultipartUploads on the bucket; PutObject, ListMultipartUploadParts, AbortMultipartUpload below the
+folder), and nothing becomes an object. Whatever happens on the way, what was begun is aborted, also when its beginning
+was never acknowledged.
 """
 
 import secrets

@@ -17,12 +17,12 @@ from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
 from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.database import Journal, JournalError
+from recording_storage.uploader.journal.on_commit import StopTeller
 from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER
 from recording_storage.uploader.journal.plans import journalled_plans
-from recording_storage.uploader.journal.stops import StopTeller
+from recording_storage.uploader.scheduler.cleanup import Cleanup
 from recording_storage.uploader.scheduler.dependencies import Parts
-from recording_storage.uploader.scheduler.releases import Releases
 from recording_storage.uploader.scheduler.scheduler import Scheduler
 from recording_storage.uploader.spool.completion import DEFAULT_SETTLE, FinishRule
 from recording_storage.uploader.spool.intake import Intake
@@ -140,10 +140,10 @@ class Uploader:
             progressed=self.progress.note,
             stale_plan_after=options.stale_plan_after,
         )
-        self._releases = Releases(self.parts, intake=self.intake, post=self.scheduler.post)
-        self.scheduler.maintenance.remove_again = self._releases.again
+        self._cleanup = Cleanup(self.parts, intake=self.intake, post=self.scheduler.post)
+        self.scheduler.maintenance.remove_again = self._cleanup.again
         self.view = RunningView(self.parts, scheduler=self.scheduler, intake=self.intake)
-        self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._releases.reported)
+        self._outbox = JournalOutbox(self.journal, clock=self.clock, reported=self._cleanup.reported)
 
     def _line(self, spool: Spool) -> tuple[SettingsSource, Reporter, MediaStore | None, float]:
         options = self._options
@@ -209,7 +209,7 @@ class Uploader:
     def start(self) -> None:
         self._end_with_threads()
         self.parts.releaser.recover_own_folder()
-        self._releases.finish()
+        self._cleanup.finish()
         self.intake.load()
         self.parts.source.start(self._hooks())
         self.parts.reporter.start(self._outbox)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.cluster.deliveries import Deliveries
+from recording_storage.controller.cluster.resource_versions import ResourceVersions
 from recording_storage.controller.cluster.rollback import RolledBack
 from recording_storage.controller.core.keys import Key, Kind
 
@@ -10,9 +10,9 @@ AWS, OTHER = (Key(Kind.SECRET, "here", name) for name in ("aws", "other"))
 PLACE = (Kind.SECRET, "here")
 
 
-def known() -> Deliveries:
+def known() -> ResourceVersions:
     """`aws` was changed at 40, `other` is gone since 50."""
-    made = Deliveries(namespaced=False)
+    made = ResourceVersions(namespaced=False)
     made.follow(PLACE, {AWS: "20", OTHER: "30"}, version="35", reached=0)
     made.listed(PLACE, {AWS: "20", OTHER: "30"})
     made.event(AWS, "40")
@@ -20,7 +20,7 @@ def known() -> Deliveries:
     return made
 
 
-def holds(tested: Deliveries, listed: dict[Key, str], *, version: str, reached: int | None = None) -> bool:
+def holds(tested: ResourceVersions, listed: dict[Key, str], *, version: str, reached: int | None = None) -> bool:
     asked = tested.reached(Kind.SECRET) if reached is None else reached
     try:
         tested.follow(PLACE, listed, version=version, reached=asked)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
@@ -75,7 +75,7 @@ class Refused:
 
 def begins_within(seconds: float) -> int:
     now = 0.0
-    pauses, begun = Pauses(clock=lambda: now), 0
+    pauses, begun = WatchBackoff(clock=lambda: now), 0
     while now <= seconds:
         now += pauses.next()
         begun += 1

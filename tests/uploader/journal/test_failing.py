@@ -6,7 +6,7 @@ import pytest
 
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.journal.database import Journal, JournalError
-from recording_storage.uploader.scheduler.releases import Releases
+from recording_storage.uploader.scheduler.cleanup import Cleanup
 from recording_storage.uploader.spool.folder import Spool
 from tests.uploader.spools import SpoolFolder
 from tests.waiting import SOON
@@ -17,11 +17,11 @@ def test_a_start_that_fails_leaves_no_lock_on_the_journal(quick: SpoolFolder, mo
     spool.prepare()
     options = Options(spool=quick.root, config=quick.config)
 
-    def fail(_: Releases) -> None:
+    def fail(_: Cleanup) -> None:
         raise JournalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Releases, "finish", fail)
+        patched.setattr(Cleanup, "finish", fail)
         with pytest.raises(JournalError, match="I/O"):
             Uploader(options, spool=spool).run(threading.Event())
     Journal.open(spool.folder, known_spool=True).close()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from recording_storage.s3.interleaving import is_ready
+from recording_storage.s3.greenlets import is_ready
 from recording_storage.uploader.scheduler.batching import LINGER
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.maintenance import EVERY

@@ -11,7 +11,7 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
-from recording_storage.s3.interleaving import is_ready
+from recording_storage.s3.greenlets import is_ready
 from recording_storage.s3.probe import Verification
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.destination_state import LANE_MOVES, IllegalLaneMoveError, LaneState
@@ -21,9 +21,9 @@ from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, HealthChecks
 from recording_storage.uploader.scheduler.worker import Worker
 from recording_storage.uploader.transfer import concurrency
+from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
 from recording_storage.uploader.transfer.clients import S3Connections
 from recording_storage.uploader.transfer.part_pool import PartPool
-from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
@@ -189,7 +189,7 @@ def health_checks_at(desk: Desk) -> tuple[HealthChecks, Lane]:
         done=lambda *_: None,
         slots=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
-        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
+        trust=ChecksumTrust(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     return health, lane
 

@@ -12,8 +12,8 @@ from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.idle_resources import EVERY, REST, IdleResources
+from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
 from recording_storage.uploader.transfer.part_pool import PartPool
-from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.uploader.spools import FakeClock
@@ -43,7 +43,7 @@ class Site:
             done=lambda *_: None,
             slots=UploadSlots(1, most_lent=0, clock=self.clock),
             share=self.pool.share(),
-            proving=Proving(lambda *_: Proof(voucher=None), clock=self.clock),
+            trust=ChecksumTrust(lambda *_: Proof(voucher=None), clock=self.clock),
         )
         self.lane.store = SimpleNamespace(close=self._close)  # type: ignore[assignment]
         self.lane.hungry = False

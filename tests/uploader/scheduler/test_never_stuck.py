@@ -13,8 +13,8 @@ from recording_storage.domain.proof import Proof
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.scheduler import health
 from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
 from recording_storage.uploader.transfer.part_pool import PartPool
-from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from tests.s3.gate import Gate
@@ -49,7 +49,7 @@ def test_a_denial_that_comes_while_a_credential_is_looked_up_is_not_forgotten() 
         done=lambda *_: None,
         slots=UploadSlots(1, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
-        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
+        trust=ChecksumTrust(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     task = Task(SimpleNamespace(sid="s"), "k", None)  # type: ignore[arg-type]
     subject.checks.refresh(lane, [Outcome(task, failure=S3Failure(FailureClass.CREDENTIAL, code="x", message="x"))])

@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.spool import release
-from recording_storage.uploader.spool.beneath import located, open_folder
+from recording_storage.uploader.spool.openat import located, open_folder
 from recording_storage.uploader.spool.walk import Walker, open_media
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder

@@ -13,8 +13,8 @@ import pytest
 
 from recording_storage.uploader.core.recording import Identity, Reason, Recording
 from recording_storage.uploader.spool import filesystem, release, removal
-from recording_storage.uploader.spool.beneath import Location
 from recording_storage.uploader.spool.inotify import MOVED_TO, Event
+from recording_storage.uploader.spool.openat import Location
 from recording_storage.uploader.spool.writers import Writers
 from tests.uploader.spools import Running, SpoolFolder
 from tests.waiting import SOON

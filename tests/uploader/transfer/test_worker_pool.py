@@ -9,13 +9,13 @@ import pytest
 
 from recording_storage.domain.proof import Proof
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.s3.interleaving import is_ready
+from recording_storage.s3.greenlets import is_ready
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.recording import Identity, Recording, StoredFacts
 from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
 from recording_storage.uploader.transfer.concurrency import FEWEST, Pace
 from recording_storage.uploader.transfer.part_pool import PartPool
-from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, Outcome, Task
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 from recording_storage.uploader.transfer.worker_pool import BRIEF, MAX_CONCURRENCY, WorkerPool
@@ -95,7 +95,7 @@ def test_large_ones_keep_no_small_one_waiting() -> None:
         done=lambda _lane, outcome: done.put(outcome.task),
         slots=UploadSlots(32, most_lent=0, clock=SystemClock()),
         share=PartPool().share(),
-        proving=Proving(lambda *_: Proof(voucher=None), clock=FakeClock()),
+        trust=ChecksumTrust(lambda *_: Proof(voucher=None), clock=FakeClock()),
     )
     large = [task(number, size=SINGLE_UP_TO + 1) for number in range(4)]
     quick = [task(number, size=1) for number in range(10, 14)]

@@ -20,7 +20,7 @@ from recording_storage.controller.cluster.identity import EVERY, UNAUTHORIZED, I
 from recording_storage.controller.cluster.index import MODELS
 from recording_storage.controller.cluster.listing import collection
 from recording_storage.controller.core.keys import Kind
-from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 from recording_storage.resources.common import GROUP, VERSION
 
 Sink = Callable[[Kind, str | None, dict[str, Any]], None]
@@ -36,7 +36,7 @@ class KopfWatches:
         self._identity = identity
         self._namespaces = namespaces
         self._sink = sink
-        self._pauses: defaultdict[str, Pauses] = defaultdict(Pauses)
+        self._pauses: defaultdict[str, WatchBackoff] = defaultdict(WatchBackoff)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.ended = asyncio.Event()
@@ -103,7 +103,7 @@ class KopfWatches:
         self._pauses[collection(kind, namespace if self._namespaces else "")].event()
 
 
-def connection(identity: Identity, pauses: Mapping[str, Pauses]) -> kopf.AiohttpSession:
+def connection(identity: Identity, pauses: Mapping[str, WatchBackoff]) -> kopf.AiohttpSession:
     """The same server and the same identity as our own client's, in each request as it is then.
 
     Args:
@@ -123,7 +123,7 @@ def connection(identity: Identity, pauses: Mapping[str, Pauses]) -> kopf.Aiohttp
     return kopf.AiohttpSession(server=named.server, aiohttp_session=session)
 
 
-def _paced(pauses: Mapping[str, Pauses]) -> aiohttp.ClientMiddlewareType:
+def _paced(pauses: Mapping[str, WatchBackoff]) -> aiohttp.ClientMiddlewareType:
     async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         if "watch" in request.url.query:
             await asyncio.sleep(pauses[request.url.path].next())

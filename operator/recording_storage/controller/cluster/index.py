@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recording_storage.controller.cluster.deliveries import Place, number
-from recording_storage.controller.cluster.unread import Unread, UnreadSpec, read
+from recording_storage.controller.cluster.resource_versions import Place, number
+from recording_storage.controller.cluster.unreadable import Unread, UnreadSpec, read
 from recording_storage.controller.core.keys import ANY_NAMESPACE, Key, Kind
 from recording_storage.resources import AwsCredential, PublicKey, RecordingAccount, RecordingSettings, Resource
 from recording_storage.resources.account import NamespacesFrom

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recording_storage.controller.cluster.deliveries import Deliveries, Place
 from recording_storage.controller.cluster.index import MODELS
 from recording_storage.controller.cluster.kube import (
     JSON,
@@ -14,6 +13,7 @@ from recording_storage.controller.cluster.kube import (
     resource_path,
     secret_path,
 )
+from recording_storage.controller.cluster.resource_versions import Place, ResourceVersions
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.resources.common import API_VERSION
 
@@ -21,11 +21,11 @@ from recording_storage.resources.common import API_VERSION
 class Lists:
     """Gives no list that doesn't follow on what is known already: each may raise `RolledBack`, or KubeError."""
 
-    def __init__(self, kube: Kube, *, namespaces: Sequence[str], deliveries: Deliveries) -> None:
+    def __init__(self, kube: Kube, *, namespaces: Sequence[str], resource_versions: ResourceVersions) -> None:
         """Take the API server, where our kinds are looked for (in no namespaces: in all), and what is known."""
         self._kube = kube
         self._namespaces = namespaces
-        self._deliveries = deliveries
+        self._resource_versions = resource_versions
 
     async def objects(self) -> dict[Key, Document]:
         """All objects of the four kinds, whole. The KubeError is a 404 when the CRDs are not installed."""
@@ -51,11 +51,11 @@ class Lists:
 
     async def _list(self, place: Place, path: str, *, accept: str) -> tuple[dict[Key, Document], str]:
         """The objects, and the list's own version."""
-        reached = self._deliveries.reached(place[0])
+        reached = self._resource_versions.reached(place[0])
         answer = await self._kube.get(path, accept=accept)
         items = {key_in(place[0], item): item for item in answer["items"] or ()}  # null: none
         version: str = answer["metadata"]["resourceVersion"]
-        self._deliveries.follow(place, _versions(items), version=version, reached=reached)
+        self._resource_versions.follow(place, _versions(items), version=version, reached=reached)
         return items, version
 
 

@@ -3,10 +3,11 @@
 Why not by kopf, as our own kinds: its lists and watches ask for whole objects, and none of its settings asks for less.
 Every Secret of the cluster would come with its values, get a record in kopf's memory, and a task at each change. An
 `Accept` slipped under its session would rely on kopf never reading more of an object than metadata. Nor does kopf tell
-what has gone while no watch was open, or how far a quiet watch has come (its bookmarks), which `deliveries` goes by.
+what has gone while no watch was open, or how far a quiet watch has come (its bookmarks): `resource_versions` goes by
+both.
 
 Why our own kinds by kopf all the same: they are wanted whole, and there its lists, its watches and its order of events
-by object do the job. What neither way tells is found in one place for both, `deliveries`.
+by object do the job. What neither way tells is found in one place for both, `resource_versions`.
 """
 
 import asyncio
@@ -14,11 +15,11 @@ import logging
 import random
 from collections.abc import Callable
 
-from recording_storage.controller.cluster.deliveries import Deliveries, Place
 from recording_storage.controller.cluster.kube import Kube, KubeError
 from recording_storage.controller.cluster.listing import Lists, key_in, path_of
+from recording_storage.controller.cluster.resource_versions import Place, ResourceVersions
 from recording_storage.controller.core.keys import Key
-from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +32,15 @@ class MetadataWatch:
     What has changed while no watch was open is told of, too.
     """
 
-    def __init__(self, kube: Kube, place: Place, *, lists: Lists, deliveries: Deliveries, changed: Told) -> None:
+    def __init__(
+        self, kube: Kube, place: Place, *, lists: Lists, resource_versions: ResourceVersions, changed: Told
+    ) -> None:
         self._kube = kube
         self._lists = lists
         self._place = place
-        self._deliveries = deliveries
+        self._resource_versions = resource_versions
         self._changed = changed
-        self._pauses = Pauses()
+        self._pauses = WatchBackoff()
         self._version = ""
         """From where to watch; empty: from a list."""
         self._open: asyncio.Timeout | None = None
@@ -72,15 +75,15 @@ class MetadataWatch:
         path = path_of(kind, namespace)
         if not self._version:
             versions, version = await self._lists.metadata(self._place)
-            for key in self._deliveries.listed(self._place, versions):
+            for key in self._resource_versions.listed(self._place, versions):
                 self._changed(key)
             self._version = version
         async for event in self._kube.watch_metadata(path, version=self._version):
             self._pauses.event()
             self._version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] == "BOOKMARK":
-                self._deliveries.reach(kind, self._version)
+                self._resource_versions.reach(kind, self._version)
                 continue
             key = key_in(kind, event["object"])
-            self._deliveries.event(key, self._version, gone=event["type"] == "DELETED")
+            self._resource_versions.event(key, self._version, gone=event["type"] == "DELETED")
             self._changed(key)

@@ -10,7 +10,7 @@ import httpx
 from recording_storage.controller.cluster.index import Index, account_key
 from recording_storage.controller.cluster.kube import METADATA, Kube, KubeError
 from recording_storage.controller.cluster.refusals import api_trouble
-from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.verdicts import NamespaceEnding, Stalled, Transient, Verdict, Waiting
 from recording_storage.controller.kinds.account.decide import known_sid, missing, refused_key
 from recording_storage.controller.kinds.secrets import api_key_of, read_secret

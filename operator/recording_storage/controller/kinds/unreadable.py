@@ -1,7 +1,7 @@
 """Objects that this version does not understand: told, left alone at the store, and let go by their metadata alone."""
 
 from recording_storage.controller.cluster.index import Index, key_of
-from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.verdicts import InUse, Stalled, UsedBy
 from recording_storage.domain.conditions import ConditionType

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recording_storage.uploader.core.fault_points import fault_point
+from recording_storage.uploader.journal.on_commit import NotingConnection
 from recording_storage.uploader.journal.schema import migrate
-from recording_storage.uploader.journal.stops import NotingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.journal.stops import Stop
+    from recording_storage.uploader.journal.on_commit import Stop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from recording_storage.domain.states import FINAL, Product, RecordingState, requ
 from recording_storage.uploader.core.recording import NOT_TRIED, Reason
 from recording_storage.uploader.journal import records, sql, transitions
 from recording_storage.uploader.journal.destinations import THERE
+from recording_storage.uploader.journal.on_commit import RETURNING, note_moved
 from recording_storage.uploader.journal.records import OPEN_SQL, error_columns
-from recording_storage.uploader.journal.stops import RETURNING, note_moved
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,13 +12,13 @@ from recording_storage.domain.checksum import Checksum
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.uploader.core.recording import NO_METADATA, EntryError, Identity, Recording, StoredFacts
 from recording_storage.uploader.journal import sql
-from recording_storage.uploader.journal.stops import STOPS, note, stop_of
+from recording_storage.uploader.journal.on_commit import STOPS, note, stop_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from recording_storage.uploader.journal.stops import Stop
+    from recording_storage.uploader.journal.on_commit import Stop
 
 _S = RecordingState
 _STATES = {state.value: state for state in RecordingState}

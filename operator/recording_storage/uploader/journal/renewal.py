@@ -9,8 +9,8 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import MENDABLE, WAITS_FOR_PLAN, Identity, Reason
 from recording_storage.uploader.journal import records
+from recording_storage.uploader.journal.on_commit import RETURNING, Stop, note_moved
 from recording_storage.uploader.journal.pinning import WAITS_SQL
-from recording_storage.uploader.journal.stops import RETURNING, Stop, note_moved
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,6 +10,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.domain.states import RecordingState, require_move
 from recording_storage.uploader.core.recording import REMOVED, Reason
 from recording_storage.uploader.journal import sql
+from recording_storage.uploader.journal.on_commit import RETURNING, STOPS, note, note_moved, stop_of
 from recording_storage.uploader.journal.records import (
     ATTEMPT_COLUMNS,
     OPEN_SQL,
@@ -18,7 +19,6 @@ from recording_storage.uploader.journal.records import (
     insert_numbered,
     select,
 )
-from recording_storage.uploader.journal.stops import RETURNING, STOPS, note, note_moved, stop_of
 
 if TYPE_CHECKING:
     import sqlite3

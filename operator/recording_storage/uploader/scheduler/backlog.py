@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from recording_storage.uploader.core.plans import PlanBook
-    from recording_storage.uploader.scheduler.consequences import Consequences
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
+    from recording_storage.uploader.scheduler.side_effects import SideEffects
 
 log = logging.getLogger(__name__)
 _S = RecordingState
@@ -32,13 +32,13 @@ _S = RecordingState
 class Backlog:
     """Used by the scheduler's thread. Each call raises JournalError."""
 
-    def __init__(self, parts: Parts, *, consequences: Consequences, running_time: Callable[[], float]) -> None:
+    def __init__(self, parts: Parts, *, side_effects: SideEffects, running_time: Callable[[], float]) -> None:
         """`running_time` gives the seconds that uploaders of this spool have run."""
         self._parts = parts
         self._journal = parts.journal
         self._plans = parts.plans
         self._clock = parts.clock
-        self._consequences = consequences
+        self._side_effects = side_effects
         self._running_time = running_time
 
     def is_empty(self, lane: Lane) -> bool:
@@ -60,13 +60,13 @@ class Backlog:
             held = self._move(lane, (_S.FOUND, _S.WAITING), _S.HELD, running=running, error=lane.error)
         lane.hungry, lane.retry_due = False, None
         if lane.error is not None:
-            self._consequences.note_error(lane.error.message)
+            self._side_effects.note_error(lane.error.message)
         if held:
             self.end_denied(lane)
 
     def release(self, lane: Lane) -> None:
         """Have all that waited tried again; its retry window goes on."""
-        self._consequences.works_again()
+        self._side_effects.works_again()
         count = self._move(lane, (_S.HELD, _S.WAITING, _S.REJECTED), _S.FOUND)
         lane.recovered_at = self._running_time()
         if count:
@@ -93,7 +93,7 @@ class Backlog:
                 error=lane.error,
             )
             deleted = self._journal.run(end)
-            self._consequences.follow(deleted)
+            self._side_effects.follow(deleted)
             lane.denial.forget(change.recording.object_key for change in deleted)
 
     # Of one that fails.

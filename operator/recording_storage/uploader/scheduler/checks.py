@@ -13,7 +13,7 @@ from recording_storage.domain.upload_decision import Confirmation
 from recording_storage.uploader.core.destination_state import LaneState
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.scheduler.questions import LOOK_UP
+from recording_storage.uploader.scheduler.prober import LOOK_UP
 from recording_storage.uploader.transfer.task import Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.scheduler.questions import Questions, Settles
+    from recording_storage.uploader.scheduler.prober import Prober, Settles
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 class Checks:
     """Used by the scheduler's thread."""
 
-    def __init__(self, parts: Parts, *, scheduler: Settles, questions: Questions) -> None:
+    def __init__(self, parts: Parts, *, scheduler: Settles, prober: Prober) -> None:
         self._parts = parts
         self._scheduler = scheduler
-        self._questions = questions
+        self._prober = prober
 
     def refresh(self, lane: Lane, outcomes: Sequence[Outcome]) -> None:
         """Look the credential up afresh; the recordings wait for what comes of it."""
@@ -44,7 +44,7 @@ class Checks:
             self._parts.source.refresh(timeout=LOOK_UP)
             return lambda: self._refreshed(lane)
 
-        self._questions.ask(lane, ask)
+        self._prober.ask(lane, ask)
 
     def _check(self, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
         """Have these wait for an answer; False: it is asked already, or the destination is held anyway."""
@@ -61,7 +61,7 @@ class Checks:
         if lane.state is not LaneState.CHECKING:  # held meanwhile
             self._settle_untried(lane, lane.limbo)
             return
-        terms = self._questions.terms(lane)
+        terms = self._prober.terms(lane)
         limbo = list(lane.limbo)
         refused = {id(outcome.credential): outcome.credential for outcome in limbo}.values()
         lane.fresh_credential = True
@@ -82,16 +82,16 @@ class Checks:
             return
 
         def ask() -> Callable[[], None]:
-            terms = self._questions.terms(lane)
+            terms = self._prober.terms(lane)
             if terms is None or terms.credential is None:
                 failure: S3Failure | None = S3Failure(
                     FailureClass.HOLD, code=Reason.NO_CREDENTIAL.value, message="there is no credential any more"
                 )
             else:
-                failure = self._questions.verify(lane, terms)
+                failure = self._prober.verify(lane, terms)
             return lambda: self._confirmed(lane, failure, asked=terms)
 
-        self._questions.ask(lane, ask)
+        self._prober.ask(lane, ask)
 
     def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationTerms | None) -> None:
         if lane.state is not LaneState.CHECKING:  # held meanwhile
@@ -101,7 +101,7 @@ class Checks:
         lane.become(LaneState.OK)
         if failure is None:
             self._settle(lane, limbo, confirmation=Confirmation.PASSED)
-        elif self._questions.terms(lane) != asked:  # another credential has come meanwhile: it is tried
+        elif self._prober.terms(lane) != asked:  # another credential has come meanwhile: it is tried
             lane.drop_client()
             self._settle_untried(lane, limbo)
         else:

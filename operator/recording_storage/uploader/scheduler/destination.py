@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import EntryError
+    from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
     from recording_storage.uploader.transfer.part_pool import PartShare
-    from recording_storage.uploader.transfer.proving import Proving
     from recording_storage.uploader.transfer.task import Outcome, Task
     from recording_storage.uploader.transfer.upload_slots import UploadSlots
 
@@ -47,7 +47,7 @@ class Lane:
         done: Callable[[Lane, Outcome], None],
         slots: UploadSlots,
         share: PartShare,
-        proving: Proving,
+        trust: ChecksumTrust,
     ) -> None:
         """`perform` uploads a task, in a worker, and raises nothing; `done` takes what came of it."""
         self.key = key
@@ -59,7 +59,7 @@ class Lane:
         self.store: ObjectStore | None = None
         self.location: BucketLocation | None = None
         self.share = share
-        self.proving = proving
+        self.trust = trust
         self.proven = False
         self.fresh_credential = False
         """The credential was looked up afresh and has not worked since."""
@@ -133,15 +133,15 @@ class Lane:
     @property
     def is_unlearnt(self) -> bool:
         """Nothing is known of what it vouches by: the first recording finds out, alone."""
-        return self.destination_id is not None and self.proving.lesson is None
+        return self.destination_id is not None and self.trust.lesson is None
 
     def carried_by_single(self, size: int) -> str:
         """What a single request of that many bytes carries, for the journal; or IN_PARTS."""
-        lesson = self.proving.lesson
+        lesson = self.trust.lesson
         trusted = self.terms is not None and self.terms.trust_unverified
         if trusted and lesson is not None and lesson.proof.voucher is None:
             return TRUSTED
-        return self.proving.voucher_for_single(size) or IN_PARTS
+        return self.trust.voucher_for_single(size) or IN_PARTS
 
     def become(self, state: LaneState, *, error: EntryError | None = None) -> None:
         """Move it. Raises IllegalLaneMoveError."""

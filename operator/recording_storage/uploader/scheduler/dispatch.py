@@ -98,7 +98,7 @@ class Dispatch:
                 except KeyTemplateError as error:
                     problem = EntryError(FailureClass.FILE.value, "KeyTooLong", str(error))
                     transitions.apply(connection, [records.Change(recording, _S.PARKED, error=problem)], now=now)
-            in_parts = lane.proving.goes_in_parts()
+            in_parts = lane.trust.goes_in_parts()
             begun = transitions.begin(
                 connection,
                 claimed,

@@ -18,7 +18,7 @@ from recording_storage.uploader.core.recording import NOT_TRIED, Reason
 from recording_storage.uploader.core.usability import reason, unusable
 from recording_storage.uploader.scheduler.checks import Checks
 from recording_storage.uploader.scheduler.destination import TROUBLE_AFTER
-from recording_storage.uploader.scheduler.questions import LOOK_UP, Questions, name
+from recording_storage.uploader.scheduler.prober import LOOK_UP, Prober, name
 from recording_storage.uploader.scheduler.results import error_of
 from recording_storage.uploader.transfer.abandoned import sweep
 from recording_storage.uploader.transfer.watched_client import WatchedStore
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.dispatch import Dispatch
-    from recording_storage.uploader.scheduler.questions import Settles
+    from recording_storage.uploader.scheduler.prober import Settles
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class HealthChecks:
         self._clock = parts.clock
         self._backlog = backlog
         self._dispatch = dispatch
-        self.questions = Questions(parts, post=scheduler.post)
-        self.checks = Checks(parts, scheduler=scheduler, questions=self.questions)
+        self.prober = Prober(parts, post=scheduler.post)
+        self.checks = Checks(parts, scheduler=scheduler, prober=self.prober)
 
     def connect(self, lane: Lane) -> bool:
         """Make sure that the lane has a client; False: it was held, and the lane says why."""
@@ -65,7 +65,7 @@ class HealthChecks:
                 self.hold(lane, reason(Reason.NO_CREDENTIAL, "there is no media storage without a settings store"))
                 return False
             return True
-        terms = self.questions.terms(lane)
+        terms = self.prober.terms(lane)
         if (error := unusable(terms, live=self._parts.plans.live)) is not None:
             self.hold(lane, error)
             return False
@@ -80,15 +80,15 @@ class HealthChecks:
         proven, most_parts = self._dispatch.keep_terms(lane, terms)
         lane.proven = lane.proven or terms.proven or proven
         if most_parts is not None:
-            lane.proving.limited(most_parts)
-        self.questions.ask(lane, lambda: self._sweep(lane))
+            lane.trust.limited(most_parts)
+        self.prober.ask(lane, lambda: self._sweep(lane))
         return True
 
     def new_terms(self, lane: Lane) -> None:
         """Another plan is in force: perhaps another credential, perhaps what was wrong is mended."""
         if lane.destination_id is None:
             return
-        terms = self.questions.terms(lane)
+        terms = self.prober.terms(lane)
         if terms == lane.terms and lane.store is not None:
             return
         if terms != lane.terms:
@@ -150,13 +150,13 @@ class HealthChecks:
         def ask() -> Callable[[], None]:
             if look_up:
                 self._parts.source.refresh(timeout=LOOK_UP)  # what was wrong may have been mended there
-            terms = self.questions.terms(lane)
+            terms = self.prober.terms(lane)
             error = unusable(terms, live=self._parts.plans.live)
-            if error is None and terms is not None and (failure := self.questions.verify(lane, terms)) is not None:
+            if error is None and terms is not None and (failure := self.prober.verify(lane, terms)) is not None:
                 error = error_of(failure)
             return lambda: self._probed(lane, error, asked=asked)
 
-        self.questions.ask(lane, ask)
+        self.prober.ask(lane, ask)
 
     def _probed(self, lane: Lane, error: EntryError | None, *, asked: float) -> None:
         if lane.state is LaneState.HELD:

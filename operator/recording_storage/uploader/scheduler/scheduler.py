@@ -18,17 +18,17 @@ from recording_storage.uploader.journal.database import JournalDamagedError, Jou
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning
 from recording_storage.uploader.scheduler.backlog import Backlog
 from recording_storage.uploader.scheduler.batching import Gathering
-from recording_storage.uploader.scheduler.consequences import Consequences
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.dispatch import Dispatch
 from recording_storage.uploader.scheduler.health import HealthChecks
 from recording_storage.uploader.scheduler.idle_resources import IdleResources
 from recording_storage.uploader.scheduler.maintenance import Maintenance
 from recording_storage.uploader.scheduler.results import Results
+from recording_storage.uploader.scheduler.side_effects import SideEffects
 from recording_storage.uploader.scheduler.stopping import Stopping
 from recording_storage.uploader.scheduler.worker import Worker
+from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
 from recording_storage.uploader.transfer.part_pool import PartPool
-from recording_storage.uploader.transfer.proving import Proving
 from recording_storage.uploader.transfer.task import Outcome, Surroundings
 from recording_storage.uploader.transfer.upload_slots import UploadSlots
 
@@ -77,7 +77,7 @@ class Scheduler:
         self.part_pool = PartPool()
         self._journal_pause: float | None = None
         self.lanes: dict[LaneKey, Lane] = {}
-        self.consequences = Consequences(parts, intake=intake)
+        self.side_effects = SideEffects(parts, intake=intake)
 
         def note_progress(sid: str, done: int, size: int) -> None:
             self._slots.moved(sid)
@@ -100,7 +100,7 @@ class Scheduler:
             journal=parts.journal, plans=parts.plans, clock=parts.clock, stale_after=stale_plan_after
         )
         self.maintenance = Maintenance(parts)
-        self._backlog = Backlog(parts, consequences=self.consequences, running_time=self.maintenance.running_time)
+        self._backlog = Backlog(parts, side_effects=self.side_effects, running_time=self.maintenance.running_time)
         self._idle_resources = IdleResources(parts, pool=self.part_pool, backlog=self._backlog)
         self._health = HealthChecks(parts, scheduler=self, backlog=self._backlog, dispatch=self._dispatch)
         self.idle = threading.Event()
@@ -157,7 +157,7 @@ class Scheduler:
             self._take_posted()
             self._settle_gathered()
             self.maintenance.run(self.lanes.values())
-            if not self._health.questions.asking:
+            if not self._health.prober.asking:
                 self._idle_resources.look(self.lanes)
             self.pinning.run()
             for lane in list(self.lanes.values()):
@@ -168,14 +168,14 @@ class Scheduler:
             if self._journal_pause is None:
                 log.error("%s; nothing is lost, it is tried again", error)  # noqa: TRY400 - no defect of ours
             self._journal_pause = self._clock.monotonic() + JOURNAL_PAUSE
-            self.consequences.note_error(str(error))
+            self.side_effects.note_error(str(error))
             return
         if self._journal_pause is not None:
             self._journal_pause = None
-            self.consequences.works_again()
+            self.side_effects.works_again()
             log.info("the journal takes changes again")
         idle = self._is_idle()
-        self.consequences.telling.tell(at_once=idle or self._stopping.begun)
+        self.side_effects.telling.tell(at_once=idle or self._stopping.begun)
         if idle:
             self.idle.set()
 
@@ -189,14 +189,14 @@ class Scheduler:
     def lane(self, key: LaneKey) -> Lane:
         """The destination's lane; made when it is first asked for."""
         if key not in self.lanes:
-            proving = Proving(self._parts.connections.learn, clock=self._clock)
+            trust = ChecksumTrust(self._parts.connections.learn, clock=self._clock)
             self.lanes[key] = Lane(
                 key,
                 perform=self._worker.perform,
                 done=self._done,
                 slots=self._slots,
                 share=self.part_pool.share(),
-                proving=proving,
+                trust=trust,
             )
         return self.lanes[key]
 
@@ -210,8 +210,8 @@ class Scheduler:
         due = [self.maintenance.next_at - now]
         if self.pinning.due_at is not None:
             due.append(self.pinning.due_at - now)
-        if self.consequences.telling.due_at is not None:
-            due.append(self.consequences.telling.due_at - now)
+        if self.side_effects.telling.due_at is not None:
+            due.append(self.side_effects.telling.due_at - now)
         if self._stopping.give_up_at is not None:
             due.append(self._stopping.give_up_at - now)
         for lane in self.lanes.values() if not self._stopping.begun else ():
@@ -222,7 +222,7 @@ class Scheduler:
         return max(min(due), 0.0)
 
     def _is_idle(self) -> bool:
-        if self._health.questions.asking or not self._inbox.empty() or not self._gathering.is_empty():
+        if self._health.prober.asking or not self._inbox.empty() or not self._gathering.is_empty():
             return False
         return not any(
             lane.busy
@@ -325,11 +325,11 @@ class Scheduler:
         if stored:
             fault_point("after-stored")
             lane.proven, lane.fresh_credential = True, False
-        self.consequences.note_outcomes(lane, outcomes)
+        self.side_effects.note_outcomes(lane, outcomes)
         if any(change.after is _S.FOUND for change in made):
             lane.hungry = True
         self._dispatch.note_retries(lane, made)
-        self.consequences.follow(made)
+        self.side_effects.follow(made)
         for path in measures.await_again:
             self._intake.await_again(path)
         if measures.hold is not None:

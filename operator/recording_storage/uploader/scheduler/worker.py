@@ -14,18 +14,18 @@ from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.records import IN_PARTS, OURS
 from recording_storage.uploader.scheduler.destination import DEFECT
 from recording_storage.uploader.spool.walk import is_another
-from recording_storage.uploader.transfer import single_trial
+from recording_storage.uploader.transfer import checksum_probe
+from recording_storage.uploader.transfer.checksum_probe import ChecksumProbe
 from recording_storage.uploader.transfer.multipart import MultipartUpload
 from recording_storage.uploader.transfer.resume import part_size_for
 from recording_storage.uploader.transfer.single import SingleUpload, UnprovedError
-from recording_storage.uploader.transfer.single_trial import SingleTrial
 from recording_storage.uploader.transfer.source_file import SourceFile
 from recording_storage.uploader.transfer.task import FileProblemError, Outcome, Route, StoppedError
 
 if TYPE_CHECKING:
     from recording_storage.uploader.core.ports import MediaStore, ObjectStore
     from recording_storage.uploader.scheduler.destination import Lane
-    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.checksum_trust import Lesson
     from recording_storage.uploader.transfer.task import Surroundings, Task
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Worker:
         if store is None or location is None:
             raise StoppedError  # another plan came in between
         lesson = self._lesson(lane, task, store)
-        route = Route(store, location, lane.proving, lane.share)
+        route = Route(store, location, lane.trust, lane.share)
         if not task.is_multipart and _goes_at_once(task, lesson):
             try:
                 return SingleUpload(task, route, surroundings=self._around, lesson=lesson).run()
@@ -76,9 +76,9 @@ class Worker:
         elif not task.is_multipart:
             self._leave_single(task)
         stored = self._in_parts(lane, task, route)
-        known = lane.proving.lesson
-        if known is not None and single_trial.is_due(task, known):
-            trial = SingleTrial(task, route, surroundings=self._around, lesson=known)
+        known = lane.trust.lesson
+        if known is not None and checksum_probe.is_due(task, known):
+            trial = ChecksumProbe(task, route, surroundings=self._around, lesson=known)
             if not trial.run():
                 task.attempt_id = None
                 return self._in_parts(lane, task, route)
@@ -100,7 +100,7 @@ class Worker:
         trusted = lane.terms is not None and lane.terms.trust_unverified
 
         def require(body: int) -> Lesson:
-            return lane.proving.require(store, size=body, url=lane.url, trusted=trusted, stop=self._around.stop)
+            return lane.trust.require(store, size=body, url=lane.url, trusted=trusted, stop=self._around.stop)
 
         try:
             lesson = require(0)

@@ -14,7 +14,7 @@ from recording_storage.uploader.core.fault_points import fault_point
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recording_storage.uploader.spool.beneath import Location
+    from recording_storage.uploader.spool.openat import Location
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.journal.database import JournalError
+from recording_storage.uploader.spool.aliases import Aliases, first_names
 from recording_storage.uploader.spool.completion import FinishRule, judge
 from recording_storage.uploader.spool.evidence import Examiner
 from recording_storage.uploader.spool.file_events import FileEvents
@@ -16,7 +17,6 @@ from recording_storage.uploader.spool.filesystem import FileSystems
 from recording_storage.uploader.spool.inotify import CLOSE_NOWRITE, DELETE, MOVED_FROM, OPEN
 from recording_storage.uploader.spool.known_files import KnownFiles
 from recording_storage.uploader.spool.open_files import OpenFiles
-from recording_storage.uploader.spool.other_names import OtherNames, first_names
 from recording_storage.uploader.spool.unfinished import RESCAN, Growing, GrowingFiles, UnprovenTeller
 from recording_storage.uploader.spool.walk import FoundFile, Walker
 from recording_storage.uploader.spool.watch import SpoolWatch
@@ -91,9 +91,7 @@ class Intake:
         """Why nothing new is taken; empty when all is well."""
         self.scanned = threading.Event()
         """The first walk is done and entered."""
-        self.other_names = OtherNames(
-            self._known, walker=self._walker, journal=journal, clock=clock, scanned=self.scanned
-        )
+        self.aliases = Aliases(self._known, walker=self._walker, journal=journal, clock=clock, scanned=self.scanned)
 
     def load(self) -> None:
         """Learn from the journal which files are taken already. Before `start`."""
@@ -217,13 +215,13 @@ class Intake:
             self._enter(batch)
             for path in gone:
                 self._growing.drop(path)
-            self.other_names.miss_awaited()
+            self.aliases.miss_awaited()
         except OSError as error:
             return self._stop(f"the spool can't be read: {error.strerror}")
         except JournalError as error:
             return self._stop(str(error))
         self._growing.walked()
-        self.other_names.vanished.purge()
+        self.aliases.vanished.purge()
         self._file_events.purge(lambda path: os.path.lexists(f"{self._spool.root}/{path}"))
         self._go_on()
         self._teller.tell(self.unproven())
@@ -258,7 +256,7 @@ class Intake:
         known = self._known.get(file.path)
         if known is not None and known.identity == file.identity and known.path == file.path and not known.mendable:
             return False  # what has the name of a known one and is another file is looked at
-        if self.other_names.is_one(file, renamed=self._found):
+        if self.aliases.is_one(file, renamed=self._found):
             self._growing.drop(file.path)
             return False
         known = self._known.get(file.path)

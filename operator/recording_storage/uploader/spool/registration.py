@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
+    from recording_storage.uploader.journal.on_commit import Stop
     from recording_storage.uploader.journal.pinning import Pin
-    from recording_storage.uploader.journal.stops import Stop
     from recording_storage.uploader.spool.folder import Spool
 from recording_storage.uploader.spool.walk import FoundFile
 

@@ -16,9 +16,10 @@ from recording_storage.uploader.core.fault_points import fault_point
 from recording_storage.uploader.core.recording import EntryError, Reason
 from recording_storage.uploader.journal import queries, records, transitions
 from recording_storage.uploader.journal.database import JournalError
-from recording_storage.uploader.spool.beneath import Location, located, open_folder
+from recording_storage.uploader.spool.aliases import FileNames
 from recording_storage.uploader.spool.folder import FOLDER, fsync_open_folder
-from recording_storage.uploader.spool.other_names import FileNames
+from recording_storage.uploader.spool.openat import Location, located, open_folder
+from recording_storage.uploader.spool.quarantine import leftover_of, places
 from recording_storage.uploader.spool.removal import (
     CantRemoveError,
     ChangedError,
@@ -26,7 +27,6 @@ from recording_storage.uploader.spool.removal import (
     NamesUnknownError,
     Remover,
 )
-from recording_storage.uploader.spool.set_aside import leftover_of, places
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.spool.intake import Intake
-    from recording_storage.uploader.spool.set_aside import Leftover
+    from recording_storage.uploader.spool.quarantine import Leftover
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Releaser:
     def ask(self, intake: Intake) -> None:
         """Take who knows the files' names and which are open, and is told of those that come back or have vanished."""
         self._remover.returning, self._remover.is_opened = intake.returning, intake.examiner.is_opened
-        self._names, self._vanished = intake.other_names.names, intake.other_names.vanished.add
+        self._names, self._vanished = intake.aliases.names, intake.aliases.vanished.add
 
     def release(self, recordings: Sequence[Recording]) -> list[Recording]:
         """Remove the files of `reported` recordings; those that are released.

@@ -12,8 +12,8 @@ import os
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.fault_points import fault_point
-from recording_storage.uploader.spool.beneath import Location, located
-from recording_storage.uploader.spool.set_aside import places, put_back
+from recording_storage.uploader.spool.openat import Location, located
+from recording_storage.uploader.spool.quarantine import places, put_back
 from recording_storage.uploader.spool.sidecar_file import SUFFIX
 from recording_storage.uploader.spool.walk import MARKER, identity_of, is_another
 from recording_storage.uploader.spool.writers import Writers, writers

@@ -7,9 +7,9 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from recording_storage.uploader.core.recording import Identity
-from recording_storage.uploader.spool.beneath import Location, located, open_folder
 from recording_storage.uploader.spool.folder import FOLDER
-from recording_storage.uploader.spool.set_aside import SUFFIX as ASIDE
+from recording_storage.uploader.spool.openat import Location, located, open_folder
+from recording_storage.uploader.spool.quarantine import SUFFIX as ASIDE
 from recording_storage.uploader.spool.sidecar_file import SUFFIX
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from recording_storage.uploader.spool.inotify import (
     Watch,
 )
 from recording_storage.uploader.spool.open_files import own_opens
-from recording_storage.uploader.spool.set_aside import SUFFIX as ASIDE
+from recording_storage.uploader.spool.quarantine import SUFFIX as ASIDE
 from recording_storage.uploader.spool.walk import MARKER, identity_of, is_media_name, media_of, open_media
 from recording_storage.uploader.spool.writers import Writers, may_lease_all, writers
 

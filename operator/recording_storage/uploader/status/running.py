@@ -93,8 +93,8 @@ class RunningView:
             intake_stopped=self._intake.stopped,
             destinations=[self._destination(lane) for lane in list(self._scheduler.lanes.values())],
             applied_revisions=parts.plans.revisions(),
-            last_error=self._scheduler.consequences.last_error,
-            last_error_at=self._scheduler.consequences.last_error_at,
+            last_error=self._scheduler.side_effects.last_error,
+            last_error_at=self._scheduler.side_effects.last_error_at,
             counters={**parts.counters.values(), "scans": self._intake.scans},
         )
 
@@ -103,7 +103,7 @@ class RunningView:
         state: str = lane.state.value
         if lane.state is LaneState.OK and lane.concurrency < MAX_CONCURRENCY:
             state = "throttled"
-        probe_at, lesson = lane.probe_at, lane.proving.lesson
+        probe_at, lesson = lane.probe_at, lane.trust.lesson
         return DestinationStatus(
             account_sid=lane.account_sid,
             destination_id=lane.destination_id,

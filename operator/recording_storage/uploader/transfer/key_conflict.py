@@ -13,7 +13,7 @@ from recording_storage.uploader.journal.records import IN_PARTS, OURS, TRUSTED
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.checksum_trust import Lesson
     from recording_storage.uploader.transfer.task import Surroundings, Task
 
 

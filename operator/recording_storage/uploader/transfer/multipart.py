@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from recording_storage.s3.types import Part
     from recording_storage.uploader.core.recording import StoredFacts
-    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.checksum_trust import Lesson
     from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class MultipartUpload:
 
     def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         self._task = task
-        self._store, self._location, self._proving, self._share = route
+        self._store, self._location, self._trust, self._share = route
         self._lesson = lesson
         self._voucher = lesson.proof.voucher or Voucher.CRC64NVME
         self._carried = TRUSTED if lesson.proof.voucher is None else lesson.proof.voucher
@@ -231,7 +231,7 @@ class MultipartUpload:
                 why = (
                     "a part's ETag is no MD5 of it" if proof.voucher is Voucher.ETAG else "an answer names no checksum"
                 )
-                self._proving.contradicted(self._lesson, url=self._location.url, why=why)
+                self._trust.contradicted(self._lesson, url=self._location.url, why=why)
                 raise S3Failure(
                     FailureClass.TRANSIENT,
                     code="ProofMissing",
@@ -243,7 +243,7 @@ class MultipartUpload:
     def _learn_limit(self, most: int) -> None:
         log.warning("%s takes %d parts of an upload: larger ones are sent", self._location.url, most)
         self._most_parts = most
-        self._proving.limited(most)
+        self._trust.limited(most)
         recording = self._task.recording
         key = (recording.account_sid, recording.destination_id)
         self._around.journal.run(lambda connection: destinations.set_most_parts(connection, key, most=most))
@@ -279,7 +279,7 @@ class MultipartUpload:
         raise AssertionError("the last round returns or raises")
 
     def _holder(self) -> Holder:
-        return holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
+        return holder(self._task, lesson=self._trust.lesson or self._lesson, surroundings=self._around)
 
     def _remember_lost(self, upload: OpenMultipart, *, uncertain: bool) -> None:
         outcome = AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED

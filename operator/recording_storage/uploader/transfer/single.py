@@ -1,4 +1,4 @@
-"""Uploading a small file in one request, once that is known to prove anything (see `single_trial`)."""
+"""Uploading a small file in one request, once that is known to prove anything (see `checksum_probe`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.proof import Voucher
     from recording_storage.uploader.core.recording import StoredFacts
     from recording_storage.uploader.journal.database import Journal
-    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.checksum_trust import Lesson
     from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 
@@ -39,7 +39,7 @@ class SingleUpload:
     def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         assert lesson.single is not None
         self._task = task
-        self._store, self._location, self._proving, _ = route
+        self._store, self._location, self._trust, _ = route
         self._around = surroundings
         self._lesson = lesson
         self._voucher = lesson.single
@@ -96,18 +96,18 @@ class SingleUpload:
             self._contradicted("an answer names an empty object")
         if self._trusted:
             return stored
-        if stored.voucher is not self._voucher or not self._proving.single_answer(self._lesson, told=stored.told):
+        if stored.voucher is not self._voucher or not self._trust.single_answer(self._lesson, told=stored.told):
             self._contradicted("an answer no longer names the checksum")
         return stored
 
     def _contradicted(self, why: str) -> NoReturn:
         note_ours(self._task, journal=self._around.journal)
-        self._proving.contradicted(self._lesson, url=self._location.url, why=why)
+        self._trust.contradicted(self._lesson, url=self._location.url, why=why)
         raise UnprovedError
 
     def _there(self, failure: S3Failure, *, sha256: str) -> StoredObject:
         """An object has the key."""
-        who = holder(self._task, lesson=self._proving.lesson or self._lesson, surroundings=self._around)
+        who = holder(self._task, lesson=self._trust.lesson or self._lesson, surroundings=self._around)
         if who is Holder.OURS:
             note_ours(self._task, journal=self._around.journal)
             raise UnprovedError from failure

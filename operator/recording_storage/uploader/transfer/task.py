@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.journal.records import Attempt
     from recording_storage.uploader.spool.folder import Spool
+    from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
     from recording_storage.uploader.transfer.part_pool import PartShare
-    from recording_storage.uploader.transfer.proving import Proving
 
 SINGLE_UP_TO = 8 << 20
 """Bytes: larger files go in parts."""
@@ -70,7 +70,7 @@ class Route(NamedTuple):
 
     store: ObjectStore
     location: BucketLocation
-    proving: Proving
+    trust: ChecksumTrust
     share: PartShare
 
 

@@ -1,6 +1,6 @@
 """The threads that upload to one destination.
 
-A thread has several uploads under way and goes on with whichever can (see `s3.interleaving`): one thread is enough
+A thread has several uploads under way and goes on with whichever can (see `s3.greenlets`): one thread is enough
 until uploads wait for something else than their connections, such as a slow volume.
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from recording_storage.s3 import buffers
-from recording_storage.s3.interleaving import Interleaved, Stacks, Wait, Waiting
+from recording_storage.s3.greenlets import Interleaved, Stacks, Wait, Waiting
 from recording_storage.uploader.transfer.concurrency import Pace
 
 if TYPE_CHECKING:

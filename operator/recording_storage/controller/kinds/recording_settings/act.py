@@ -7,7 +7,7 @@ from typing import Any
 
 from recording_storage.controller.cluster.index import Index, account_key
 from recording_storage.controller.cluster.kube import Kube
-from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.core.verdicts import Stalled, Transient, Verdict, Waiting

@@ -17,7 +17,7 @@ from recording_storage.domain.states import RecordingState as S
 from recording_storage.protocol.plan import AccountPlan, ProductPlan
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.journal import database as journal_module
-from recording_storage.uploader.journal.stops import STOPS, NotingConnection, Stop, StopTeller
+from recording_storage.uploader.journal.on_commit import STOPS, NotingConnection, Stop, StopTeller
 from recording_storage.uploader.status.metrics import PREFIX, UploaderCollector
 from recording_storage.uploader.status.requests import LinkState
 from tests.field.actions import refuse

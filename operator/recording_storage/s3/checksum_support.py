@@ -20,7 +20,7 @@ class UploadPart(Protocol):
     def __call__(self, *, upload_id: str, number: int, body: bytes, voucher: Voucher, wrong: bool = False) -> Part: ...
 
 
-class Pairs:
+class ChecksumSupport:
     """For one upload; `begin_plain` begins another that was not announced to have CRC64NVMEs."""
 
     def __init__(

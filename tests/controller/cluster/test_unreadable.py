@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recording_storage.controller.cluster.index import Index, key_of, read_object
-from recording_storage.controller.cluster.unread import Unread
+from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.resources import AwsCredential
 from tests.cluster.kube import Document, Kube, KubeError

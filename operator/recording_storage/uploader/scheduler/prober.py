@@ -33,7 +33,7 @@ class Settles(Protocol):
         """Decide about these and journal it. Raises JournalError."""
 
 
-class Questions:
+class Prober:
     """Used by the scheduler's thread; `verify` and `terms` also where something is asked."""
 
     def __init__(self, parts: Parts, *, post: Callable[[Callable[[], None]], None]) -> None:

@@ -21,7 +21,7 @@ _DEAD = 2  # changes missed in a row
 _REMEMBERED = 10_000  # objects that are gone
 
 
-class Deliveries:
+class ResourceVersions:
     """By object, the newest version that a watch has told of. Used from one event loop only."""
 
     def __init__(self, *, namespaced: bool) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GROUP = 1000
 
 
-class Releases:
+class Cleanup:
     """Between the releaser, which removes files, and intake, which must know that they are gone."""
 
     def __init__(self, parts: Parts, *, intake: Intake, post: Callable[[Callable[[], None]], None]) -> None:
@@ -27,7 +27,7 @@ class Releases:
         self._intake = intake
         self._post = post
         parts.releaser.ask(intake)
-        intake.other_names.vanished.turned_up = self._remove_stored
+        intake.aliases.vanished.turned_up = self._remove_stored
 
     def reported(self, recordings: Sequence[Recording]) -> None:
         """In the reporter's thread: what is reported is released."""

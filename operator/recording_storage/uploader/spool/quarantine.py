@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recording_storage.uploader.core.recording import Recording
-    from recording_storage.uploader.spool.beneath import Location
+    from recording_storage.uploader.spool.openat import Location
 
 SUFFIX = ".releasing"
 _SID = r"(?:RE|RT)[0-9a-f]{32}"

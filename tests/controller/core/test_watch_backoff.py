@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording_storage.controller.core.pauses import Pauses
+from recording_storage.controller.core.watch_backoff import WatchBackoff
 
 
 class Clock:
@@ -17,21 +17,21 @@ def clock() -> Clock:
     return Clock()
 
 
-def begin(pauses: Pauses, clock: Clock) -> float:
+def begin(pauses: WatchBackoff, clock: Clock) -> float:
     pause = pauses.next()
     clock.time += pause
     return pause
 
 
 def test_it_grows_up_to_a_bound(clock: Clock) -> None:
-    pauses = Pauses(clock=clock)
+    pauses = WatchBackoff(clock=clock)
     found = [begin(pauses, clock) for _ in range(10)]
     assert found[:4] == [0.0, 0.2, 0.4, 0.8]
     assert found[-1] == 15.0
 
 
 def test_ends_at_once_for_20_seconds_are_a_dozen_requests(clock: Clock) -> None:
-    pauses, begun = Pauses(clock=clock), 0
+    pauses, begun = WatchBackoff(clock=clock), 0
     while clock.time < 20:
         begin(pauses, clock)
         begun += 1
@@ -39,7 +39,7 @@ def test_ends_at_once_for_20_seconds_are_a_dozen_requests(clock: Clock) -> None:
 
 
 def test_an_event_forgives(clock: Clock) -> None:
-    pauses = Pauses(clock=clock)
+    pauses = WatchBackoff(clock=clock)
     for _ in range(5):
         begin(pauses, clock)
     pauses.event()
@@ -47,7 +47,7 @@ def test_an_event_forgives(clock: Clock) -> None:
 
 
 def test_a_watch_that_has_lasted_forgives(clock: Clock) -> None:
-    pauses = Pauses(clock=clock)
+    pauses = WatchBackoff(clock=clock)
     for _ in range(5):
         begin(pauses, clock)
     clock.time += 30

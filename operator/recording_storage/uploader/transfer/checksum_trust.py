@@ -57,7 +57,7 @@ class Lesson:
     """Counts the lessons that were not drawn from what was known before."""
 
 
-class Proving:
+class ChecksumTrust:
     """Of one destination; thread-safe. Every call that takes a store raises S3Failure."""
 
     def __init__(self, learn: Callable[[ObjectStore, int], Proof], *, clock: Clock) -> None:

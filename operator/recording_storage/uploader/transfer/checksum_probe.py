@@ -19,7 +19,7 @@ from recording_storage.uploader.transfer.source_file import SourceFile
 from recording_storage.uploader.transfer.task import SINGLE_UP_TO, FileProblemError
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.transfer.proving import Lesson
+    from recording_storage.uploader.transfer.checksum_trust import Lesson
     from recording_storage.uploader.transfer.task import Route, Surroundings, Task
 
 _NOT_COMPARED = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.UNSUPPORTED, FailureClass.FATAL})
@@ -34,13 +34,13 @@ def is_due(task: Task, lesson: Lesson) -> bool:
     return may_vouch and lesson.single_up_to < size <= SINGLE_UP_TO and task.attempt_id is not None
 
 
-class SingleTrial:
+class ChecksumProbe:
     """One try; the recording was just stored."""
 
     def __init__(self, task: Task, route: Route, *, surroundings: Surroundings, lesson: Lesson) -> None:
         assert lesson.single is not None
         self._task = task
-        self._store, self._proving = route.store, route.proving
+        self._store, self._trust = route.store, route.trust
         self._around = surroundings
         self._lesson = lesson
         self._voucher = lesson.single
@@ -83,11 +83,11 @@ class SingleTrial:
             )
         except S3Failure as failure:
             if is_digest_refusal(failure):
-                self._proving.single_vouches(self._lesson, size=len(body))
+                self._trust.single_vouches(self._lesson, size=len(body))
             elif self._is_not_compared(failure):
-                self._proving.single_vouches_not(self._lesson)
+                self._trust.single_vouches_not(self._lesson)
             return not failure.uncertain
-        self._proving.single_vouches_not(self._lesson)
+        self._trust.single_vouches_not(self._lesson)
         return False
 
     def _is_not_compared(self, failure: S3Failure) -> bool:

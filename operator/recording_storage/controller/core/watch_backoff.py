@@ -6,7 +6,7 @@ from collections.abc import Callable
 from recording_storage.domain.backoff import doubled
 
 
-class Pauses:
+class WatchBackoff:
     """Forgiven by an event, and by a watch that has lasted: that one has ended as watches do."""
 
     def __init__(

@@ -12,7 +12,7 @@ import pytest
 from greenlet import getcurrent
 
 from recording_storage.domain.failures import FailureClass, S3Failure
-from recording_storage.s3.interleaving import Interleaved, Stacks, Waiting, is_ready
+from recording_storage.s3.greenlets import Interleaved, Stacks, Waiting, is_ready
 from tests.s3client.fake_server import FakeServer
 from tests.s3client.replies import answer
 
@@ -73,7 +73,7 @@ def test_what_a_call_raises_comes_out_of_the_resumption(bell):
 
 AMID_A_COLLECTION = """
 import gc, threading, time
-from recording_storage.s3.interleaving import Stacks, _Running
+from recording_storage.s3.greenlets import Stacks, _Running
 
 made, ended = threading.Event(), threading.Event()
 

@@ -30,7 +30,7 @@ class FileNames(NamedTuple):
     """Hard links beneath the spool; None: not known before the first walk is done."""
 
 
-class OtherNames:
+class Aliases:
     """Of the files that the journal knows. `names` from any thread, the rest from the intake's."""
 
     def __init__(

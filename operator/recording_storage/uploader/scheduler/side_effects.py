@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recording_storage.uploader.transfer.task import Outcome
 
 
-class Consequences:
+class SideEffects:
     """Used by the scheduler's thread; `last_error` is read by any."""
 
     def __init__(self, parts: Parts, *, intake: Intake) -> None:
