@@ -6,10 +6,11 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.uploader.app import Options, Uploader
-from recording_storage.uploader.core.status import BlockedReason
+from recording_storage.uploader.core.status import BlockedReason, Status
 from recording_storage.uploader.journal.database import JournalError
 from recording_storage.uploader.journal.schema import SchemaTooNewError
 from recording_storage.uploader.signals import stop_event
@@ -22,9 +23,10 @@ from recording_storage.uploader.status.requests import Inspection, LinkState
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.core.ports import StateView
+    from recording_storage.uploader.core.ports import StatusView
+    from recording_storage.uploader.core.status import StateReason
 
 log = logging.getLogger(__name__)
 
@@ -49,28 +51,27 @@ class ServiceError(Exception):
 
 
 class Front:
-    """What probes and metrics see: the uploader that works, or the one that stands by or waits."""
+    """What the metrics see: the uploader that works, or that this one stands by or waits."""
 
     def __init__(self, spool: Spool) -> None:
-        import time  # noqa: PLC0415
-
-        from recording_storage.uploader.status.running import StandbyView  # noqa: PLC0415
-
-        self._idle = StandbyView(spool, started_at=time.time())
+        self._spool = spool
+        self._started_at = time.time()
         self.blocked: BlockedReason | None = None
-        self.view: StateView
+        self.view: StatusView | None
         self.link: Callable[[], LinkState]
         self.leave()
 
     def leave(self) -> None:
         """No uploader works."""
-        self.view, self.link = self._idle, lambda: LinkState(mode="unknown")
+        self.view, self.link = None, lambda: LinkState(mode="unknown")
 
-    def status(self) -> Any:
-        return self.view.status()
+    def status(self) -> Status:
+        if self.view is not None:
+            return self.view.status()
+        return Status(spool=str(self._spool.root), spool_id=self._spool.id, started_at=self._started_at, standby=True)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.view, name)
+    def reasons(self) -> Sequence[StateReason]:
+        return self.view.reasons() if self.view is not None else ()
 
 
 def serve(options: Options, *, listen: tuple[str, int] | None) -> bool:
@@ -214,8 +215,6 @@ def _control(uploader: Uploader) -> ControlServer | None:
 
 
 def _listen(front: Front, listen: tuple[str, int], *, sidecar: bool) -> Any:
-    import time  # noqa: PLC0415
-
     from recording_storage.uploader.status.metrics import MetricsServer, UploaderCollector  # noqa: PLC0415 - costs 0.1 s
 
     collector = UploaderCollector(

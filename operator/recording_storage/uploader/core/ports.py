@@ -185,8 +185,17 @@ class MediaReceipt:
     sha256: str
 
 
-class StateView(Protocol):
-    """What `recordings`, `retry`, `status` and the metrics may ask of a running uploader; from any thread."""
+class StatusView(Protocol):
+    """What the metrics may ask of an uploader, whether it works or stands by; from any thread."""
+
+    def status(self) -> Status: ...
+
+    def reasons(self) -> Sequence[StateReason]:
+        """Why unfinished recordings are where they are, the most frequent first."""
+
+
+class StateView(StatusView, Protocol):
+    """What `recordings`, `retry` and `status` may ask of a spool besides; from any thread."""
 
     def recordings(
         self, *, after: int = 0, limit: int = 1000, states: Collection[RecordingState] = (), sids: Collection[str] = ()
@@ -198,8 +207,3 @@ class StateView(Protocol):
 
     def obstacle(self, recording: Recording) -> str:
         """Why it is not tried now although somebody asked for that; empty where it is."""
-
-    def status(self) -> Status: ...
-
-    def reasons(self) -> Sequence[StateReason]:
-        """Why unfinished recordings are where they are, the most frequent first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -77,24 +77,24 @@ class Status:
     spool: str
     spool_id: str
     started_at: float
-    standby: bool
+    standby: bool = False
     """Another uploader holds the spool; this one takes over when it is gone."""
-    states: Mapping[RecordingState, Tally]
-    oldest: float | None
+    states: Mapping[RecordingState, Tally] = field(default_factory=dict)
+    oldest: float | None = None
     """POSIX time of the finding of the oldest unfinished recording."""
-    unfinished: int
+    unfinished: int = 0
     """Files that are there and not finished by their recorder yet."""
     unproven: Sequence[UnprovenFile] = ()
     """Those of them that may be finished for long, the oldest first. Nobody looks while no uploader runs."""
-    free_bytes: int | None
-    total_bytes: int | None
-    intake_stopped: str
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+    intake_stopped: str = ""
     """Why nothing new is taken (journal full, …); empty when all is well."""
-    destinations: Sequence[DestinationStatus]
-    applied_revisions: Mapping[str, int]
-    last_error: str
+    destinations: Sequence[DestinationStatus] = ()
+    applied_revisions: Mapping[str, int] = field(default_factory=dict)
+    last_error: str = ""
     """Empty once an upload or a probe has worked again: what is still in trouble says so itself (`reasons`)."""
-    counters: Mapping[str, float]
+    counters: Mapping[str, float] = field(default_factory=dict)
     """Since the start: stored, stored_bytes, released, failures, retries, parked, rejected, deleted, scans."""
     last_error_at: float | None = None
     """POSIX time."""

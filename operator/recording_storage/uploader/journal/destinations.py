@@ -28,7 +28,7 @@ def keep(connection: sqlite3.Connection, key: LaneKey, terms: DestinationTerms) 
     """Remember where it leads, for a time when the plan doesn't name it any more."""
     connection.execute(
         "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
-        " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body",
+        " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body, proven=max(proven, excluded.proven)",
         (*key, terms.to_json(), terms.proven),
     )
 

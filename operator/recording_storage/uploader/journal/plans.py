@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from recording_storage.uploader.core.plans import Plan
+from recording_storage.uploader.journal import destinations
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,11 +30,7 @@ def journal_plans(connection: sqlite3.Connection, plans: Mapping[str, Plan]) -> 
     for plan in plans.values():
         connection.execute("INSERT INTO plans VALUES (?,?,?)", (plan.account_sid, plan.revision, plan.to_json()))
         for terms in plan.destinations.values():
-            connection.execute(
-                "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
-                " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body, proven=max(proven, excluded.proven)",
-                (plan.account_sid, terms.id, terms.to_json(), terms.proven),
-            )
+            destinations.keep(connection, (plan.account_sid, terms.id), terms)
 
 
 def journalled_plans(connection: sqlite3.Connection) -> dict[str, Plan]:

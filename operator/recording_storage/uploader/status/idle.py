@@ -49,18 +49,14 @@ class IdleView:
             spool=str(self._spool.root),
             spool_id=self._spool.read_id(),
             started_at=0.0,
-            standby=False,
             states=self._journal.run(queries.tallies),
             oldest=self._journal.run(queries.oldest),
             unfinished=self._unseen(),
             free_bytes=usage.free,
             total_bytes=usage.total,
-            intake_stopped="",
-            destinations=(),
             applied_revisions=self._journal.run(plans.revisions),
             last_error=error[0] if error else "",
             last_error_at=error[1] if error else None,
-            counters={},
         )
 
     def _unseen(self) -> int:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.plans import Standing
-from recording_storage.uploader.core.ports import StateView
+from recording_storage.uploader.core.ports import StatusView
 from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason, Tally
 from recording_storage.uploader.core.status import BlockedReason, DestinationStatus, StateReason, Status
 from recording_storage.uploader.status.requests import LinkState
@@ -40,7 +40,7 @@ class UploaderCollector(Collector):
 
     def __init__(
         self,
-        view: StateView,
+        view: StatusView,
         *,
         link: Callable[[], LinkState],
         now: Callable[[], float],

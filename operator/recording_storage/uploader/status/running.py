@@ -1,9 +1,9 @@
-"""The port `StateView` over a running uploader, and over one that stands by."""
+"""The port `StateView` over a running uploader."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.destination_state import LaneState
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.scheduler import Scheduler
-    from recording_storage.uploader.spool.folder import Spool
     from recording_storage.uploader.spool.intake import Intake
 
 
@@ -83,7 +82,6 @@ class RunningView:
             spool=str(parts.spool.root),
             spool_id=parts.spool.id,
             started_at=self._started_at,
-            standby=False,
             states=states,
             oldest=oldest,
             unfinished=self._intake.growing,
@@ -113,46 +111,4 @@ class RunningView:
             error=lane.error.message if lane.error is not None else "",
             probe_at=None if probe_at is None else clock.now() + probe_at - clock.monotonic(),
             vouches_by=None if lesson is None else lesson.proof.voucher or "nothing",
-        )
-
-
-class StandbyView:
-    """Another uploader has the spool: there is nothing to tell but that."""
-
-    def __init__(self, spool: Spool, *, started_at: float) -> None:
-        self._spool = spool
-        self._started_at = started_at
-
-    def recordings(self, **_: Any) -> Sequence[Recording]:
-        return []
-
-    def retry(self, sids: Collection[str] | None) -> Sequence[str]:
-        """None that are ours."""
-        del sids
-        return []
-
-    def obstacle(self, recording: Recording) -> str:
-        """None that we know of."""
-        del recording
-        return ""
-
-    def reasons(self) -> Sequence[StateReason]:
-        return []
-
-    def status(self) -> Status:
-        return Status(
-            spool=str(self._spool.root),
-            spool_id=self._spool.id,
-            started_at=self._started_at,
-            standby=True,
-            states={},
-            oldest=None,
-            unfinished=0,
-            free_bytes=None,
-            total_bytes=None,
-            intake_stopped="",
-            destinations=[],
-            applied_revisions={},
-            last_error="",
-            counters={},
         )
