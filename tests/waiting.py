@@ -6,17 +6,18 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
+"""Seconds between two looks: most of what is awaited is so at once."""
 SOON = 60.0
 """Seconds; far more than any step takes on a busy machine, far less than a test's own limit."""
 
 
 def eventually(look: Callable[[], T], *, what: str, within: float = SOON) -> T:
     """The first truthy value of `look`; AssertionError with `what` and the last value when it never comes."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, FIRST_PAUSE
     while not (seen := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not so after {within:.0f} s: {what}; last seen: {seen!r}")
-        time.sleep(LOOK_EVERY)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
     return seen

@@ -11,11 +11,8 @@ from hypothesis import strategies as st
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.core.verdicts import Transient
 from recording_storage.controller.reconcile import Outcome
-from recording_storage.controller.stores.answers import StoredItem
 from recording_storage.controller.stores.public import AWS_PATH, PUBLIC_KEYS_PATH
-from recording_storage.controller.stores.recent_writes import SHOWN_WITHIN, RecentWrites
-from recording_storage.domain.settings import RecordingSettings as StoreSettings
-from recording_storage.domain.states import Product
+from recording_storage.controller.stores.recent_writes import SHOWN_WITHIN
 from tests.cluster.kube import Document
 from tests.controller import resources
 from tests.controller.late_store import AC, URL, Busy, LateStore
@@ -341,32 +338,3 @@ def test_in_the_end_there_is_one_of_each_and_few_writes_led_there(
     in_force = place.store.in_force
     assert [in_force.aws_credentials_sid, in_force.encryption_key_sid] == [place.status(key)["sid"] for key in OWN]
     assert len(place.store.writes) <= allowed + 2 * COST["settings"] + len(OWN) * COST["apply"], place.store.writes
-
-
-def posted(**values: Any) -> StoreSettings:
-    return StoreSettings(friendly_name="x", **values)
-
-
-def test_settings_that_were_posted_count_until_the_store_shows_them() -> None:
-    clock = Clock()
-    recent = RecentWrites(clock)
-    old, new, newer, foreign = (posted(aws_s3_url=name) for name in ("old", "new", "newer", "foreign"))
-    assert recent.settings(AC, Product.VIDEO, old) == old
-    recent.posted(AC, Product.VIDEO, new)
-    assert recent.settings(AC, Product.VIDEO, old) == new
-    recent.posted(AC, Product.VIDEO, newer)
-    assert [recent.settings(AC, Product.VIDEO, each) for each in (old, new, newer)] == [newer] * 3
-    assert recent.settings(AC, Product.VIDEO, foreign) == foreign, "somebody else has set these"
-    assert recent.settings(AC, Product.VOICE, old) == old
-    clock.time += SHOWN_WITHIN
-    assert recent.settings(AC, Product.VIDEO, old) == old, "a store that late has gone back"
-
-
-def test_what_the_bundled_store_shows_is_believed_at_once() -> None:
-    clock = Clock()
-    recent = RecentWrites(clock, shown_within=0.0)
-    recent.created(AC, AWS_PATH, StoredItem("CR1", "x"))
-    recent.posted(AC, Product.VIDEO, posted())
-    clock.time += 0.001
-    assert recent.items(AC, AWS_PATH, ()) == ()
-    assert recent.settings(AC, Product.VIDEO, posted(aws_s3_url="x")) == posted(aws_s3_url="x")
