@@ -25,7 +25,12 @@ BORDERS: Mapping[str, tuple[str, ...]] = {
     "boto3": ("demo",),
     "botocore": ("demo",),
     "click": ("cli", "demo", "resources/generate.py"),
-    "cryptography": ("controller/kinds/public_key/act.py", "store/secrets_box.py", "store/services"),
+    "cryptography": (
+        "controller/kinds/public_key/act.py",
+        "controller/trust/certificates.py",
+        "store/secrets_box.py",
+        "store/services",
+    ),
     "fastapi": ("store",),
     "greenlet": ("s3/greenlets.py",),
     "h11": ("store/server.py",),

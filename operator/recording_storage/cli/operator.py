@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -10,6 +11,7 @@ from recording_storage.cli.ca_file import check_ca_file
 from recording_storage.cli.errors import Failure
 from recording_storage.cli.kubeconfig import check_cluster
 from recording_storage.cli.listen import ListenAddress
+from recording_storage.cli.trust_options import TrustSettings, trust_options
 from recording_storage.domain.address import Address
 
 
@@ -95,6 +97,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Between renewals, and between a standby's looks; shorter than --renew-deadline.",
 )
+@trust_options
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -118,6 +121,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     renew_deadline: float,
     retry_period: float,
     log_level: str,
+    **trust: Any,
 ) -> None:
     """Reconcile RecordingAccount, AwsCredential, PublicKey and RecordingSettings with the settings store.
 
@@ -134,6 +138,11 @@ def command(  # noqa: PLR0917 - click passes them by name
     lease = LeaseTimes(duration=lease_duration, deadline=renew_deadline, retry=retry_period)
     if fault := lease.fault():
         raise click.UsageError(f"--lease-duration, --renew-deadline, --retry-period: {fault}")
+    settings = TrustSettings(**trust)
+    if fault := settings.fault():
+        raise click.UsageError(fault)
+    if settings.internal_ca and ca_file:
+        raise click.UsageError("--internal-ca and --ca-file: it trusts the authority that it keeps; give one of them")
     check_ca_file(ca_file)
     check_cluster(kubeconfig)
     _log_to_stderr(log_level)
@@ -149,6 +158,8 @@ def command(  # noqa: PLR0917 - click passes them by name
         lease_namespace=lease_namespace,
         leader_election=leader_election,
         lease=lease,
+        trust=settings.trust(),
+        master_key=settings.master_key(),
     )
     try:
         run(options, say=lambda line: click.echo(f"recording-storage: {line}", err=True))

@@ -10,27 +10,14 @@ import click
 
 from recording_storage.cli.account import check_account
 from recording_storage.cli.ca_file import check_ca_file
+from recording_storage.cli.duration import Duration
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.cli.listen import ListenAddress
 from recording_storage.cli.sidecar import FLAG, PathThere, SidecarCommand
 from recording_storage.domain.address import Address
-from recording_storage.domain.durations import parse_duration
 
 CA_VARIABLE = "RECORDING_STORAGE_CA"
 """PEM; an injected uploader has it here, since there is no file of ours in its recorder's namespace."""
-
-
-class Duration(click.ParamType[float]):
-    """Seconds from texts like 25s, 2m; a bare number is seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value)
-        try:
-            return parse_duration(f"{text}s" if text.replace(".", "", 1).isdigit() else text)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class DurationOrNever(Duration):

@@ -33,6 +33,9 @@ from recording_storage.controller.runtime import Operator, Pace, clock
 from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.controller.stores.recent_writes import RecentWrites
 from recording_storage.controller.stores.transport import GuardedTransport
+from recording_storage.controller.trust.client import follow_file
+from recording_storage.controller.trust.keeper import TrustKeeper, TrustOptions
+from recording_storage.controller.trust.master_key import MasterKeyKeeper, MasterKeyOptions
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.s3.address_guard import AddressGuard
@@ -67,6 +70,8 @@ class Options:
     lease_namespace: str = ""
     leader_election: bool = True
     lease: LeaseTimes = field(default_factory=LeaseTimes)
+    trust: TrustOptions | None = None
+    master_key: MasterKeyOptions | None = None
 
 
 def run(options: Options, *, say: Callable[[str], None]) -> None:
@@ -119,7 +124,7 @@ class Process:
         except ClusterNotConfigured as error:
             raise StartError(str(error)) from error
         self._identity = identity
-        trust = _trust(options.ca_file)
+        trust = _trust(options)
         guarded = GuardedTransport(AddressGuard(options.allowed_endpoints))
         async with contextlib.AsyncExitStack() as stack:
             kube = await stack.enter_async_context(Kube(identity))
@@ -127,10 +132,13 @@ class Process:
             remote = await stack.enter_async_context(httpx.AsyncClient(transport=guarded, timeout=_TIMEOUT))
             await _check(kube, options)
             await self._serve_probes(stack)
+            keepers = self._keepers(kube, trust)
             if options.leader_election:
-                await self._lead(kube, lambda fence: self._operate(kube, bundled, remote, fence=fence))
+                await self._lead(
+                    kube, lambda fence: _together(lambda: self._operate(kube, bundled, remote, fence=fence), *keepers)
+                )
             else:
-                await self._operate(kube, bundled, remote)
+                await _together(lambda: self._operate(kube, bundled, remote), *keepers)
 
     async def _serve_probes(self, stack: contextlib.AsyncExitStack) -> None:
         address = self._options.metrics_listen
@@ -159,21 +167,26 @@ class Process:
         except KubeError as error:
             raise StartError(f"Lease {namespace}/{LEASE_NAME}: {error}; or use --no-leader-election") from error
         metrics.LEADING.set(1)
-        work = asyncio.create_task(operate(lease.fence))
-        keep = asyncio.create_task(lease.keep())
         try:
-            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                await work
+            await _together(lambda: operate(lease.fence), lease.keep)
             raise StartError(f"Lease {namespace}/{LEASE_NAME} is lost: another replica may lead now; ending")
         finally:
-            for task in (work, keep):
-                task.cancel()
-            await asyncio.gather(work, keep, return_exceptions=True)
             metrics.LEADING.set(0)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3.0):
                     await lease.release()
+
+    def _keepers(self, kube: Kube, context: ssl.SSLContext) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What else the replica that leads does, each without an end."""
+        options, namespace = self._options, self._namespace()
+        keepers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        if options.trust is not None:
+            keepers.append(TrustKeeper(kube, options.trust, namespace=namespace, context=context).keep)
+        elif options.ca_file is not None:
+            keepers.append(partial(follow_file, context, options.ca_file))
+        if options.master_key is not None:
+            keepers.append(MasterKeyKeeper(kube, options.master_key, namespace=namespace).keep)
+        return keepers
 
     async def _operate(
         self, kube: Kube, bundled: httpx.AsyncClient, remote: httpx.AsyncClient, *, fence: Fence | None = None
@@ -268,7 +281,23 @@ async def _first_list(kube: Kube, options: Options) -> None:
             return
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+async def _together(*work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Until the first of them ends, and as that ends; the others are cancelled."""
+    tasks = [asyncio.create_task(each()) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _trust(options: Options) -> ssl.SSLContext:
+    if options.trust is not None:  # nobody, until there is an authority of our own
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca_file = options.ca_file
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:

@@ -10,8 +10,8 @@ from recording_storage.domain.system_errors import plain_reason
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
-"""A certificate is renewed days before it ends; files in a mounted Secret change within a minute or so."""
+LOOK_SECONDS = 1.0
+"""Two calls of stat cost nothing, and what the files take to get here is time that a short certificate lacks."""
 
 
 _REASONS = {"KEY_VALUES_MISMATCH": "they don't belong together"}

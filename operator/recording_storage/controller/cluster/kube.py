@@ -205,6 +205,10 @@ def config_map_path(namespace: str, name: str = "") -> str:
     return _path("/api/v1", namespace, "configmaps", name)
 
 
+def claim_path(namespace: str, name: str) -> str:
+    return _path("/api/v1", namespace, "persistentvolumeclaims", name)
+
+
 def lease_path(namespace: str, name: str = "") -> str:
     return _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
 

@@ -24,3 +24,15 @@ ROLLBACKS = Counter(
 MISSED = Counter(
     "recording_storage_operator_missed_changes", "Changes that came by comparing, not through their watch", ["kind"]
 )
+TRUST_FAILURES = Counter(
+    "recording_storage_operator_trust_failures", "Looks at the store's certificate or master key that have failed"
+)
+CERTIFICATE_ENDS = Gauge(
+    "recording_storage_operator_certificate_ends_timestamp_seconds",
+    "When the store's certificate, and the authority that signs it, end",
+    ["certificate"],
+)
+MASTER_KEY_MISSING = Gauge(
+    "recording_storage_operator_master_key_missing",
+    "1 while the store has data and the Secret with its master key is not there",
+)
