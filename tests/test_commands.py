@@ -63,6 +63,7 @@ PATHS = [
 SPOOL = ("--spool", "{spool}")
 STORE = ("--store", "http://127.0.0.1:9", "--token-file", "{token}")
 URLS = ("--store-url", "http://127.0.0.1:9", "--internal-url", "http://127.0.0.1:9")
+TRUST = ("--internal-ca", "ca", "--serving-secret", "tls", "--serving-name", "store")
 SID = "RE" + "0" * 32
 KEYED = ("--master-key-file", "{key}")
 
@@ -208,6 +209,16 @@ CASES = [
         ["AC000"],
     ),
     # operator
+    Case("operator with half a trust", ["operator", "--internal-ca", "ca"], USAGE, ["--serving-secret"]),
+    Case(
+        "operator with a certificate that is as old as its authority",
+        ["operator", *TRUST, "--ca-life", "90d"],
+        USAGE,
+        ["--certificate-life", "third of --ca-life"],
+    ),
+    Case("operator with two kinds of trust", ["operator", *TRUST, "--ca-file", "{text}"], USAGE, ["--ca-file"]),
+    Case("operator with half a master key", ["operator", "--store-claim", "c"], USAGE, ["--master-key-secret"]),
+    Case("operator with no name for a master key", ["operator", "--make-master-key"], USAGE, ["--master-key-secret"]),
     Case("operator with half a store", ["operator", "--store-url", "http://127.0.0.1:9"], USAGE, ["--internal-url"]),
     Case(
         "operator with a kubeconfig that is missing",
@@ -242,7 +253,7 @@ CASES = [
             [f"KUBECONFIG={{{what}}}", *(["--kubeconfig"] if what == "missing" else [])],
             env={"KUBECONFIG": f"{{{what}}}"},
         )
-        for words in (["operator"], ["verify", "--settings", "x"], ["demo"])
+        for words in (["operator"], ["uninstall"], ["verify", "--settings", "x"], ["demo"])
         for what in ("missing", "text", "binary")
     ),
     Case(
@@ -314,6 +325,7 @@ CASES = [
     Case("receipts that are missing", ["receipts", "verify", "{missing}"], USAGE, ["{missing}"]),
     Case("receipts that are a folder", ["receipts", "verify", "{root}"], USAGE, ["{root}"]),
     Case("receipts that are none", ["receipts", "verify", "{binary}"], FAILED, ["line 1", "no JSON"]),
+    Case("uninstall where no cluster answers", ["uninstall", "--kubeconfig", "{nowhere}"], FAILED, ["127.0.0.1:9"]),
     Case("verify of nothing", ["verify"], USAGE, ["--config"]),
     Case("verify of a configuration that is missing", ["verify", "--config", "{missing}"], USAGE, ["{missing}"]),
     Case(

@@ -17,6 +17,7 @@ COMMANDS = {
     "recordings": "each recording of a spool: state, attempts, where it is, why",
     "retry": "try again what is parked or rejected",
     "receipts": "check the receipts of an uploader that runs alone",
+    "uninstall": "before the operator goes: would anything hang in its deletion?",
     "verify": "is the destination usable, under the least rights",
 }
 """Sub-command and its line in `--help`, here so that the help costs no imports."""
