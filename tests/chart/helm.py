@@ -13,11 +13,11 @@ from tests.tools import binaries
 
 CHART = Path(__file__).parents[2] / "charts" / "recording-storage"
 RELEASE, NAMESPACE = "rec", "recordings"
-NEEDED: dict[str, Any] = {
-    "tls": {"existingSecret": "store-tls"},
-    "store": {"masterKey": {"existingSecret": "store-master-key"}},
+GIVEN: dict[str, Any] = {
+    "tls": {"mode": "Existing", "existingSecret": "given-tls"},
+    "store": {"masterKey": {"existingSecret": "given-master-key"}},
 }
-"""The values without which there is no rendering."""
+"""Certificate and master key are Secrets of the user's."""
 
 
 class HelmError(Exception):
@@ -52,22 +52,12 @@ class Helm:
             raise HelmError(done.stderr)
         return done.stdout
 
-    def template(self, values: Mapping[str, Any] | None = None, *, needed: bool = True, chart: Path = CHART) -> str:
-        """The rendering, of `values` beside what is needed."""
-        given = merged(NEEDED if needed else {}, values or {})
-        return self("template", RELEASE, str(chart), "--namespace", NAMESPACE, values=given)
+    def template(self, values: Mapping[str, Any] | None = None) -> str:
+        """The rendering."""
+        return self("template", RELEASE, str(CHART), "--namespace", NAMESPACE, values=values or {})
 
     def objects(self, values: Mapping[str, Any] | None = None) -> list[Document]:
         return documents(self.template(values))
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """As helm puts values over each other."""
-    result = dict(under)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return result
 
 
 def helm_binary() -> Path:

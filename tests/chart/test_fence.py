@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.chart.helm import CHART, NEEDED, Helm
+from tests.chart.helm import CHART, Helm
 from tests.cluster.accounts import service_account_kubeconfig
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube, KubeError
@@ -14,6 +14,12 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
 OPERATOR = "rec-recording-storage-operator"
+OWN_SECRETS = (
+    "recording-storage-operator-hash-key",
+    "rec-recording-storage-ca",
+    "rec-recording-storage-store-tls",
+    "rec-recording-storage-store-master-key",
+)
 OURS = {"app.kubernetes.io/managed-by": "recording-storage"}
 BASIC = "kubernetes.io/basic-auth"
 PASSWORD = {"password": base64.b64encode(b"x").decode(), "username": ""}
@@ -25,7 +31,7 @@ def home(kube: Kube, cluster: Cluster, helm_tool, tmp_path_factory: pytest.TempP
     name = "fence-home"
     create_namespace(kube, name)
     helm = Helm(helm_tool, home=tmp_path_factory.mktemp("helm"), kubeconfig=cluster.kubeconfig)
-    helm("install", "rec", str(CHART), "-n", name, "--take-ownership", values=NEEDED)
+    helm("install", "rec", str(CHART), "-n", name, "--take-ownership")
     # With every right: what is refused from now on, the policy refuses.
     subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": name}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
@@ -113,19 +119,27 @@ def test_it_deletes_none(operator: Kube, kube: Kube, namespace: str) -> None:
         operator.delete("v1", "Secret", "ours", namespace=namespace)
 
 
-def test_in_its_own_namespace_its_own_secret_needs_no_label(operator: Kube, home: str) -> None:
-    assert refused(operator, secret("recording-storage-operator-hash-key", namespace=home)) == ""
-    assert refused(operator, secret("store-master-key", namespace=home))
+@pytest.mark.parametrize("name", OWN_SECRETS)
+def test_in_its_own_namespace_its_own_secrets_need_no_label(
+    operator: Kube, home: str, namespace: str, name: str
+) -> None:
+    assert refused(operator, secret(name, namespace=home)) == ""
+    assert refused(operator, secret(name, namespace=namespace))
 
 
-def test_elsewhere_the_name_of_its_own_secret_is_no_permission(operator: Kube, namespace: str) -> None:
-    assert refused(operator, secret("recording-storage-operator-hash-key", namespace=namespace))
+def test_in_its_own_namespace_others_secrets_are_not_its_own(operator: Kube, home: str) -> None:
+    assert refused(operator, secret("anybody", namespace=home))
 
 
-def test_it_writes_no_config_map(operator: Kube, home: str, namespace: str) -> None:
-    for where in (home, namespace):
-        made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": where, "labels": OURS}}
-        assert refused(operator, made)
+def config_map(name: str, *, namespace: str) -> Document:
+    metadata = {"name": name, "namespace": namespace, "labels": OURS}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def test_it_writes_the_one_config_map_that_says_whom_to_trust(operator: Kube, home: str, namespace: str) -> None:
+    assert refused(operator, config_map("rec-recording-storage-ca", namespace=home)) == ""
+    assert refused(operator, config_map("rec-recording-storage-ca", namespace=namespace))
+    assert refused(operator, config_map("any", namespace=home))
 
 
 def test_others_are_not_asked(kube: Kube, home: str, operator: Kube, namespace: str) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import CHART, NEEDED, Helm, pod_specs
+from tests.chart.helm import CHART, GIVEN, Helm, pod_specs
 from tests.cluster.kube import Document, Kube, KubeError, documents
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
 RELEASE = "rec"
-STORE, OPERATOR = "rec-recording-storage-store", "rec-recording-storage-operator"
+STORE, OPERATOR, UNINSTALL = (f"rec-recording-storage-{each}" for each in ("store", "operator", "uninstall"))
 RESTRICTED = {
     f"pod-security.kubernetes.io/{mode}{what}": value
     for mode in ("enforce", "warn", "audit")
@@ -32,7 +32,7 @@ def restricted(kube: Kube, namespace: str) -> str:
 def release(cluster_helm: Helm, restricted: str) -> Iterator[Helm]:
     """Installed; what is left of it goes at the end, so that the next one finds the names of the cluster free."""
     # The tests have applied the definitions by hand before.
-    cluster_helm("install", RELEASE, str(CHART), "-n", restricted, "--take-ownership", values=NEEDED)
+    cluster_helm("install", RELEASE, str(CHART), "-n", restricted, "--take-ownership")
     yield cluster_helm
     cluster_helm("uninstall", RELEASE, "-n", restricted, "--ignore-not-found", "--no-hooks")
 
@@ -51,7 +51,9 @@ def warnings_of(kube: Kube, document: Document, *, namespace: str) -> list[str]:
     return [value for name, value in response.getheaders().items() if name.lower() == "warning"]
 
 
-@pytest.mark.parametrize("more", [{}, {"networkPolicy": {"enabled": True}}], ids=["default", "network policies"])
+@pytest.mark.parametrize(
+    "more", [{}, GIVEN, {"networkPolicy": {"enabled": True}}], ids=["default", "given", "networks"]
+)
 def test_the_api_server_takes_every_object_without_a_warning(
     cluster_helm: Helm, kube: Kube, restricted: str, more: dict[str, Any]
 ) -> None:
@@ -69,19 +71,17 @@ def test_a_warning_would_be_seen(kube: Kube, restricted: str) -> None:
 
 def test_its_pods_are_admitted_where_restricted_is_enforced(cluster_helm: Helm, kube: Kube, restricted: str) -> None:
     specs = pod_specs(documents(_rendered(cluster_helm, restricted, {})))
-    assert set(specs) == {STORE, OPERATOR}
+    assert set(specs) == {STORE, OPERATOR, UNINSTALL}
     for name, spec in specs.items():
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": restricted}, "spec": spec}
         assert warnings_of(kube, pod, namespace=restricted) == []
 
 
 def test_the_notes_tell_the_next_step(cluster_helm: Helm, restricted: str) -> None:
-    told = cluster_helm(
-        "install", RELEASE, str(CHART), "-n", restricted, "--take-ownership", "--dry-run=client", values=NEEDED
-    )
+    told = cluster_helm("install", RELEASE, str(CHART), "-n", restricted, "--take-ownership", "--dry-run=client")
     notes = told.partition("NOTES:")[2]
     assert "KEEP A COPY OF THE MASTER KEY" in notes
-    assert "get secret store-master-key" in notes
+    assert "get secret rec-recording-storage-store-master-key" in notes
     assert "kind: RecordingAccount" in notes
 
 
@@ -94,7 +94,7 @@ def test_a_release_from_its_installation_to_its_end(release: Helm, kube: Kube, r
     }
     kube.create(account, namespace=restricted)
     assert _replicas(kube, restricted) == 2
-    release("upgrade", RELEASE, str(CHART), "-n", restricted, values=NEEDED | {"operator": {"replicas": 3}})
+    release("upgrade", RELEASE, str(CHART), "-n", restricted, values={"operator": {"replicas": 3}})
     assert _replicas(kube, restricted) == 3
     release("rollback", RELEASE, "1", "-n", restricted)
     assert _replicas(kube, restricted) == 2
@@ -112,12 +112,12 @@ def test_a_release_from_its_installation_to_its_end(release: Helm, kube: Kube, r
 def test_it_can_be_installed_again_over_what_it_has_left(release: Helm, kube: Kube, restricted: str) -> None:
     before = kube.get("v1", "PersistentVolumeClaim", STORE, namespace=restricted)["metadata"]["uid"]
     release("uninstall", RELEASE, "-n", restricted, "--no-hooks")
-    release("install", RELEASE, str(CHART), "-n", restricted, values=NEEDED)
+    release("install", RELEASE, str(CHART), "-n", restricted)
     assert kube.get("v1", "PersistentVolumeClaim", STORE, namespace=restricted)["metadata"]["uid"] == before
 
 
 def _rendered(helm: Helm, namespace: str, values: dict[str, Any]) -> str:
-    return helm("template", RELEASE, str(CHART), "-n", namespace, values=NEEDED | values)
+    return helm("template", RELEASE, str(CHART), "-n", namespace, values=values)
 
 
 def _replicas(kube: Kube, namespace: str) -> int:

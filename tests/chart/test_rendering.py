@@ -7,11 +7,12 @@ import yaml
 
 from recording_storage import __version__
 from recording_storage.resources.generate import files
-from tests.chart.helm import CHART, NAMESPACE, NEEDED, Helm, HelmError, merged, only, pod_specs
+from tests.chart.helm import CHART, GIVEN, NAMESPACE, Helm, HelmError, only, pod_specs
 from tests.chart.snapshot import COMMAND, SNAPSHOT, rendering
 from tests.cluster.kube import documents
 
 RBAC = CHART.parents[1] / "docs" / "examples" / "rbac.yaml"
+OPERATOR, UNINSTALL = "rec-recording-storage-operator", "rec-recording-storage-uninstall"
 EVERYTHING: dict[str, Any] = {
     "commonLabels": {"team": "voice"},
     "imagePullSecrets": [{"name": "registry"}],
@@ -28,7 +29,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_lint_finds_nothing(helm: Helm) -> None:
-    found = helm("lint", "--strict", str(CHART), values=NEEDED)
+    found = helm("lint", "--strict", str(CHART))
     assert "1 chart(s) linted, 0 chart(s) failed" in found
     assert "[WARNING]" not in found
 
@@ -42,7 +43,7 @@ def test_the_default_rendering_is_as_it_was(helm: Helm) -> None:
     assert rendering(helm) == SNAPSHOT.read_text(), f"if that is meant: {COMMAND}"
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["default", "everything"])
+@pytest.mark.parametrize("values", [{}, EVERYTHING, GIVEN], ids=["default", "everything", "given"])
 def test_two_renderings_are_the_same_bytes(helm: Helm, values: dict[str, Any]) -> None:
     assert helm.template(values) == helm.template(values)
 
@@ -68,7 +69,7 @@ def test_definitions_can_be_left_to_somebody_else_or_go_with_the_release(helm: H
 
 
 def test_the_operators_rights_are_those_of_the_example(helm: Helm) -> None:
-    objects = helm.objects()
+    objects = helm.objects({"store": {"enabled": False}})
     example = {(each["kind"], each["metadata"]["name"]): each for each in documents(RBAC)}
     cluster = only(objects, "ClusterRole", f"{NAMESPACE}-rec-recording-storage-operator")
     own = only(objects, "Role", "rec-recording-storage-operator")
@@ -129,11 +130,15 @@ def test_no_value_takes_away_what_restricted_asks_for(helm: Helm) -> None:
 
 
 def test_without_a_store_there_is_nothing_of_it(helm: Helm) -> None:
-    objects = documents(helm.template({"store": {"enabled": False}}, needed=False))
-    assert list(pod_specs(objects)) == ["rec-recording-storage-operator"]
+    objects = helm.objects({"store": {"enabled": False}})
+    assert set(pod_specs(objects)) == {OPERATOR, UNINSTALL}
     assert not [each for each in objects if each["metadata"]["name"].endswith("-store")]
     (operator,) = pod_specs(objects)["rec-recording-storage-operator"]["containers"]
-    assert not [each for each in operator["args"] if each.startswith(("--store-url", "--ca-file", "--token-file"))]
+    assert not [
+        each
+        for each in operator["args"]
+        if each.startswith(("--store-url", "--internal-", "--token-file", "--master-key"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -160,23 +165,56 @@ def test_a_value_that_is_none_is_refused_in_words(helm: Helm, values: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"),
+    ("values", "words"),
     [
-        ({"tls": {"existingSecret": ""}}, ["tls.existingSecret", "kubectl create secret"]),
-        (
-            {"store": {"masterKey": {"existingSecret": ""}}},
-            ["store.masterKey.existingSecret", "openssl rand -base64 32", "keep a copy"],
-        ),
+        ({"tls": {"mode": "Existing"}}, ["tls.existingSecret", "kubectl create secret"]),
+        ({"tls": {"existingSecret": "mine"}}, ["tls.existingSecret", "tls.mode Existing"]),
+        ({"tls": GIVEN["tls"] | {"extraNames": ["store.example"]}}, ["tls.extraNames", "tls.mode Internal"]),
     ],
     ids=str,
 )
-def test_a_secret_that_is_missing_is_told_with_the_command_that_makes_it(
-    helm: Helm, missing: dict[str, Any], words: list[str]
-) -> None:
+def test_what_does_not_fit_together_is_refused(helm: Helm, values: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(HelmError) as caught:
-        helm.template(merged(NEEDED, missing))
+        helm.template(values)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_secrets_that_are_given_are_used_and_not_made(helm: Helm) -> None:
+    objects = helm.objects(GIVEN)
+    pods = pod_specs(objects)
+    secrets = [each["secret"]["secretName"] for spec in pods.values() for each in spec["volumes"] if "secret" in each]
+    assert sorted(secrets) == ["given-master-key", "given-tls", "given-tls"]
+    (operator,) = pods["rec-recording-storage-operator"]["containers"]
+    assert "--ca-file=/etc/recording-storage/tls/ca.crt" in operator["args"]
+    assert "--master-key-secret=given-master-key" in operator["args"]
+    assert not [each for each in operator["args"] if each.startswith(("--internal-ca", "--make", "--serving"))]
+    rules = only(objects, "Role", "rec-recording-storage-operator")["rules"]
+    assert not [rule for rule in rules if "configmaps" in rule["resources"]]
+    assert "given-tls" not in str(only(objects, "ValidatingAdmissionPolicy", f"{NAMESPACE}-{OPERATOR}-writes"))
+
+
+def test_the_operator_keeps_the_secrets_that_the_store_mounts(helm: Helm) -> None:
+    pods = pod_specs(helm.objects({"tls": {"extraNames": ["store.example"]}}))
+    (operator,) = pods[OPERATOR]["containers"]
+    mounted = {
+        each["secret"]["secretName"] for each in pods["rec-recording-storage-store"]["volumes"] if "secret" in each
+    }
+    kept = {
+        each.partition("=")[2] for each in operator["args"] if each.startswith(("--serving-secret", "--master-key-s"))
+    }
+    assert mounted == kept
+    assert "--serving-name=store.example" in operator["args"]
+
+
+def test_before_the_release_goes_it_is_asked_what_would_hang(helm: Helm) -> None:
+    objects = helm.objects({"operator": {"namespaces": ["a", "b"]}})
+    job = only(objects, "Job", UNINSTALL)
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+    pod = pod_specs(objects)[UNINSTALL]
+    assert pod["serviceAccountName"] == OPERATOR
+    assert pod["containers"][0]["args"] == ["uninstall", "--namespace=a", "--namespace=b"]
+    assert "Job" not in {each["kind"] for each in helm.objects({"uninstall": {"check": False}})}
 
 
 def test_extra_objects_are_templates(helm: Helm) -> None:

@@ -96,12 +96,25 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
+{{/* Of the Secret with the internal authority, and of the ConfigMap that says whom to trust. */}}
+{{- define "recording-storage.authority" -}}{{ include "recording-storage.fullname" . }}-ca{{- end }}
+
 {{- define "recording-storage.tlsSecret" -}}
-{{- .Values.tls.existingSecret | required "tls.existingSecret: name a Secret of this namespace with tls.crt, tls.key and ca.crt, made for example by: kubectl create secret generic recording-storage-tls --type kubernetes.io/tls --from-file=tls.crt --from-file=tls.key --from-file=ca.crt" -}}
+{{- if eq .Values.tls.mode "Internal" -}}
+{{- if .Values.tls.existingSecret -}}
+{{- fail "tls.existingSecret: it is used with tls.mode Existing only" -}}
+{{- end -}}
+{{- include "recording-storage.store" . }}-tls
+{{- else -}}
+{{- if .Values.tls.extraNames -}}
+{{- fail "tls.extraNames: they are for tls.mode Internal; of Existing, the certificate has the names that it has" -}}
+{{- end -}}
+{{- .Values.tls.existingSecret | required "tls.existingSecret: name a Secret of this namespace with tls.crt, tls.key and ca.crt, made for example by: kubectl create secret generic store-tls --type kubernetes.io/tls --from-file=tls.crt --from-file=tls.key --from-file=ca.crt" -}}
+{{- end -}}
 {{- end }}
 
 {{- define "recording-storage.masterKeySecret" -}}
-{{- .Values.store.masterKey.existingSecret | required "store.masterKey.existingSecret: name a Secret of this namespace, made once by: openssl rand -base64 32 | kubectl create secret generic recording-storage-master-key --from-file=master.key=/dev/stdin; and keep a copy of it: the store's database can't be read without it" -}}
+{{- .Values.store.masterKey.existingSecret | default (printf "%s-master-key" (include "recording-storage.store" .)) -}}
 {{- end }}
 
 {{- define "recording-storage.claim" -}}
