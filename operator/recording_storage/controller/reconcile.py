@@ -269,8 +269,6 @@ class Reconciler:
         try:
             answer = await self._kube.patch(_path(resource), {"metadata": metadata})
         except KubeError as error:
-            if error.not_found:
-                return resource
             if error.conflict:
                 self._keep(resource, await self._kube.get(_path(resource)))
             raise

@@ -240,10 +240,7 @@ class Operator:
         try:
             outcome = await self._reconciler.reconcile(key, streak=streak)
         except KubeError as error:
-            resource = self._index.get(key)
-            if error.not_found and resource is not None:
-                self._fan_out(resource, self._index.remove(resource))
-                return
+            # A 404, too: a proxy's, or an API that is away for a while. Only a watch or the comparison tells of an end.
             log = logger.debug if error.conflict else logger.warning
             log("%s: %s; tried again by itself", key, error)
             failures = streak.count(f"API server: {error.status}")
