@@ -1,7 +1,7 @@
 """The settings store's public API, for one account; the bundled store and the hosted service alike."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from recording_storage.controller.stores.answers import (
 )
 from recording_storage.controller.stores.call import LONGEST, Answer, call
 from recording_storage.controller.stores.errors import StoreNotFound, StoreUnavailable, failure_of
-from recording_storage.controller.stores.recent_writes import RecentWrites
+from recording_storage.controller.stores.recent_writes import Account, RecentWrites
 from recording_storage.domain.sids import SidPrefix, is_sid
 from recording_storage.domain.states import Product
 
@@ -75,7 +75,7 @@ class PublicStore:
             account: its sid.
             recent: what this process has written lately, which the store may not show yet.
         """
-        self._account = account
+        self._account = Account(astuple(endpoints), account)
         self._recent = recent
         self._client = client
         self._endpoints = endpoints

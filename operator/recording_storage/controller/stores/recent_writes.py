@@ -19,6 +19,15 @@ SHOWN_WITHIN = 120.0
 """Seconds that a store is given to show its own work."""
 
 
+@dataclass(frozen=True)
+class Account:
+    """An account at one store. A tenant may name any sid at a store of its own: that is another account."""
+
+    store: tuple[str, ...]
+    """Its base URLs."""
+    sid: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Posted:
     before: tuple[StoreSettings, ...]
@@ -34,30 +43,30 @@ class RecentWrites:
         self._shown_within = shown_within
         self._clock = clock
         self._began = clock()
-        self._created: dict[tuple[str, str, str], tuple[StoredItem, float]] = {}
-        self._deleted: dict[tuple[str, str, str], float] = {}
-        self._lost: dict[tuple[str, str, str], float] = {}
-        self._posted: dict[tuple[str, Product], _Posted] = {}
-        self._seen: dict[tuple[str, Product], StoreSettings] = {}
+        self._created: dict[tuple[Account, str, str], tuple[StoredItem, float]] = {}
+        self._deleted: dict[tuple[Account, str, str], float] = {}
+        self._lost: dict[tuple[Account, str, str], float] = {}
+        self._posted: dict[tuple[Account, Product], _Posted] = {}
+        self._seen: dict[tuple[Account, Product], StoreSettings] = {}
 
-    def created(self, account: str, collection: str, item: StoredItem) -> None:
+    def created(self, account: Account, collection: str, item: StoredItem) -> None:
         """The store has answered that it has made it, or renamed it so."""
         self._created[account, collection, item.sid] = (item, self._until())
 
-    def deleted(self, account: str, collection: str, sid: str) -> None:
+    def deleted(self, account: Account, collection: str, sid: str) -> None:
         """The store has answered that it has deleted it."""
         self._created.pop((account, collection, sid), None)
         self._deleted[account, collection, sid] = self._until()
 
-    def lost(self, account: str, collection: str, name: str) -> None:
+    def lost(self, account: Account, collection: str, name: str) -> None:
         """The answer to a creation under this name did not come: the store may have made it."""
         self._lost[account, collection, name] = self._until()
 
-    def wait(self, account: str, collection: str, name: str) -> float:
+    def wait(self, account: Account, collection: str, name: str) -> float:
         """Seconds until something may be created under this name; 0: now."""
         return max(0.0, self._lost.get((account, collection, name), 0.0) - self._clock())
 
-    def unshown(self, account: str, collection: str, *, tag: str) -> float:
+    def unshown(self, account: Account, collection: str, *, tag: str) -> float:
         """Seconds until the store has shown all that may have been made for the resource of that tag."""
         lost = [
             until
@@ -66,7 +75,7 @@ class RecentWrites:
         ]
         return max(0.0, max([*lost, self._began + self._shown_within]) - self._clock())
 
-    def items(self, account: str, collection: str, listed: Iterable[StoredItem]) -> tuple[StoredItem, ...]:
+    def items(self, account: Account, collection: str, listed: Iterable[StoredItem]) -> tuple[StoredItem, ...]:
         """A list as it would be if the store were never late, each item once."""
         self._forget()
         found = {item.sid: item for item in listed}
@@ -75,7 +84,7 @@ class RecentWrites:
                 found[sid] = item
         return tuple(item for sid, item in found.items() if (account, collection, sid) not in self._deleted)
 
-    def posted(self, account: str, product: Product, after: StoreSettings) -> None:
+    def posted(self, account: Account, product: Product, after: StoreSettings) -> None:
         """The store has answered a POST with these."""
         earlier = self._posted.get((account, product))
         before = (*earlier.before, earlier.after) if earlier is not None else ()
@@ -83,7 +92,7 @@ class RecentWrites:
         before += (seen,) if seen is not None else ()
         self._posted[account, product] = _Posted(before=before, after=after, until=self._until())
 
-    def settings(self, account: str, product: Product, present: StoreSettings) -> StoreSettings:
+    def settings(self, account: Account, product: Product, present: StoreSettings) -> StoreSettings:
         """What a GET gave, as it would be if the store were never late; what it never had before is somebody else's."""
         self._forget()
         posted = self._posted.get((account, product))
