@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recording_storage.domain.states import RecordingState
@@ -49,13 +49,9 @@ class AccountSpool:
         self.leads += 1
         plan = account_plan(bucket=bucket.name, revision=self.leads)
         (destination,) = plan.destinations.values()
-        there = destination.model_copy(update={"id": f"{self.leads:032x}", "endpoint": bucket.server.endpoint})
-        products = {
-            name: product.model_copy(update={"destination_id": there.id}) for name, product in plan.products.items()
-        }
-        self.store.set_plan(
-            plan.model_copy(update={"account_sid": account, "destinations": {there.id: there}, "products": products})
-        )
+        there = destination.replace(id=f"{self.leads:032x}", endpoint=bucket.server.endpoint)
+        products = {name: replace(product, destination_id=there.id) for name, product in plan.products.items()}
+        self.store.set_plan(plan.replace(account_sid=account, destinations={there.id: there}, products=products))
         return there.id
 
     def put(self, account: str, name: str, size: int) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,9 @@ class LinkedSpool(SpoolFolder):
         self.token_file.write_text(self.store.token)
         plan = account_plan(bucket=self.bucket.name, revision=len(self.store.plans) + 1)
         (there,) = plan.destinations.values()
-        there = there.model_copy(update={"endpoint": self.bucket.server.endpoint, **(destination or {})})
-        products = {name: product.model_copy(update=policy) for name, product in plan.products.items()}
-        self.store.set_plan(plan.model_copy(update={"destinations": {there.id: there}, "products": products}))
+        there = there.replace(endpoint=self.bucket.server.endpoint).replace(**(destination or {}))
+        products = {name: replace(product, **policy) for name, product in plan.products.items()}
+        self.store.set_plan(plan.replace(destinations={there.id: there}, products=products))
 
     def source_options(self) -> dict[str, Any]:
         assert self.store is not None

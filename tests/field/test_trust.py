@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.plans import Plan
-from recording_storage.uploader.store_link.hooks import plan_from
+from recording_storage.protocol.plan import AccountPlan
+from recording_storage.uploader.core.plans import s3_destination
+from recording_storage.uploader.journal.database import Journal
+from recording_storage.uploader.journal.plans import journal_plans, journalled_plans
 from tests.field.arena import LinkedSpool
 from tests.field.integrity import Vouching
 from tests.field.server import FieldServer
@@ -44,23 +46,26 @@ def test_what_is_held_goes_on_once_the_plan_trusts_the_server(linked: LinkedSpoo
     linked.check_all_stored()
 
 
-def test_a_plan_that_trusts_is_understood_and_journalled_so() -> None:
+def test_a_plan_that_trusts_is_understood_and_journalled_so(tmp_path: Path) -> None:
     message = account_plan()
     (destination,) = message.destinations.values()
-    trusting = destination.model_copy(update={"trust_unverified": True})
+    trusting = destination.replace(trust_unverified=True)
     for wanted in (destination, trusting):
-        sent = message.model_copy(update={"destinations": {wanted.id: wanted}}).model_dump_json()
-        taken = plan_from(type(message).model_validate_json(sent))
-        recalled = Plan.from_json(taken.account_sid, 1, taken.to_json())
+        sent = message.replace(destinations={wanted.id: wanted}).to_json()
+        taken = AccountPlan.from_json(sent)
+        journal = Journal.open(tmp_path, known_spool=True)
+        journal.run(lambda connection, plans={message.account_sid: taken}: journal_plans(connection, plans))
+        recalled = journal.run(journalled_plans)[message.account_sid]
+        journal.close()
         for plan in (taken, recalled):
             terms = plan.destinations[wanted.id]
-            assert terms.trust_unverified is terms.destination().trust_unverified is (wanted is trusting)
+            assert terms.trust_unverified is s3_destination(terms).trust_unverified is (wanted is trusting)
 
 
 def test_a_plan_of_an_older_store_trusts_nothing() -> None:
-    document = account_plan().model_dump(mode="json")
+    document = account_plan().to_values()
     for destination in document["destinations"].values():
         del destination["trust_unverified"]
         destination["credential"] = None
-    (terms,) = plan_from(type(account_plan()).model_validate(document)).destinations.values()
+    (terms,) = AccountPlan.from_values(document).destinations.values()
     assert not terms.trust_unverified

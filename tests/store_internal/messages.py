@@ -51,7 +51,7 @@ def recording(account_sid: str, **values: Any) -> RecordingReport:
 
 def batch(spool_id: str, *recordings: RecordingReport) -> bytes:
     request = BatchRequest(spool_id=spool_id, recordings=list(recordings))
-    return request.model_dump_json(exclude_defaults=True).encode()
+    return request.to_json()
 
 
 def new_credential(store: Store, account_sid: str, *, secret: SecretStr = SECRET) -> str:
@@ -65,6 +65,7 @@ def enable(
     """As a POST of settings leaves it, without a bucket to try; gives the destination's id."""
     id_ = hashlib.sha256(bucket.encode()).hexdigest()[:32]
     plan = DestinationPlan(id=id_, endpoint="https://s3.eu-west-1.amazonaws.com", bucket=bucket, prefix="calls/")
+    elsewhere = {"credential", "encryption", "proven"}
     settings = RecordingSettings(
         friendly_name="f",
         aws_storage_enabled=True,
@@ -76,7 +77,7 @@ def enable(
             Destination(
                 account_sid=account_sid,
                 id=id_,
-                values=plan.model_dump(mode="json", exclude={"credential", "encryption", "proven"}),
+                values={name: value for name, value in plan.to_values().items() if name not in elsewhere},
                 credential_sid=credential_sid,
                 created_at=now(),
             )

@@ -90,4 +90,4 @@ def serving(store: Store, *, reviewer: TokenReviewer | None = None) -> Iterator[
 
 def body(message: Message) -> bytes:
     """As clients send it; no secret in it."""
-    return message.model_dump_json(exclude_defaults=True).encode()
+    return message.to_json()

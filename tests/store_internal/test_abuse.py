@@ -57,12 +57,12 @@ class Tenant:
     def sync(self, *accounts: str, **values: Any) -> SyncResponse:
         answer = self.ask(*accounts, **values)
         assert answer.status_code == 200, answer.text
-        return SyncResponse.model_validate_json(answer.content)
+        return SyncResponse.from_json(answer.content)
 
     def report(self, *reports: Any, spool_id: str = "") -> list[int]:
         answer = self.http.post("/recordings:batch", content=batch(spool_id or self.spool_id, *reports))
         assert answer.status_code == 200, answer.text
-        return [result.status for result in BatchResponse.model_validate_json(answer.content).results]
+        return [result.status for result in BatchResponse.from_json(answer.content).results]
 
 
 @pytest.fixture
@@ -101,12 +101,12 @@ def test_anothers_spool_and_commands_stay_its_own(live: Live, victim: Tenant, th
     with live.client() as operator:
         path = f"/accounts/{victim.account_sid}/commands"
         made = operator.post(path, content=body(NewCommand(kind=CommandKind.RETRY_ALL)))
-        command = CommandStatus.model_validate_json(made.content)
+        command = CommandStatus.from_json(made.content)
         both = (victim.account_sid, thief.account_sid)
         taken = thief.ask(*both, spool_id=victim.spool_id, acknowledged=[command.id], report={"claim": "x"})
         assert (taken.status_code, taken.json()["code"]) == (409, "conflict"), "not even its own plan"
         assert thief.http.post(path, content=body(NewCommand(kind=CommandKind.RETRY_ALL))).status_code == 403
-        status = CommandStatus.model_validate_json(operator.get(f"{path}/{command.id}").content)
+        status = CommandStatus.from_json(operator.get(f"{path}/{command.id}").content)
     assert status.pending_spools == [victim.spool_id]
     with live.store.database.read() as session:
         row = session.get(Spool, (victim.spool_id, victim.account_sid))
@@ -118,8 +118,8 @@ def test_anothers_spool_and_commands_stay_its_own(live: Live, victim: Tenant, th
 def test_anothers_recordings_stay_its_own(live: Live, victim: Tenant, thief: Tenant) -> None:
     report = recording(victim.account_sid, size=len(CONTENT))
     assert victim.report(report) == [200]
-    theirs = report.model_copy(update={"seq": 2**62, "file": "stolen"})
-    same_sid = theirs.model_copy(update={"account_sid": thief.account_sid})
+    theirs = report.replace(seq=2**62, file="stolen")
+    same_sid = theirs.replace(account_sid=thief.account_sid)
     assert thief.report(theirs, same_sid, spool_id=victim.spool_id) == [403, 200]
     assert thief.report(theirs) == [403]
     with live.store.database.read() as session:
@@ -131,7 +131,7 @@ def test_anothers_recordings_stay_its_own(live: Live, victim: Tenant, thief: Ten
 def test_anothers_media_stays_its_own(live: Live, victim: Tenant, thief: Tenant) -> None:
     report = recording(victim.account_sid, size=len(CONTENT))
     victim.report(report)
-    thief.report(report.model_copy(update={"account_sid": thief.account_sid}))
+    thief.report(report.replace(account_sid=thief.account_sid))
     theirs, own = (f"/accounts/{each.account_sid}/recordings/{report.sid}/media" for each in (victim, thief))
     for path, status in ((theirs, 403), (own, 204)):
         assert thief.http.patch(path, content=b"x" * len(CONTENT), headers={"Upload-Offset": "0"}).status_code == status
@@ -164,7 +164,7 @@ def test_no_path_leads_out_of_the_media_folder(live: Live, thief: Tenant, path: 
 def test_lists_without_end_are_refused(thief: Tenant, name: str) -> None:
     """More than a database takes in one statement would look like one that is away."""
     values = {"accounts": ["AC" + "0" * 32] * 20_000, "acknowledged": ["x"] * 200_000}[name]
-    request = sync_request().model_dump(mode="json") | {name: values}
+    request = sync_request().to_values() | {name: values}
     answer = thief.http.post(f"/uploaders/{thief.spool_id}/sync", json=request)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
@@ -191,7 +191,7 @@ def test_spools_without_end_are_refused(
 
 
 def test_ten_thousand_in_a_batch_are_refused(thief: Tenant) -> None:
-    one = recording(thief.account_sid).model_dump(mode="json", exclude_defaults=True)
+    one = recording(thief.account_sid).to_values()
     answer = thief.http.post("/recordings:batch", json={"spool_id": thief.spool_id, "recordings": [one] * 10_000})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
@@ -199,11 +199,11 @@ def test_ten_thousand_in_a_batch_are_refused(thief: Tenant) -> None:
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_time_that_no_database_holds_is_refused_alone(thief: Tenant, moment: str) -> None:
     right = recording(thief.account_sid)
-    wrong = recording(thief.account_sid).model_dump(mode="json") | {"started_at": moment}
-    request = {"spool_id": thief.spool_id, "recordings": [wrong, right.model_dump(mode="json")]}
+    wrong = recording(thief.account_sid).to_values() | {"started_at": moment}
+    request = {"spool_id": thief.spool_id, "recordings": [wrong, right.to_values()]}
     answer = thief.http.post("/recordings:batch", json=request)
     assert answer.status_code == 200, answer.text
-    assert [each.status for each in BatchResponse.model_validate_json(answer.content).results] == [422, 200]
+    assert [each.status for each in BatchResponse.from_json(answer.content).results] == [422, 200]
 
 
 @pytest.mark.parametrize("content_type", ["audio/x\r\nSet-Cookie: planted=1", "audio/\u00fc\u4e2d", "audio/x\x7f"])

@@ -145,7 +145,7 @@ def test_what_is_not_said_to_be_sound_or_picture_is_seen_from_its_content(
 
 def test_an_older_report_changes_nothing_and_hears_the_newest_seq(store: Store, account: NewAccount) -> None:
     newest = stored(account.sid, seq=5)
-    older = newest.model_copy(update={"seq": 3, "state": RecordingState.UPLOADING, "media_url": ""})
+    older = newest.replace(seq=3, state=RecordingState.UPLOADING, media_url="")
     send(store, newest)
     assert [(r.status, r.seq) for r in send(store, older, newest)] == [(200, 5), (200, 5)]
     row = row_of(store, newest)
@@ -164,7 +164,7 @@ def test_any_order_and_repetition_ends_in_the_newest(sqlite_store: Store, calls:
     newest = 0
     for call in calls:
         newest = max(newest, *call)
-        reports = [base.model_copy(update={"seq": seq, "attempts": seq, "track_name": f"t{seq}"}) for seq in call]
+        reports = [base.replace(seq=seq, attempts=seq, track_name=f"t{seq}") for seq in call]
         assert [(r.status, r.seq) for r in send(sqlite_store, *reports)] == [(200, newest)] * len(call)
         row = row_of(sqlite_store, base)
         assert row is not None
@@ -175,7 +175,7 @@ def test_calls_at_once_end_in_the_newest(store: Store, account: NewAccount) -> N
     base = [recording(account.sid) for _ in range(20)]
 
     def call(seq: int) -> Sequence[BatchResult]:
-        reports = [report.model_copy(update={"seq": seq, "attempts": seq}) for report in base]
+        reports = [report.replace(seq=seq, attempts=seq) for report in base]
         return send(store, *(reports if seq % 2 else reversed(reports)))
 
     with ThreadPoolExecutor(8) as pool:
@@ -188,7 +188,7 @@ def test_calls_at_once_end_in_the_newest(store: Store, account: NewAccount) -> N
 def test_another_spools_sid_is_a_conflict(store: Store, account: NewAccount) -> None:
     mine, other = recording(account.sid), recording(account.sid)
     send(store, mine)
-    theirs = mine.model_copy(update={"seq": 9, "file": "stolen.wav"})
+    theirs = mine.replace(seq=9, file="stolen.wav")
     results = send(store, theirs, other, spool_id=new_spool())
     assert [r.status for r in results] == [409, 200]
     row = row_of(store, mine)
@@ -259,12 +259,12 @@ def test_what_can_not_be_taken_is_refused_alone(
 def test_an_item_that_is_not_well_formed_is_refused_alone(live_sqlite: Live) -> None:
     account = create_account(live_sqlite.store, friendly_name="a")
     right = recording(account.sid)
-    wrong = recording(account.sid).model_dump(mode="json") | {"seq": 0, "state": "planted-value"}
-    request = {"spool_id": SPOOL, "recordings": [wrong, right.model_dump(mode="json")]}
+    wrong = recording(account.sid).to_values() | {"seq": 0, "state": "planted-value"}
+    request = {"spool_id": SPOOL, "recordings": [wrong, right.to_values()]}
     with live_sqlite.client() as http:
         answer = http.post("/recordings:batch", json=request)
         assert answer.status_code == 200
-        results = BatchResponse.model_validate_json(answer.content).results
+        results = BatchResponse.from_json(answer.content).results
         assert [(r.sid, r.status) for r in results] == [(wrong["sid"], 422), (right.sid, 200)]
         assert "planted-value" not in answer.text
         for hopeless in (

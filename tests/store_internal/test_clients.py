@@ -73,7 +73,7 @@ def test_the_uploader_brings_media(
     assert (done.size, done.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     again = MediaUpload(address, account_sid=account_sid, sid=report.sid, register=lambda: check(0)).run(media)
     assert again == done
-    stored = report.model_copy(update={"seq": 2, "state": RecordingState.STORED, "media_url": done.media_url})
+    stored = report.replace(seq=2, state=RecordingState.STORED, media_url=done.media_url)
     assert api.batch([stored])[0].status == 200
     api.close()
 

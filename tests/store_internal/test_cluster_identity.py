@@ -99,7 +99,7 @@ def bound_account(live: Live, uid: str, *, external_id: str = "e") -> OpenedAcco
     """An account with a credential, bound to the namespace."""
     with live.client() as admin:
         answer = admin.put(f"/accounts:by-external-id/{external_id}", content=body(OpenAccount(friendly_name="f")))
-        account = OpenedAccount.model_validate_json(answer.content)
+        account = OpenedAccount.from_json(answer.content)
         proof = {"namespace": "n", "external_id": external_id}
         assert admin.put(f"/accounts/{account.account_sid}/bindings/{uid}", json=proof).is_success
     enable(live.store, account.account_sid, credential_sid=new_credential(live.store, account.account_sid))
@@ -112,7 +112,7 @@ def sync(http: httpx.Client, *accounts: str) -> httpx.Response:
 
 def plans(answer: httpx.Response) -> list[str]:
     assert answer.status_code == 200, answer.text
-    return list(SyncResponse.model_validate_json(answer.content).plans or {})
+    return list(SyncResponse.from_json(answer.content).plans or {})
 
 
 def test_a_pod_of_a_bound_namespace_gets_the_plan(live: Live, kube: Kube, tenant: Callable[..., str]) -> None:
@@ -139,7 +139,7 @@ def test_a_namespace_that_writes_anothers_sid_gets_nothing_of_it(
         assert SECRET.get_secret_value() not in answer.text
         assert plans(sync(http, account.account_sid, mine.account_sid)) == [mine.account_sid]
         reported = http.post("/recordings:batch", content=batch(new_spool(), recording(account.account_sid)))
-        assert [r.status for r in BatchResponse.model_validate_json(reported.content).results] == [403]
+        assert [r.status for r in BatchResponse.from_json(reported.content).results] == [403]
         media = f"/accounts/{account.account_sid}/recordings/{recording(account.account_sid).sid}/media"
         assert http.head(media).status_code == 403
         bindings = f"/accounts/{account.account_sid}/bindings/{uid_of(kube, 'thief')}"
@@ -157,7 +157,7 @@ def test_a_spool_waits_for_its_assignment_and_no_other_namespace_can_name_it(
     pod = kube.get("v1", "Pod", "recorder", namespace=f"media-{os.getpid()}")
     with live.client(token) as http, live.client() as operator, live.client(thief) as other:
         assert plans(http.post(f"/uploaders/{spool}/sync", content=asked)) == []
-        (found,) = Spools.model_validate_json(operator.get("/spools").content).spools
+        (found,) = Spools.from_json(operator.get("/spools").content).spools
         assert (found.namespace_uid, found.pod_uid) == (uid_of(kube, "media"), pod["metadata"]["uid"])
         assert (found.place, found.standing) == (place, SpoolStanding.UNASSIGNED)
         wanted = AssignSpool(
@@ -234,7 +234,7 @@ def test_a_long_poll_of_a_deleted_pod_gets_nothing_more(
         return await wait(self, *args, **kwargs)
 
     with live.client(token) as http, ThreadPoolExecutor(1) as pool:
-        known = SyncResponse.model_validate_json(http.post(spool, content=body(sync_request())).content).etag
+        known = SyncResponse.from_json(http.post(spool, content=body(sync_request())).content).etag
         monkeypatch.setattr(Changes, "wait", noted)
         answer = pool.submit(http.post, spool, content=body(sync_request(known=known, wait_seconds=60)))
         assert waits.wait(SOON)

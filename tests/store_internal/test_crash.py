@@ -35,10 +35,10 @@ def client(store: Store) -> httpx.Client:
 def test_media_survives_a_killed_store(store: Store) -> None:
     with client(store) as http:
         answer = http.put("/accounts:by-external-id/e", content=body(OpenAccount(friendly_name="f")))
-        sid = OpenedAccount.model_validate_json(answer.content).account_sid
+        sid = OpenedAccount.from_json(answer.content).account_sid
         report = recording(sid, size=len(CONTENT))
         registered = http.post("/recordings:batch", content=batch(new_spool(), report))
-        assert BatchResponse.model_validate_json(registered.content).results[0].status == 200
+        assert BatchResponse.from_json(registered.content).results[0].status == 200
         path = f"/accounts/{sid}/recordings/{report.sid}/media"
 
         def pieces() -> Iterator[bytes]:

@@ -49,7 +49,7 @@ class Upload:
 
     def send(self, report: RecordingReport) -> int:
         answer = self.http.post("/recordings:batch", content=batch(self.spool_id, report))
-        return BatchResponse.model_validate_json(answer.content).results[0].status
+        return BatchResponse.from_json(answer.content).results[0].status
 
     def patch(self, data: bytes, *, offset: int) -> httpx.Response:
         return self.http.patch(self.path, content=data, headers={"Upload-Offset": str(offset)})
@@ -86,7 +86,7 @@ def test_pieces_become_the_recording_and_can_be_played(upload: Upload) -> None:
     assert upload.patch(CONTENT[100_000:], offset=100_000).status_code == 204
     answer = upload.complete()
     assert answer.status_code == 200
-    completed = MediaCompleted.model_validate_json(answer.content)
+    completed = MediaCompleted.from_json(answer.content)
     assert (completed.size, completed.sha256) == (len(CONTENT), SHA256)
     assert completed.media_url == f"/2010-04-01/Accounts/{upload.account_sid}/Recordings/{upload.report.sid}"
     assert upload.head() == (str(len(CONTENT)), "?1")
@@ -95,9 +95,7 @@ def test_pieces_become_the_recording_and_can_be_played(upload: Upload) -> None:
     assert (refused.status_code, refused.headers["Upload-Offset"]) == (409, str(len(CONTENT)))
 
     # Only now it may be called stored; what the store measured stays.
-    report = upload.report.model_copy(
-        update={"seq": 2, "state": RecordingState.STORED, "media_url": completed.media_url}
-    )
+    report = upload.report.replace(seq=2, state=RecordingState.STORED, media_url=completed.media_url)
     assert upload.send(report) == 200
     row = upload.row
     assert (row.state, row.media_url, row.sha256, row.stored_size) == ("stored", "", SHA256, len(CONTENT))
@@ -108,7 +106,7 @@ def test_pieces_become_the_recording_and_can_be_played(upload: Upload) -> None:
 
 
 def test_nothing_counts_as_stored_before_it_is_complete(upload: Upload) -> None:
-    report = upload.report.model_copy(update={"seq": 2, "state": RecordingState.STORED})
+    report = upload.report.replace(seq=2, state=RecordingState.STORED)
     assert upload.send(report) == 422
     upload.patch(CONTENT, offset=0)
     assert upload.send(report) == 422
@@ -214,7 +212,7 @@ def test_a_recording_with_a_destination_of_its_own_does_not_come_here(live_sqlit
     account = create_account(live_sqlite.store, friendly_name="a")
     destination = enable(live_sqlite.store, account.sid, credential_sid=None)
     upload = Upload(live_sqlite, account.sid)
-    external = upload.report.model_copy(update={"seq": 2, "destination_id": destination})
+    external = upload.report.replace(seq=2, destination_id=destination)
     assert upload.send(external) == 200
     assert upload.patch(b"x", offset=0).status_code == 409
 

@@ -29,13 +29,13 @@ def opened(live: Live) -> str:
     """An account that the operator has opened."""
     with live.client() as http:
         answer = http.put(f"/accounts:by-external-id/{EXTERNAL_ID}", content=body(OpenAccount(friendly_name="f")))
-    return OpenedAccount.model_validate_json(answer.content).account_sid
+    return OpenedAccount.from_json(answer.content).account_sid
 
 
 def plan_of(http: httpx.Client, account_sid: str) -> AccountPlan:
     """As an uploader gets it."""
     answer = http.post(f"/uploaders/{new_spool()}/sync", content=body(sync_request(account_sid)))
-    plans = SyncResponse.model_validate_json(answer.content).plans
+    plans = SyncResponse.from_json(answer.content).plans
     assert plans is not None
     return plans[account_sid]
 
@@ -74,7 +74,7 @@ def test_own_storage_is_allowed_for_each_product_by_itself(live: Live, opened: s
 
         set_own_storage(http, opened, VOICE, ALLOWED)
         plan = plan_of(http, opened)
-        state = SettingsState.model_validate_json(http.get(f"/accounts/{opened}/settings/voice").content)
+        state = SettingsState.from_json(http.get(f"/accounts/{opened}/settings/voice").content)
 
     assert {product: one.destination_id for product, one in plan.products.items()} == {VOICE: None}
     assert state.own_storage is ALLOWED

@@ -30,7 +30,7 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_plan(
     store = live_sqlite.store
     answers: list[str] = []
     with live_sqlite.client() as admin:
-        opened = OpenedAccount.model_validate_json(
+        opened = OpenedAccount.from_json(
             admin.put("/accounts:by-external-id/e", content=body(OpenAccount(friendly_name="f"))).content
         )
         sid = opened.account_sid

@@ -46,7 +46,7 @@ def bound(live: Live, name: str, *, uid: str = POD.namespace_uid) -> str:
     """The sid of an account of the namespace, with a credential."""
     with live.client() as operator:
         answer = operator.put(f"/accounts:by-external-id/{name}", content=body(OpenAccount(friendly_name=name)))
-        sid = OpenedAccount.model_validate_json(answer.content).account_sid
+        sid = OpenedAccount.from_json(answer.content).account_sid
         proof = {"namespace": "n", "external_id": name}
         assert operator.put(f"/accounts/{sid}/bindings/{uid}", json=proof).is_success
     enable(live.store, sid, credential_sid=new_credential(live.store, sid))
@@ -67,14 +67,14 @@ class Uploader:
     def sync(self, *accounts: str, **values: Any) -> SyncResponse:
         response = self.post(*accounts, **values)
         assert response.status_code == 200, response.text
-        answer = SyncResponse.model_validate_json(response.content)
+        answer = SyncResponse.from_json(response.content)
         self.known = answer.etag
         return answer
 
 
 def listed(live: Live, query: str = "") -> Spools:
     with live.client() as operator:
-        return Spools.model_validate_json(operator.get(f"/spools{query}").content)
+        return Spools.from_json(operator.get(f"/spools{query}").content)
 
 
 def assign(live: Live, spool_id: str, *account_sids: str, **values: str) -> httpx.Response:
@@ -169,7 +169,7 @@ def test_removing_it_leaves_nothing_of_it_and_its_uploader_is_found_anew(live: L
 
 def test_only_changes_are_listed_since_a_revision(live: Live) -> None:
     sid = bound(live, "acme")
-    one, two = Uploader(live), Uploader(live, place=CALLS.model_copy(update={"claim": "other"}))
+    one, two = Uploader(live), Uploader(live, place=CALLS.replace(claim="other"))
     one.sync()
     two.sync()
     assign(live, one.spool_id, sid)
@@ -236,7 +236,7 @@ def test_an_accounts_token_is_an_assignment_in_itself(live: Live) -> None:
     sid = bound(live, "acme")
     with live.client(live.account_token(sid)) as http:
         answer = http.post(f"/uploaders/{new_spool()}/sync", content=body(sync_request(place=CALLS)))
-    found = SyncResponse.model_validate_json(answer.content)
+    found = SyncResponse.from_json(answer.content)
     assert (list(found.plans or {}), found.assignment) == ([sid], None)
     assert listed(live).spools == []
 
@@ -246,7 +246,7 @@ def test_a_copy_with_the_same_id_takes_nothing(live: Live) -> None:
     first = Uploader(live)
     first.sync()
     assert assign(live, first.spool_id, sid).is_success
-    copied = CALLS.model_copy(update={"claim": "restored"})
+    copied = CALLS.replace(claim="restored")
     copy = Uploader(live, token="pod again", spool_id=first.spool_id, place=copied)
     assert copy.sync().plans == {}
     assert assign(live, first.spool_id, sid, claim="restored").status_code == 409

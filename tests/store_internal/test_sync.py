@@ -45,7 +45,7 @@ class Uploader:
     def sync(self, **values: Any) -> SyncResponse:
         response = self.post(**values)
         assert response.status_code == 200, response.text
-        answer = SyncResponse.model_validate_json(response.content)
+        answer = SyncResponse.from_json(response.content)
         self.known = answer.etag
         return answer
 
@@ -162,14 +162,14 @@ def test_a_command_arrives_at_once_and_until_acknowledged(
         commands = f"/accounts/{uploader.account_sid}/commands"
         made = operator.post(commands, content=body(NewCommand(kind=CommandKind.RETRY_ALL)))
         assert made.status_code == 201
-        status = CommandStatus.model_validate_json(made.content)
+        status = CommandStatus.from_json(made.content)
         assert status.pending_spools == [uploader.spool_id]
         assert [command.id for command in waiting.news().commands] == [status.id]
 
         assert [command.id for command in uploader.sync(wait_seconds=30).commands] == [status.id]
         assert uploader.sync(acknowledged=[status.id]).commands == []
         assert uploader.sync(acknowledged=[status.id]).commands == []
-        status = CommandStatus.model_validate_json(operator.get(f"{commands}/{status.id}").content)
+        status = CommandStatus.from_json(operator.get(f"{commands}/{status.id}").content)
         assert (status.pending_spools, status.acknowledged_spools) == ([], [uploader.spool_id])
 
 
@@ -182,11 +182,11 @@ def test_a_command_goes_to_its_spool_alone(live: Live, account: NewAccount) -> N
         path = f"/accounts/{account.sid}/commands"
         by_spool = NewCommand(kind=CommandKind.RETRY_ALL, spool_id=one.spool_id)
         by_recording = NewCommand(kind=CommandKind.RETRY_ONE, recording_sid=sid)
-        first = CommandStatus.model_validate_json(operator.post(path, content=body(by_spool)).content)
-        second = CommandStatus.model_validate_json(operator.post(path, content=body(by_recording)).content)
+        first = CommandStatus.from_json(operator.post(path, content=body(by_spool)).content)
+        second = CommandStatus.from_json(operator.post(path, content=body(by_recording)).content)
         unknown = NewCommand(kind=CommandKind.RETRY_ALL, spool_id=new_spool())
         assert operator.post(path, content=body(unknown)).status_code == 404
-        for wrong in (NewCommand(kind=CommandKind.RETRY_ONE), by_spool.model_copy(update={"recording_sid": sid})):
+        for wrong in (NewCommand(kind=CommandKind.RETRY_ONE), by_spool.replace(recording_sid=sid)):
             assert operator.post(path, content=body(wrong)).status_code == 422
         assert operator.get(f"{path}/nothing").status_code == 404
     assert [command.id for command in one.sync().commands] == [first.id]
@@ -233,13 +233,13 @@ def test_another_account_gives_nothing_of_it(live: Live, uploader: Uploader, sto
     response = uploader.http.post(
         f"/uploaders/{uploader.spool_id}/sync", content=body(sync_request(uploader.account_sid, stranger))
     )
-    answer = SyncResponse.model_validate_json(response.content)
+    answer = SyncResponse.from_json(response.content)
     assert answer.plans is not None
     assert list(answer.plans) == [uploader.account_sid]
     assert stranger not in response.text
     with live.client() as operator:
         listed = operator.get(f"/accounts/{stranger}/uploaders")
-        assert Uploaders.model_validate_json(listed.content).uploaders == []
+        assert Uploaders.from_json(listed.content).uploaders == []
 
 
 def test_the_operator_sees_the_spools_report_without_other_accounts(live: Live, uploader: Uploader) -> None:
@@ -252,7 +252,7 @@ def test_the_operator_sees_the_spools_report_without_other_accounts(live: Live, 
     )
     with live.client() as operator:
         answer = operator.get(f"/accounts/{uploader.account_sid}/uploaders")
-    (found,) = Uploaders.model_validate_json(answer.content).uploaders
+    (found,) = Uploaders.from_json(answer.content).uploaders
     assert (found.spool_id, found.live, found.report.claim) == (uploader.spool_id, True, "recordings")
     assert found.report.applied_revisions == {uploader.account_sid: 4}
     assert found.report.states[RecordingState.PARKED].count == 2
@@ -262,7 +262,7 @@ def test_the_operator_sees_the_spools_report_without_other_accounts(live: Live, 
 def test_minor_versions_are_served_and_other_major_ones_refused(live_sqlite: Live, protocol: str, status: int) -> None:
     account = create_account(live_sqlite.store, friendly_name="a")
     uploader = Uploader(live_sqlite, account.sid)
-    newer = sync_request(account.sid, protocol=protocol).model_dump(mode="json") | {"invented_later": {"a": 1}}
+    newer = sync_request(account.sid, protocol=protocol).to_values() | {"invented_later": {"a": 1}}
     newer["report"]["also_later"] = 1
     answer = uploader.http.post(f"/uploaders/{uploader.spool_id}/sync", json=newer)
     assert answer.status_code == status

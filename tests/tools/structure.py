@@ -39,7 +39,7 @@ BORDERS: Mapping[str, tuple[str, ...]] = {
     "kopf": ("controller/cluster/handlers.py",),
     "kubernetes": ("cli", "controller/cluster/kube.py", "controller/cluster/identity.py", "demo", "store/internal"),
     "moto": ("demo",),
-    "msgspec": ("uploader/standalone",),
+    "msgspec": ("protocol", "store/internal", "uploader/standalone"),
     "mypy_boto3_iam": ("demo",),
     "mypy_boto3_s3": ("demo",),
     "prometheus_client": (
@@ -49,8 +49,7 @@ BORDERS: Mapping[str, tuple[str, ...]] = {
         "store/internal/metrics.py",
         "uploader/status/metrics.py",
     ),
-    "pydantic": ("controller", "protocol", "resources", "store", "uploader/store_link"),
-    "pydantic_core": ("store/internal",),
+    "pydantic": ("controller", "resources", "store/config.py"),
     "pydantic_settings": ("store/config.py",),
     "rich": ("cli", "demo/view.py", "terminal.py"),
     "sqlalchemy": ("store",),

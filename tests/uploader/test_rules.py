@@ -1,11 +1,11 @@
 """Windows, plans and pins: what holds for a recording however long it takes."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan
+from recording_storage.protocol.plan import AccountPlan, DestinationPlan, EncryptionPlan
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT
 from recording_storage.uploader.core.recording import Reason
 from tests.s3.gate import Gate
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
@@ -13,13 +13,13 @@ from tests.uploader.spools import FakeClock, Running, SpoolFolder
 HOUR = 3600.0
 
 
-def local_plan(running: Running) -> Plan:
+def local_plan(running: Running) -> AccountPlan:
     plan = running.uploader.plans.plan(LOCAL_ACCOUNT)
     assert plan is not None
     return plan
 
 
-def terms_of(plan: Plan) -> DestinationTerms:
+def terms_of(plan: AccountPlan) -> DestinationPlan:
     return next(iter(plan.destinations.values()))
 
 
@@ -79,8 +79,8 @@ def test_held_time_counts_in_the_window(gated: SpoolFolder, door: Gate) -> None:
 def test_nothing_is_uploaded_in_clear_where_encryption_is_wanted(quick: SpoolFolder) -> None:
     with quick.running() as running:
         plan = local_plan(running)
-        wanted = replace(terms_of(plan), encryption={"scheme": "rsa-aes", "public_key_sid": "CR1", "public_key": "PEM"})
-        running.uploader.plans.replace({}, everybody=replace(plan, destinations={wanted.id: wanted}))
+        wanted = terms_of(plan).replace(encryption=EncryptionPlan(public_key_sid="CR1", public_key="PEM"))
+        running.uploader.plans.replace({}, everybody=plan.replace(destinations={wanted.id: wanted}))
         running.uploader.scheduler.plans_changed()
         quick.put("a.wav")
         running.uploader.intake.rescan()

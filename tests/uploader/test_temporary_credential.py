@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recording_storage.protocol.plan import AccountPlan, OtherCredential, StaticKeys
+from recording_storage.protocol.plan import AccountPlan, CredentialPlan
 from recording_storage.s3.types import Credential
-from recording_storage.uploader.core.plans import Plan
+from recording_storage.uploader.core.plans import s3_credential, without_credentials
 from recording_storage.uploader.core.usability import unusable
 from recording_storage.uploader.scheduler import health
-from recording_storage.uploader.store_link.hooks import plan_from
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
 from tests.uploader.store_link.conftest import account_plan
@@ -19,12 +18,12 @@ END = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 SECRET = "a-secret-key"
 
 
-def with_credential(raw: dict[str, object] | None) -> Plan:
+def with_credential(raw: dict[str, object] | None) -> AccountPlan:
     """A plan as it comes over the wire."""
-    document = json.loads(account_plan().model_dump_json())
+    document = json.loads(account_plan().to_json())
     for destination in document["destinations"].values():
         destination["credential"] = raw
-    return plan_from(AccountPlan.model_validate_json(json.dumps(document)))
+    return AccountPlan.from_json(json.dumps(document))
 
 
 KEYS = {"sid": "CR" + "2" * 32, "access_key_id": "AKIA1", "secret_access_key": SECRET}
@@ -45,9 +44,10 @@ KEYS = {"sid": "CR" + "2" * 32, "access_key_id": "AKIA1", "secret_access_key": S
 def test_a_plan_s_credential_is_read_with_and_without_its_type(
     raw: dict[str, object] | None, credential: Credential | None
 ) -> None:
-    [terms] = with_credential(raw).destinations.values()
-    assert terms.credential == credential
-    assert SECRET not in terms.to_json() + repr(terms)
+    plan = with_credential(raw)
+    [terms] = plan.destinations.values()
+    assert (s3_credential(terms) if terms.keys is not None else None) == credential
+    assert SECRET not in f"{without_credentials(plan).to_json()!r} {terms.to_json()!r} {terms!r} {terms}"
 
 
 def test_a_type_that_this_version_does_not_know_holds_the_destination_and_nothing_else() -> None:
@@ -57,13 +57,14 @@ def test_a_type_that_this_version_does_not_know_holds_the_destination_and_nothin
     assert error is not None
     assert "'PodIdentity'" in error.message
     assert "newer uploader" in error.message
-    assert terms.credential_sid == "CR" + "2" * 32
+    assert terms.credential is not None
+    assert terms.credential.sid == "CR" + "2" * 32
 
 
 def test_messages_say_the_type() -> None:
-    keys = StaticKeys.model_validate({**KEYS, "expiration": END})
-    assert json.loads(keys.model_dump_json())["type"] == "StaticKeys"
-    assert OtherCredential(type="PodIdentity", sid="CR" + "2" * 32).type == "PodIdentity"
+    keys = CredentialPlan.from_values({**KEYS, "expiration": END})
+    assert json.loads(keys.to_json())["type"] == "StaticKeys"
+    assert CredentialPlan(type="PodIdentity", sid="CR" + "2" * 32).type == "PodIdentity"
 
 
 def test_expired_alone_it_is_held_until_the_file_has_another(

@@ -152,7 +152,6 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     Exit codes: 0 ended as asked, with --once: all done; 1 failed; 2 wrong use; with --once 3: work remains.
     """
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every package's metadata
     gc.disable()  # what the imports make stays: looking for garbage in it costs a tenth of the start
     from recording_storage.s3.authorities import load_ahead  # noqa: PLC0415 - the help needs none of it
 

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from pydantic import Field, SecretStr
+from msgspec import field
 
 from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.states import Product
-from recording_storage.protocol.base import Message, Sid
+from recording_storage.protocol.base import Message, Secret, Sid
 from recording_storage.protocol.sync import CommandKind, SpoolReport
 
 
-class OpenAccount(Message):
+class OpenAccount(Message, frozen=True, kw_only=True):
     """`PUT /internal/v1/accounts:by-external-id/{external_id}`: the same answer each time."""
 
     friendly_name: str
@@ -21,14 +21,14 @@ class OpenAccount(Message):
     opens none instead."""
 
 
-class OpenedAccount(Message):
+class OpenedAccount(Message, frozen=True, kw_only=True):
     account_sid: Sid
     api_key_sid: Sid
-    api_key_secret: SecretStr
+    api_key_secret: Secret
     created: bool = False
 
 
-class AccountInfo(Message):
+class AccountInfo(Message, frozen=True, kw_only=True):
     account_sid: Sid
     friendly_name: str
     external_id: str = ""
@@ -36,12 +36,12 @@ class AccountInfo(Message):
     """active or closed."""
 
 
-class ApiKeyProof(Message):
+class ApiKeyProof(Message, frozen=True, kw_only=True):
     api_key_sid: Sid
-    api_key_secret: SecretStr
+    api_key_secret: Secret
 
 
-class BindNamespace(Message):
+class BindNamespace(Message, frozen=True, kw_only=True):
     """`PUT /internal/v1/accounts/{AC}/bindings/{namespace uid}`; one of the two proofs, or it is refused."""
 
     namespace: str
@@ -51,16 +51,16 @@ class BindNamespace(Message):
     """Proof 2: the account's own API key."""
 
 
-class Binding(Message):
+class Binding(Message, frozen=True, kw_only=True):
     namespace_uid: str
     namespace: str
 
 
-class Bindings(Message):
+class Bindings(Message, frozen=True, kw_only=True):
     bindings: list[Binding]
 
 
-class UploaderInfo(Message):
+class UploaderInfo(Message, frozen=True, kw_only=True):
     spool_id: str
     namespace: str
     """As the token that it authenticated with says; empty for a token made by the store."""
@@ -70,11 +70,11 @@ class UploaderInfo(Message):
     report: SpoolReport
 
 
-class Uploaders(Message):
+class Uploaders(Message, frozen=True, kw_only=True):
     uploaders: list[UploaderInfo]
 
 
-class NewCommand(Message):
+class NewCommand(Message, frozen=True, kw_only=True):
     """`POST /internal/v1/accounts/{AC}/commands`."""
 
     kind: CommandKind
@@ -83,21 +83,21 @@ class NewCommand(Message):
     recording_sid: Sid | None = None
 
 
-class CommandStatus(Message):
+class CommandStatus(Message, frozen=True, kw_only=True):
     id: str
     kind: CommandKind
     created_at: datetime
-    pending_spools: list[str] = Field(default_factory=list)
-    acknowledged_spools: list[str] = Field(default_factory=list)
+    pending_spools: list[str] = field(default_factory=list)
+    acknowledged_spools: list[str] = field(default_factory=list)
 
 
-class ReplaceCredential(Message):
+class ReplaceCredential(Message, frozen=True, kw_only=True):
     """`POST …/accounts/{AC}/credentials/{CR}:replace`: what is reached with CR is reached with `by` from now on."""
 
     by: Sid
 
 
-class ClaimSettings(Message):
+class ClaimSettings(Message, frozen=True, kw_only=True):
     """`PUT /internal/v1/accounts/{AC}/settings/{product}/owner`: compare and set; 409 names the present owner."""
 
     owner: str
@@ -106,19 +106,19 @@ class ClaimSettings(Message):
     """For people: `namespace/name`."""
 
 
-class SetOwnStorage(Message):
+class SetOwnStorage(Message, frozen=True, kw_only=True):
     """`PUT /internal/v1/accounts/{AC}/settings/{product}/own-storage`."""
 
     own_storage: OwnStorage
 
 
-class SettingsOwner(Message):
+class SettingsOwner(Message, frozen=True, kw_only=True):
     product: Product
     owner: str = ""
     label: str = ""
 
 
-class SettingsState(Message):
+class SettingsState(Message, frozen=True, kw_only=True):
     """`GET /internal/v1/accounts/{AC}/settings/{product}`: revision and owner; the values come from the public API."""
 
     product: Product

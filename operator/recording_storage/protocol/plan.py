@@ -1,59 +1,51 @@
 """The plan: what an uploader must know, by account."""
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, Discriminator, Field, SecretStr, Tag
+from msgspec import Meta, field
 
-from recording_storage.domain.policy import (
-    DEFAULT_DENIAL_GRACE,
-    DEFAULT_RETRY_WINDOW,
-    FatalErrorPolicy,
-    ObjectMetadata,
-    ServerSideEncryption,
-)
+from recording_storage.domain.bucket_url import Addressing, BucketLocation
+from recording_storage.domain.object_key import DEFAULT_TEMPLATE
+from recording_storage.domain.policy import ObjectMetadata, ServerSideEncryption, UploadPolicy
 from recording_storage.domain.states import Product
-from recording_storage.protocol.base import Message, Sid
+from recording_storage.protocol.base import Message, Secret, Sid
+
+STATIC_KEYS = "StaticKeys"
 
 
-class StaticKeys(Message):
-    """A key pair; with a session token and an end where it is a temporary one. Never journalled, never logged."""
+class CredentialPlan(Message, frozen=True, kw_only=True):
+    """The present credential of a destination. Never journalled, never logged."""
 
-    type: Literal["StaticKeys"] = "StaticKeys"
+    type: str = STATIC_KEYS
+    """A key pair; with a session token and an end where it is a temporary one. A newer store may know other kinds:
+    this version can't use them, and says so."""
     sid: Sid
-    access_key_id: str
-    secret_access_key: SecretStr
-    session_token: SecretStr | None = None
-    expiration: AwareDatetime | None = None
+    access_key_id: str = ""
+    secret_access_key: Secret = field(default_factory=Secret)
+    session_token: Secret | None = None
+    expiration: Annotated[datetime, Meta(tz=True)] | None = None
     """From then on it counts as refused."""
 
-
-class OtherCredential(Message):
-    """Of a kind that a newer store knows; this version can't use it, and says so."""
-
-    type: str
-    sid: Sid
+    @property
+    def is_usable(self) -> bool:
+        """By this version."""
+        return self.type == STATIC_KEYS
 
 
-def _kind_of(raw: Any) -> str:
-    kind = raw.get("type", "StaticKeys") if isinstance(raw, dict) else raw.type
-    return "StaticKeys" if kind == "StaticKeys" else "other"
-
-
-CredentialPlan = Annotated[
-    Annotated[StaticKeys, Tag("StaticKeys")] | Annotated[OtherCredential, Tag("other")], Discriminator(_kind_of)
-]
-"""The present credential of a destination, by its `type`; a message from before there were types is of StaticKeys."""
-
-
-class EncryptionPlan(Message):
+class EncryptionPlan(Message, frozen=True, kw_only=True):
     scheme: str = "rsa-aes"
     public_key_sid: Sid
     public_key: str
     """PEM."""
 
 
-class DestinationPlan(Message):
-    """Where objects go. Immutable under its id; the credential is not part of it and may change at any time."""
+class DestinationPlan(Message, frozen=True, kw_only=True):
+    """Where objects go and how they are stored there.
+
+    Immutable under its id, but for the options and the credential, which may change at any time.
+    """
 
     id: str
     endpoint: str
@@ -62,42 +54,54 @@ class DestinationPlan(Message):
     prefix: str
     """Empty, or ends in `/`."""
     region: str = ""
-    addressing: str = "path"
-    """`path` or `virtual`."""
+    addressing: Addressing = Addressing.PATH
     allow_http: bool = False
     allow_private: bool = False
     """The store's operator has allowed this endpoint, whatever address it resolves to."""
-    key_template: str = "{recording_sid}{ext}"
+    key_template: str = DEFAULT_TEMPLATE
     ca_bundle: str = ""
     """PEM; empty: the system's."""
     expected_bucket_owner: str = ""
     storage_class: str = ""
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     object_metadata: ObjectMetadata = ObjectMetadata.SIDS
     trust_unverified: bool = False
     """Used although its server vouches for nothing of what it stores."""
     encryption: EncryptionPlan | None = None
+    """None: objects are stored in clear."""
     proven: bool = False
     """It has worked before: verified when it was enabled, or an object was stored there."""
     credential: CredentialPlan | None = None
     """None: it was deleted; the destination is held until there is one."""
 
+    @property
+    def keys(self) -> CredentialPlan | None:
+        """The credential, if this version can use it."""
+        return self.credential if self.credential is not None and self.credential.is_usable else None
 
-class ProductPlan(Message):
+    @property
+    def location(self) -> BucketLocation:
+        return BucketLocation(
+            endpoint=self.endpoint,
+            bucket=self.bucket,
+            prefix=self.prefix,
+            region=self.region,
+            style=self.addressing,
+            allow_http=self.allow_http,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductPlan(UploadPolicy):
     """What happens to a new recording of the product."""
 
     destination_id: str | None = None
     """None: external storage is off, recordings go to the store's own media storage."""
-    retry_window: float = DEFAULT_RETRY_WINDOW
-    """Seconds."""
-    fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
-    denial_grace: float = DEFAULT_DENIAL_GRACE
-    """Seconds that a denial must last before it ends anything; 0: at once."""
 
 
-class AccountPlan(Message):
+class AccountPlan(Message, frozen=True, kw_only=True):
     account_sid: Sid
     revision: int
     """Grows with every change of the account's settings."""

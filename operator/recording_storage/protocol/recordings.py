@@ -1,15 +1,21 @@
 """Registering recordings and reporting their states, many in one call."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.base import Message, Sid
 
+Key = Annotated[str, Meta(max_length=1024)]
+Etag = Annotated[str, Meta(max_length=255)]
+Size = Annotated[int, Meta(ge=0)]
+"""Bytes."""
 
-class EncryptionDetails(Message):
+
+class EncryptionDetails(Message, frozen=True, kw_only=True):
     """How to open an encrypted object; all values base64 but the type and the sid."""
 
     type: str = "rsa-aes"
@@ -18,7 +24,7 @@ class EncryptionDetails(Message):
     iv: str
 
 
-class RecordingError(Message):
+class RecordingError(Message, frozen=True, kw_only=True):
     kind: str
     """The class of failure, e.g. `transient`, `hold`, `fatal`."""
     code: str
@@ -26,43 +32,43 @@ class RecordingError(Message):
     message: str
 
 
-class ObjectChecksum(Message):
-    algorithm: str = Field(max_length=32)
+class ObjectChecksum(Message, frozen=True, kw_only=True):
+    algorithm: Annotated[str, Meta(max_length=32)]
     """As S3 names it: `SHA256`, `CRC64NVME`, `MD5`."""
-    value: str = Field(max_length=255)
+    value: Annotated[str, Meta(max_length=255)]
     """Base64, of the bytes that were sent."""
 
 
-class StoredObject(Message):
+class StoredObject(Message, frozen=True, kw_only=True):
     """An object that a recording has become."""
 
-    destination: str = Field(max_length=32)
+    destination: Annotated[str, Meta(max_length=32)]
     """The destination's id."""
-    key: str = Field(max_length=1024)
+    key: Key
     """The full key, folder included."""
-    version_id: str | None = Field(default=None, max_length=1024)
+    version_id: Annotated[str, Meta(max_length=1024)] | None = None
     """None where the bucket keeps no versions, or the server's answer was lost."""
     checksum: ObjectChecksum | None = None
     """None where the server has none."""
     url: str
-    etag: str | None = Field(default=None, max_length=255)
-    size: int | None = Field(default=None, ge=0)
+    etag: Etag | None = None
+    size: Size | None = None
     """Bytes."""
 
 
-class RecordingReport(Message):
+class RecordingReport(Message, frozen=True, kw_only=True, omit_defaults=True):
     """One recording as its uploader knows it; idempotent by (account, sid), ordered by `seq`."""
 
-    v: int = Field(default=1, ge=1)
+    v: Annotated[int, Meta(ge=1)] = 1
     account_sid: Sid
     sid: Sid
-    seq: int = Field(ge=1)
+    seq: Annotated[int, Meta(ge=1)]
     """Grows with each change of this recording; an older one changes nothing."""
     product: Product
     state: RecordingState
     file: str
     """Relative to the spool."""
-    size: int = Field(ge=0)
+    size: Size
     content_type: str = "application/octet-stream"
     found_at: datetime
     started_at: datetime | None = None
@@ -79,13 +85,13 @@ class RecordingReport(Message):
     track_name: str = ""
     status_callback: str = ""
     status_callback_method: str = ""
-    custom: dict[str, Any] = Field(default_factory=dict)
+    custom: dict[str, Any] = field(default_factory=dict)
     """What the recorder said beyond these, as it said it; bounded, see `domain.custom_fields`."""
     attempts: int = 0
     retry_at: datetime | None = None
     destination_id: str | None = None
     """None: the store's own media storage, or not known yet."""
-    objects: list[StoredObject] = Field(default_factory=list, max_length=1000)
+    objects: Annotated[list[StoredObject], Meta(max_length=1000)] = field(default_factory=list)
     """At the destination, once stored; none of what is in the store's own storage."""
     media_url: str = ""
     """Where the recording is, once stored."""
@@ -97,30 +103,28 @@ class RecordingReport(Message):
     encryption_details: EncryptionDetails | None = None
     error: RecordingError | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_earlier(cls, raw: Any) -> Any:
-        """A report from before `objects` names one key and ETag."""
-        if not isinstance(raw, dict) or "object_key" not in raw or "objects" in raw:
-            return raw
-        if not (raw.get("media_url") and raw.get("destination_id") and raw["object_key"]):
-            return raw
-        one = {
-            "destination": raw["destination_id"],
-            "key": raw["object_key"],
-            "url": raw["media_url"],
-            "etag": raw.get("etag") or None,
-            "size": raw.get("stored_size"),
-        }
-        return {**raw, "objects": [one]}
+    object_key: Key = ""
+    etag: Etag | None = ""
+    """These two are of a report from before `objects`, which knew of one."""
+
+    def __post_init__(self) -> None:
+        if not self.objects and self.object_key and self.media_url and self.destination_id:
+            one = StoredObject(
+                destination=self.destination_id,
+                key=self.object_key,
+                url=self.media_url,
+                etag=self.etag or None,
+                size=self.stored_size,
+            )
+            force_setattr(self, "objects", [one])
 
 
-class BatchRequest(Message):
+class BatchRequest(Message, frozen=True, kw_only=True):
     spool_id: str
-    recordings: list[RecordingReport] = Field(max_length=1000)
+    recordings: Annotated[list[RecordingReport], Meta(max_length=1000)]
 
 
-class BatchResult(Message):
+class BatchResult(Message, frozen=True, kw_only=True):
     account_sid: Sid
     sid: Sid
     status: int
@@ -130,17 +134,17 @@ class BatchResult(Message):
     message: str = ""
 
 
-class BatchResponse(Message):
+class BatchResponse(Message, frozen=True, kw_only=True):
     results: list[BatchResult]
 
 
-class MediaComplete(Message):
-    size: int = Field(ge=0)
+class MediaComplete(Message, frozen=True, kw_only=True):
+    size: Size
     sha256: str
     """Hex; compared with what arrived."""
 
 
-class MediaCompleted(Message):
+class MediaCompleted(Message, frozen=True, kw_only=True):
     media_url: str
     size: int
     sha256: str

@@ -2,22 +2,23 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta, field
 
 from recording_storage.protocol.base import Message, Sid
 from recording_storage.protocol.sync import SpoolPlace, SpoolReport
 
 
-class AssignSpool(Message):
+class AssignSpool(Message, frozen=True, kw_only=True):
     """`PUT /internal/v1/spools/{spool_id}`: whose recordings are on the spool, while it is where it was found."""
 
-    namespace_uid: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}$")
-    claim: str = Field(min_length=1, max_length=253)
-    sub_path: str = Field(default="", max_length=1024)
-    account_sids: list[Sid] = Field(min_length=1, max_length=65)
+    namespace_uid: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}(?!\n)$")]
+    claim: Annotated[str, Meta(min_length=1, max_length=253)]
+    sub_path: Annotated[str, Meta(max_length=1024)] = ""
+    account_sids: Annotated[list[Sid], Meta(min_length=1, max_length=65)]
     """Plans go out for these alone; recordings that name none belong to the first."""
-    label: str = Field(default="", max_length=255)
+    label: Annotated[str, Meta(max_length=255)] = ""
     """Of the resource that says so, for people: `namespace/name`."""
 
 
@@ -30,7 +31,7 @@ class SpoolStanding(StrEnum):
     """The spool of that id is assigned to another place: one of the two is a copy."""
 
 
-class SpoolInfo(Message):
+class SpoolInfo(Message, frozen=True, kw_only=True):
     """A spool at a place. A copied volume has its original's id, so an id may stand here more than once."""
 
     spool_id: str
@@ -42,7 +43,7 @@ class SpoolInfo(Message):
     place: SpoolPlace
     """As the uploader's environment says."""
     standing: SpoolStanding
-    account_sids: list[Sid] = Field(default_factory=list)
+    account_sids: list[Sid] = field(default_factory=list)
     """Of its assignment; none while it has none here."""
     label: str = ""
     first_seen: datetime
@@ -52,7 +53,7 @@ class SpoolInfo(Message):
     """The last one since it was assigned."""
 
 
-class Spools(Message):
+class Spools(Message, frozen=True, kw_only=True):
     """`GET /internal/v1/spools?since=N`."""
 
     revision: int

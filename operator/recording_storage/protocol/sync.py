@@ -2,21 +2,22 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta, field
 
 from recording_storage.domain.states import Product, RecordingState
 from recording_storage.protocol.base import PROTOCOL_VERSION, Message, Sid
 from recording_storage.protocol.plan import AccountPlan
 
 
-class Tally(Message):
+class Tally(Message, frozen=True, kw_only=True):
     count: int = 0
     size: int = 0
     """Bytes."""
 
 
-class ParkedSample(Message):
+class ParkedSample(Message, frozen=True, kw_only=True):
     sid: Sid
     file: str
     """Relative to the spool."""
@@ -25,7 +26,7 @@ class ParkedSample(Message):
     since: datetime
 
 
-class SpoolReport(Message):
+class SpoolReport(Message, frozen=True, kw_only=True):
     """How a spool stands."""
 
     uploader_version: str
@@ -33,7 +34,7 @@ class SpoolReport(Message):
     namespace: str = ""
     claim: str = ""
     started_at: datetime
-    states: dict[RecordingState, Tally] = Field(default_factory=dict)
+    states: dict[RecordingState, Tally] = field(default_factory=dict)
     """Of the unfinished ones; released and deleted are not counted."""
     oldest: datetime | None = None
     """When the oldest unfinished recording was found."""
@@ -43,26 +44,26 @@ class SpoolReport(Message):
     """When the oldest of them last changed."""
     free_bytes: int | None = None
     total_bytes: int | None = None
-    applied_revisions: dict[Sid, int] = Field(default_factory=dict)
+    applied_revisions: dict[Sid, int] = field(default_factory=dict)
     """By account: the revision of the plan that is in force in the uploader."""
-    needed_destinations: dict[Sid, list[str]] = Field(default_factory=dict)
+    needed_destinations: dict[Sid, list[str]] = field(default_factory=dict)
     """By account: destinations that unfinished recordings are pinned to."""
-    without_settings: dict[Sid, dict[Product, int]] = Field(default_factory=dict)
+    without_settings: dict[Sid, dict[Product, int]] = field(default_factory=dict)
     """By account: recordings that wait because their product is missing in the plan."""
-    credentials_in_use: list[Sid] = Field(default_factory=list)
+    credentials_in_use: list[Sid] = field(default_factory=list)
     last_error: str = ""
-    parked: list[ParkedSample] = Field(default_factory=list, max_length=20)
+    parked: Annotated[list[ParkedSample], Meta(max_length=20)] = field(default_factory=list)
 
 
-class SpoolPlace(Message):
+class SpoolPlace(Message, frozen=True, kw_only=True):
     """Where the spool is, as injection has written it into the uploader's environment; the operator checks it."""
 
-    claim: str = Field(min_length=1, max_length=253)
+    claim: Annotated[str, Meta(min_length=1, max_length=253)]
     """Name of the PersistentVolumeClaim."""
-    sub_path: str = Field(default="", max_length=1024)
-    volume: str = Field(default="", max_length=253)
+    sub_path: Annotated[str, Meta(max_length=1024)] = ""
+    volume: Annotated[str, Meta(max_length=253)] = ""
     """Its name in the pod."""
-    account: str = Field(default="", max_length=507)
+    account: Annotated[str, Meta(max_length=507)] = ""
     """`name` or `namespace/name` of the RecordingAccount that the pod asks for; empty: nothing is asked for."""
 
 
@@ -72,23 +73,23 @@ class AssignmentState(StrEnum):
     """Nobody has said yet whose recordings are there."""
 
 
-class SpoolAssignment(Message):
+class SpoolAssignment(Message, frozen=True, kw_only=True):
     state: AssignmentState
     account_sid: Sid | None = None
     """Of recordings that name none."""
 
 
-class SyncRequest(Message):
+class SyncRequest(Message, frozen=True, kw_only=True):
     protocol: str = PROTOCOL_VERSION
     report: SpoolReport
     place: SpoolPlace | None = None
     """With it a pod gets plans only once the operator has assigned the spool; without, those of its namespace."""
-    accounts: list[Sid] = Field(default_factory=list, max_length=1000)
+    accounts: Annotated[list[Sid], Meta(max_length=1000)] = field(default_factory=list)
     """Plans wanted; empty: of every account that the caller's namespace is bound to."""
     known: str = ""
     """`etag` of the last answer; the store waits until something differs from it."""
-    wait_seconds: float = Field(default=0.0, ge=0.0, le=60.0)
-    acknowledged: list[str] = Field(default_factory=list, max_length=1000)
+    wait_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    acknowledged: Annotated[list[str], Meta(max_length=1000)] = field(default_factory=list)
     """Commands that are journalled; they are not sent again."""
 
 
@@ -97,14 +98,14 @@ class CommandKind(StrEnum):
     RETRY_ONE = "retry_one"
 
 
-class Command(Message):
+class Command(Message, frozen=True, kw_only=True):
     id: str
     kind: CommandKind
     account_sid: Sid
     recording_sid: Sid | None = None
 
 
-class SyncResponse(Message):
+class SyncResponse(Message, frozen=True, kw_only=True):
     protocol: str = PROTOCOL_VERSION
     etag: str
     server_time: datetime
@@ -112,4 +113,4 @@ class SyncResponse(Message):
     """None: nothing differs from `known`."""
     assignment: SpoolAssignment | None = None
     """Beside plans; None: the caller has named no place, or its token is an assignment in itself."""
-    commands: list[Command] = Field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)

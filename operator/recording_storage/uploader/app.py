@@ -14,7 +14,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.counters import Counters
 from recording_storage.uploader.core.destination_state import LaneState
-from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, Plan, PlanBook
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, PlanBook
 from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.database import Journal, JournalError
 from recording_storage.uploader.journal.on_commit import StopTeller
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from recording_storage.protocol.plan import AccountPlan
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
     from recording_storage.uploader.core.recording import Tally
     from recording_storage.uploader.spool.folder import Spool
@@ -181,7 +182,7 @@ class Uploader:
 
     # What the parts tell each other.
 
-    def _apply(self, plan: Plan) -> None:
+    def _apply(self, plan: AccountPlan) -> None:
         """The configuration's plan, for whatever account a recording names."""
         self.plans.replace({}, everybody=plan)
         self.scheduler.plans_changed()

@@ -206,12 +206,10 @@ def plan_for(field_spool: SpoolFolder) -> AccountPlan:
     """Of the store, with the policy that the configuration has alone."""
     plan = account_plan(bucket=field_spool.bucket.name)
     product = ProductPlan(destination_id=next(iter(plan.destinations)), denial_grace=0.0, retry_window=600.0)
-    where = {"endpoint": field_spool.bucket.server.endpoint}
-    return plan.model_copy(
-        update={
-            "products": dict.fromkeys(Product, product),
-            "destinations": {name: one.model_copy(update=where) for name, one in plan.destinations.items()},
-        }
+    endpoint = field_spool.bucket.server.endpoint
+    return plan.replace(
+        products=dict.fromkeys(Product, product),
+        destinations={name: one.replace(endpoint=endpoint) for name, one in plan.destinations.items()},
     )
 
 

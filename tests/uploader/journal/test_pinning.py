@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from recording_storage.domain.states import Product
-from recording_storage.uploader.core.plans import InForce, Plan, PlanBook, ProductTerms, Standing
+from recording_storage.protocol.plan import AccountPlan, ProductPlan
+from recording_storage.uploader.core.plans import InForce, PlanBook, Standing
 from recording_storage.uploader.core.recording import Reason
 from recording_storage.uploader.journal.pinning import Pin, pin
 
@@ -14,12 +15,12 @@ BUCKET = "d" * 32
 WITHHELD, OWN = "withheld", None
 
 
-def plan_for(account: str = ONE, *, revision: int = 7, voice: str | None = BUCKET) -> Plan:
-    products = {} if voice == WITHHELD else {Product.VOICE: ProductTerms(destination_id=voice)}
-    return Plan(account_sid=account, revision=revision, products=products, destinations={})
+def plan_for(account: str = ONE, *, revision: int = 7, voice: str | None = BUCKET) -> AccountPlan:
+    products = {} if voice == WITHHELD else {Product.VOICE: ProductPlan(destination_id=voice)}
+    return AccountPlan(account_sid=account, revision=revision, products=products, destinations={})
 
 
-def of(standing: Standing, *plans: Plan, own_account: str = "") -> InForce:
+def of(standing: Standing, *plans: AccountPlan, own_account: str = "") -> InForce:
     return InForce(standing=standing, plans={one.account_sid: one for one in plans}, own_account=own_account)
 
 

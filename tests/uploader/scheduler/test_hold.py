@@ -11,11 +11,11 @@ import pytest
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.proof import Proof
+from recording_storage.protocol.plan import DestinationPlan
 from recording_storage.s3.greenlets import is_ready
 from recording_storage.s3.probe import Verification
 from recording_storage.uploader.core.clock import SystemClock
 from recording_storage.uploader.core.destination_state import LANE_MOVES, IllegalLaneMoveError, LaneState
-from recording_storage.uploader.core.plans import DestinationTerms
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.scheduler.destination import Lane
 from recording_storage.uploader.scheduler.health import MOST_PROBE, MOST_WHILE_FAILING, HealthChecks
@@ -259,7 +259,7 @@ def test_nothing_stays_uploading_when_a_hold_comes_between_a_question_and_its_an
             task, credential, failure=S3Failure(kinds[name], code="Refused", message="no", operation="PutObject")
         )
 
-    def answer_late(connections: S3Connections, terms: DestinationTerms) -> Verification:
+    def answer_late(connections: S3Connections, terms: DestinationPlan) -> Verification:
         assert answer.wait(SOON)
         return verify(connections, terms)
 

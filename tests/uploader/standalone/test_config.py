@@ -9,7 +9,8 @@ import yaml
 
 from recording_storage.domain.policy import FatalErrorPolicy
 from recording_storage.domain.states import Product
-from recording_storage.uploader.core.plans import Plan
+from recording_storage.protocol.plan import AccountPlan
+from recording_storage.uploader.core.plans import without_credentials
 from recording_storage.uploader.standalone.config import ConfigError, plan_of, read_config
 
 SECRET = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
@@ -47,12 +48,12 @@ def test_the_documented_form(tmp_path: Path) -> None:
     plan = plan_of(config, folder=tmp_path)
     terms = plan.destinations[str(plan.products[Product.VOICE].destination_id)]
     assert (terms.endpoint, terms.bucket, terms.prefix) == ("http://127.0.0.1:9000", "bucket", "calls/")
-    assert plan.products[Product.VIDEO].policy.fatal_error_policy is FatalErrorPolicy.DELETE
-    assert plan.products[Product.VIDEO].policy.retry_window == 7200
-    assert plan.products[Product.VIDEO].policy.denial_grace == 0
-    assert Plan.from_json(plan.account_sid, 1, plan.to_json()).products == plan.products
+    assert plan.products[Product.VIDEO].fatal_error_policy is FatalErrorPolicy.DELETE
+    assert plan.products[Product.VIDEO].retry_window == 7200
+    assert plan.products[Product.VIDEO].denial_grace == 0
+    assert AccountPlan.from_json(without_credentials(plan).to_json()).products == plan.products
     assert config.settle == 1.0
-    assert SECRET not in repr(config) + repr(plan) + plan.to_json()
+    assert SECRET not in f"{config!r} {plan!r} {plan.to_json()!r}"
 
 
 def test_the_most_that_is_taken(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
+from recording_storage.protocol.base import Secret
+from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
 from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.protocol.sync import SpoolReport
 from recording_storage.uploader.core.recording import Identity, Recording
@@ -45,7 +46,7 @@ def account_plan(*, revision: int = 1, secret: str = "a-secret-key", bucket: str
         region="us-east-1",
         allow_http=True,
         allow_private=True,
-        credential=StaticKeys(sid="CR" + "2" * 32, access_key_id="AKIA1", secret_access_key=secret),
+        credential=CredentialPlan(sid="CR" + "2" * 32, access_key_id="AKIA1", secret_access_key=Secret(secret)),
     )
     product = ProductPlan(destination_id=destination.id)
     return AccountPlan(

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from recording_storage.protocol.base import Problem
+from recording_storage.protocol.base import Message, Problem
 from recording_storage.protocol.plan import AccountPlan
 from recording_storage.protocol.recordings import (
     BatchRequest,
@@ -100,14 +100,8 @@ class FakeStore(ThreadingHTTPServer):
             assert self.changed.wait_for(condition, timeout=seconds), "the store didn't see it in time"
 
     def etag(self) -> str:
-        state = "".join(self.plans[a].model_dump_json() for a in sorted(self.plans))
-        secrets = "".join(
-            d.credential.secret_access_key.get_secret_value()
-            for a in sorted(self.plans)
-            for d in self.plans[a].destinations.values()
-            if d.credential
-        )
-        return hashlib.sha256((state + secrets + repr(self.assignment)).encode()).hexdigest()
+        state = b"".join(wire(self.plans[account]) for account in sorted(self.plans))
+        return hashlib.sha256(state + repr(self.assignment).encode()).hexdigest()
 
     def sync(self, request: SyncRequest) -> SyncResponse:
         with self.changed:
@@ -158,9 +152,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._problem(self.server.fail_with, "unavailable")
         path = urlsplit(self.path).path.removeprefix("/internal/v1/")
         if path.startswith("uploaders/") and path.endswith("/sync"):
-            return self._send(200, wire(self.server.sync(SyncRequest.model_validate_json(self._body()))))
+            return self._send(200, wire(self.server.sync(SyncRequest.from_json(self._body()))))
         if path.endswith("recordings:batch"):
-            return self._batch(BatchRequest.model_validate_json(self._body()))
+            return self._batch(BatchRequest.from_json(self._body()))
         if path.startswith("accounts/") and "/recordings/" in path:
             _, account, _, sid, rest = path.split("/")
             return self._media(account, sid, complete=rest == "media:complete")
@@ -179,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._problem(404, "not_found")
         media = self.server.media.setdefault(sid, Media())
         if complete:
-            return self._complete(media, MediaComplete.model_validate_json(self._body()), account=account, sid=sid)
+            return self._complete(media, MediaComplete.from_json(self._body()), account=account, sid=sid)
         if self.command == "PATCH":
             if int(self.headers["Upload-Offset"]) != len(media.content) or media.complete:
                 self._body()
@@ -234,20 +228,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def wire(message: Any) -> bytes:
+def wire(message: Message) -> bytes:
     """As the real store sends it: secrets in the clear, which a plain dump would mask."""
-    import json  # noqa: PLC0415
-
-    from pydantic import SecretStr  # noqa: PLC0415
-
-    def clear(value: Any) -> Any:
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
-        if isinstance(value, datetime):
-            return value.isoformat()
-        raise TypeError(type(value))
-
-    return json.dumps(message.model_dump(), default=clear).encode()
+    return message.to_json(reveal=True)
 
 
 def command_id() -> str:

@@ -97,7 +97,7 @@ def ask(api: StoreApi, *, known: str = "", wait: float = 0.0, acknowledged: tupl
 
 
 def own(case: Case, item: RecordingReport) -> RecordingReport:
-    return item.model_copy(update={"account_sid": case.account})
+    return item.replace(account_sid=case.account)
 
 
 def fresh_sid() -> str:
@@ -145,7 +145,7 @@ def test_a_recording_is_taken_once_and_an_older_state_changes_nothing(case: Case
 
 
 def test_each_item_has_its_own_status_in_their_order(case: Case, api: StoreApi):
-    stranger = recording(fresh_sid()).model_copy(update={"account_sid": "AC" + "f" * 32})
+    stranger = recording(fresh_sid()).replace(account_sid="AC" + "f" * 32)
     if isinstance(case, FakeCase):
         case.store.verdicts[stranger.sid] = 403
     results = api.batch([own(case, recording(fresh_sid())), stranger, own(case, recording(fresh_sid()))])
@@ -181,8 +181,8 @@ def test_media_is_kept_over_a_break_and_proved_by_its_checksum(case: Case, api: 
     done = upload.run(source)
     assert offsets == [source.size]
     assert done.sha256 == hashlib.sha256(os.pread(source.fd, source.size, 0)).hexdigest()
-    stored = own(case, recording(sid, seq=2, state=RecordingState.STORED, size=source.size)).model_copy(
-        update={"media_url": done.media_url, "sha256": done.sha256}
+    stored = own(case, recording(sid, seq=2, state=RecordingState.STORED, size=source.size)).replace(
+        media_url=done.media_url, sha256=done.sha256
     )
     assert [r.status for r in api.batch([stored])] == [200]
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from recording_storage.domain.states import Product
-from recording_storage.protocol.plan import AccountPlan, DestinationPlan, ProductPlan, StaticKeys
+from recording_storage.protocol.base import Secret
+from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
 from recording_storage.protocol.sync import AssignmentState, SpoolAssignment
 from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.core.plans import Standing
@@ -65,7 +66,9 @@ class Customer:
             allow_http=True,
             allow_private=True,
             key_template="{recording_sid}-{source_name}{ext}",
-            credential=StaticKeys(sid="CR" + "2" * 32, access_key_id=who.access_key, secret_access_key=who.secret_key),
+            credential=CredentialPlan(
+                sid="CR" + "2" * 32, access_key_id=who.access_key, secret_access_key=Secret(who.secret_key)
+            ),
         )
 
     def stored(self) -> list[str]:
@@ -235,9 +238,9 @@ def test_once_waits_for_the_first_answer(customer: Customer) -> None:
 
 def test_what_was_pinned_before_the_restart_keeps_its_pin(customer: Customer, moto_server: S3Server) -> None:
     customer.has_stored_before()
-    lost = customer._destination(BEFORE).model_copy(update={"credential": None})
+    lost = customer._destination(BEFORE).replace(credential=None)
     plan = customer.store.plans[ACCOUNT]
-    customer.store.set_plan(plan.model_copy(update={"revision": 2, "destinations": {BEFORE: lost}}))
+    customer.store.set_plan(plan.replace(revision=2, destinations={BEFORE: lost}))
     with customer.running() as running:
         running.uploader.parts.source.refresh(timeout=10)
         customer.record("pinned.wav")

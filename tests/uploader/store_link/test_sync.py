@@ -30,7 +30,7 @@ class Scheduler:
 
     def report(self) -> SpoolReport:
         revisions = {a: p.revision for a, p in self.taken[-1].items()} if self.taken else {}
-        return spool_report().model_copy(update={"applied_revisions": revisions})
+        return spool_report().replace(applied_revisions=revisions)
 
     def plans(self, plans: Mapping[str, AccountPlan], *, assignment: SpoolAssignment | None) -> None:
         with self.told:

@@ -19,7 +19,6 @@ from recording_storage.uploader.journal.outbox import JournalOutbox
 from recording_storage.uploader.journal.pinning import STALE_PLAN_AFTER, Pinning, pin
 from recording_storage.uploader.journal.plans import journal_plans
 from recording_storage.uploader.store_link.api import StoreApi
-from recording_storage.uploader.store_link.hooks import plan_from
 from recording_storage.uploader.store_link.http import StoreAddress
 from recording_storage.uploader.store_link.reports import StoreReports
 from recording_storage.uploader.store_link.sync import StoreSync
@@ -120,7 +119,7 @@ def test_a_refused_report_keeps_nothing_from_its_plan(journal: Journal) -> None:
     outbox = JournalOutbox(journal, clock=SystemClock(), reported=lambda _: None)
     outbox.refused([Refusal(account_sid=ACCOUNT, sid=SID, seq=1, code="SpoolConflict", message="no")])
     plans = PlanBook(account_sid=ACCOUNT)
-    plans.replace({ACCOUNT: plan_from(account_plan())})
+    plans.replace({ACCOUNT: account_plan()})
     pinning = Pinning(journal=journal, plans=plans, clock=SystemClock(), stale_after=STALE_PLAN_AFTER)
     assert pinning.take() == 1
     assert state_of(journal)[0] == "found"
@@ -155,15 +154,15 @@ def test_a_journal_that_fails_while_a_report_is_made_does_not_end_the_exchange(
 def test_a_store_whose_database_was_restored_is_told_everything_again(
     fake_store: FakeStore, fake_address: StoreAddress, journal: Journal
 ) -> None:
-    journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=7))}))
+    journal.run(lambda c: journal_plans(c, {ACCOUNT: account_plan(revision=7)}))
     stored_recording(journal)
     reports = start(journal, fake_address)
     try:
         await_(lambda: state_of(journal)[0] == "reported")
         fake_store.recordings.clear()
-        journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=7))}))
+        journal.run(lambda c: journal_plans(c, {ACCOUNT: account_plan(revision=7)}))
         assert state_of(journal)[2] > 0
-        journal.run(lambda c: journal_plans(c, {ACCOUNT: plan_from(account_plan(revision=5))}))
+        journal.run(lambda c: journal_plans(c, {ACCOUNT: account_plan(revision=5)}))
         reports.retry_now()
         await_(lambda: (ACCOUNT, SID) in fake_store.recordings)
         assert fake_store.recordings[ACCOUNT, SID].media_url == "http://x/y"

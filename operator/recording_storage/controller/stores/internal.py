@@ -1,6 +1,5 @@
 """The bundled store's internal API, the part of it that is for the operator alone."""
 
-import json
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -27,7 +26,7 @@ from recording_storage.protocol.accounts import (
     UploaderInfo,
     Uploaders,
 )
-from recording_storage.protocol.base import PROTOCOL_VERSION, Message
+from recording_storage.protocol.base import PROTOCOL_VERSION, MalformedError, Message
 
 M = TypeVar("M", bound=Message)
 _FORBIDDEN = 403
@@ -115,16 +114,16 @@ class InternalStore:
     async def _ask(self, method: str, path: str, model: type[M], *, body: Message | None = None) -> M:
         answer = await self._call(method, path, body=body)
         try:
-            return model.model_validate_json(answer.content)
-        except ValueError as error:  # its text may repeat a secret of the answer
-            raise StoreUnavailable(f"{self._url} answers, but not as the internal API does") from _Unread(type(error))
+            return model.from_json(answer.content)
+        except MalformedError as error:
+            raise StoreUnavailable(f"{self._url} answers, but not as the internal API does") from error
 
     async def _call(self, method: str, path: str, *, body: Message | None = None) -> Answer:
         where = f"the settings store's internal API at {self._url}"
         headers = {"Recording-Storage-Protocol": PROTOCOL_VERSION, "Content-Type": "application/json"}
         if self._token_file is not None:
             headers["Authorization"] = f"Bearer {self._token()}"
-        content = revealed(body) if body is not None else None
+        content = body.to_json(reveal=True) if body is not None else None
         url = f"{self._url}/internal/v1{path}"
         answer = await call(self._client, method, url, where=where, port="internal", headers=headers, content=content)
         if answer.is_success:
@@ -140,20 +139,3 @@ class InternalStore:
             return self._token_file.read_text().strip()
         except OSError as error:
             raise StoreUnauthorized(f"token file {self._token_file}: {plain_reason(error)}") from error
-
-
-class _Unread(Exception):  # noqa: N818 - names the type of an error whose text stays unsaid
-    pass
-
-
-def revealed(message: Message) -> bytes:
-    """The message as JSON for the wire; `model_dump_json` would send the stars of a SecretStr."""
-    return json.dumps(_plain(message)).encode()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Message):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
-    if hasattr(value, "get_secret_value"):
-        return value.get_secret_value()
-    return value

@@ -4,10 +4,10 @@ import hmac
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from recording_storage.protocol.accounts import AccountInfo, Binding, BindNamespace, OpenAccount, OpenedAccount
+from recording_storage.protocol.base import Secret
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.engine import mark_changed
@@ -67,7 +67,7 @@ def _open(store: Store, *, external_id: str, wanted: OpenAccount) -> OpenedAccou
             return OpenedAccount(
                 account_sid=account.sid,
                 api_key_sid=made.key.sid,
-                api_key_secret=SecretStr(made.secret),
+                api_key_secret=Secret(made.secret),
                 created=True,
             )
     except sa.exc.IntegrityError:  # external_id is unique
@@ -108,7 +108,7 @@ def _rekeyed(store: Store, account_sid: str) -> OpenedAccount:
 
 
 def _answer(store: Store, key: ApiKey) -> OpenedAccount:
-    secret = SecretStr(open_api_key(store.box, key))
+    secret = Secret(open_api_key(store.box, key))
     return OpenedAccount(account_sid=key.account_sid, api_key_sid=key.sid, api_key_secret=secret)
 
 

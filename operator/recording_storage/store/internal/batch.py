@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
 from sqlalchemy.orm import Session
 
 from recording_storage.domain.states import AT_DESTINATION
-from recording_storage.protocol.base import SpoolId
+from recording_storage.protocol.base import MalformedError, SpoolId
 from recording_storage.protocol.recordings import BatchRequest, BatchResponse, BatchResult, RecordingReport
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
@@ -21,7 +21,6 @@ from recording_storage.store.internal.identity import Caller, permitted
 from recording_storage.store.internal.metrics import REPORTED
 from recording_storage.store.internal.problems import invalid
 from recording_storage.store.internal.upsert import insert_into
-from recording_storage.store.internal.wire import faults
 
 MAX_ITEMS = 1000
 Key = tuple[str, str]
@@ -29,10 +28,9 @@ Key = tuple[str, str]
 Item = RecordingReport | BatchResult
 """A recording, or its refusal because it is not well-formed."""
 
-_REPORTED = tuple(name for name in RecordingReport.model_fields if name not in {"account_sid", "sid"})
+_REPORTED = tuple(name for name in RecordingReport.__struct_fields__ if name not in {"account_sid", "sid"})
 """What follows the newest report."""
 _MEASURED = ("sha256", "stored_size")
-_SPOOL_ID: TypeAdapter[str] = TypeAdapter(SpoolId)
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,14 @@ class Batch:
 def read_batch(body: bytes) -> Batch:
     """Read a BatchRequest; an item that is not well-formed is refused alone. Raises ProblemError (422)."""
     try:
-        request = BatchRequest.model_validate_json(body)
-    except ValidationError as error:
+        request = BatchRequest.from_json(body)
+    except MalformedError as error:
         batch = _item_by_item(body, error)
     else:
         batch = Batch(spool_id=request.spool_id, items=request.recordings)
     try:
-        _SPOOL_ID.validate_python(batch.spool_id)
-    except ValidationError:
+        msgspec.convert(batch.spool_id, SpoolId)
+    except msgspec.ValidationError:
         raise invalid("spool_id: a UUID in lower case is needed") from None
     return batch
 
@@ -86,11 +84,11 @@ class _Row:
     deleted: bool
 
 
-def _item_by_item(body: bytes, error: ValidationError) -> Batch:
-    problem = invalid(f"BatchRequest is not well-formed: {faults(error)}")
+def _item_by_item(body: bytes, error: MalformedError) -> Batch:
+    problem = invalid(f"BatchRequest is not well-formed: {error}")
     try:
-        raw = from_json(body)
-    except ValueError:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise problem from None
     items = raw.get("recordings") if isinstance(raw, dict) else None
     spool_id = raw.get("spool_id") if isinstance(raw, dict) else None
@@ -101,11 +99,11 @@ def _item_by_item(body: bytes, error: ValidationError) -> Batch:
 
 def _item(raw: Any, problem: Exception) -> Item:
     try:
-        return RecordingReport.model_validate(raw)
-    except ValidationError as error:
+        return RecordingReport.from_values(raw)
+    except MalformedError as error:
         try:  # an item without its sids has no place in the answer
-            return BatchResult.model_validate({"status": 422, "message": faults(error)} | _sids(raw))
-        except ValidationError:
+            return BatchResult.from_values({"status": 422, "message": str(error)} | _sids(raw))
+        except MalformedError:
             raise problem from None
 
 
@@ -211,7 +209,11 @@ def _key(report: RecordingReport) -> Key:
 
 
 def _values(report: RecordingReport) -> dict[str, Any]:
-    values = {name: value for name, value in report.model_dump().items() if name in _COLUMNS}
+    values = {
+        name: msgspec.to_builtins(getattr(report, name), builtin_types=(datetime,))
+        for name in report.__struct_fields__
+        if name in _COLUMNS
+    }
     if not report.type:
         values["type"] = _main_type(report.content_type)
     if report.destination_id is None:

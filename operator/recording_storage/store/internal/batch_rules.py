@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+import msgspec
 import sqlalchemy as sa
 
 from recording_storage.domain import custom_fields
@@ -38,14 +39,14 @@ def refusal(report: RecordingReport, *, has_media: Collection[tuple[str, str]]) 
 
 def _unstorable(report: RecordingReport) -> str:
     """What a database would choke on, and with it the whole batch."""
-    for name in type(report).model_fields:
+    for name in report.__struct_fields__:
         fault = _fault(getattr(report, name), length=_LENGTHS.get(name))
         if fault:
             return f"{name}: {fault}"
     if (wrong := custom_fields.fault_of(report.custom)) is not None:
         return f"custom: {wrong}"
-    nested = report.model_dump(include={"error", "encryption_details", "objects"})
-    return next((f"{name}: a NUL in it" for name, value in nested.items() if _has_nul(value)), "")
+    nested = ("error", "encryption_details", "objects")
+    return next((f"{name}: a NUL in it" for name in nested if _has_nul(msgspec.to_builtins(getattr(report, name)))), "")
 
 
 def _fault(value: object, *, length: int | None) -> str:

@@ -80,7 +80,7 @@ def take_report(store: Store, caller: Caller, *, spool_id: str, sync: SyncReques
                     "namespace": caller.namespace,
                     "namespace_uid": caller.namespace_uid,
                     "pod": caller.pod,
-                    "report": _for_account(sync.report, account_sid).model_dump(mode="json"),
+                    "report": _for_account(sync.report, account_sid).to_values(),
                     "last_seen": moment,
                 }
                 for account_sid in sorted(accounts)
@@ -194,10 +194,8 @@ def _require_room(session: Session, accounts: Collection[str], *, spool_id: str)
 
 def _for_account(report: SpoolReport, account_sid: str) -> SpoolReport:
     """The report without what it says of other accounts: a spool may serve several, whose owners are strangers."""
-    return report.model_copy(
-        update={
-            "applied_revisions": {sid: n for sid, n in report.applied_revisions.items() if sid == account_sid},
-            "without_settings": {sid: n for sid, n in report.without_settings.items() if sid == account_sid},
-            "needed_destinations": {sid: ids for sid, ids in report.needed_destinations.items() if sid == account_sid},
-        }
+    return report.replace(
+        applied_revisions={sid: n for sid, n in report.applied_revisions.items() if sid == account_sid},
+        without_settings={sid: n for sid, n in report.without_settings.items() if sid == account_sid},
+        needed_destinations={sid: ids for sid, ids in report.needed_destinations.items() if sid == account_sid},
     )

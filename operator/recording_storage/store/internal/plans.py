@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
-from recording_storage.protocol.plan import AccountPlan, DestinationPlan, EncryptionPlan, ProductPlan, StaticKeys
+from recording_storage.protocol.base import Secret
+from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, EncryptionPlan, ProductPlan
 from recording_storage.protocol.sync import SpoolAssignment
 from recording_storage.store.database.models import UNFINISHED, Account, AwsCredential, Destination, Recording, Settings
 from recording_storage.store.secrets_box import SecretsBox
@@ -78,9 +78,9 @@ def draft_plans(
 
 def etag_of(drafts: Sequence[PlanDraft], *, assignment: SpoolAssignment | None) -> str:
     """The same for the same plans. A credential counts by its sid: what is behind a sid never changes."""
-    content: list[Any] = [[draft.plan.model_dump(mode="json"), dict(draft.credentials)] for draft in drafts]
+    content: list[Any] = [[draft.plan.to_values(), dict(draft.credentials)] for draft in drafts]
     if assignment is not None:
-        content.append(assignment.model_dump(mode="json"))
+        content.append(assignment.to_values())
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -93,14 +93,12 @@ def complete_plans(session: Session, drafts: Sequence[PlanDraft], *, box: Secret
     rows = session.scalars(sa.select(AwsCredential).where(AwsCredential.sid.in_(sids))) if sids else ()
     opened = {(row.account_sid, row.sid): _credential(box, row) for row in rows}
     return {
-        draft.plan.account_sid: draft.plan.model_copy(
-            update={
-                "destinations": {
-                    id_: destination.model_copy(
-                        update={"credential": opened.get((draft.plan.account_sid, draft.credentials.get(id_, "")))}
-                    )
-                    for id_, destination in draft.plan.destinations.items()
-                }
+        draft.plan.account_sid: draft.plan.replace(
+            destinations={
+                id_: destination.replace(
+                    credential=opened.get((draft.plan.account_sid, draft.credentials.get(id_, "")))
+                )
+                for id_, destination in draft.plan.destinations.items()
             }
         )
         for draft in drafts
@@ -184,16 +182,16 @@ def _product(row: Settings | None, *, own_storage: str) -> ProductPlan | None:
 
 def _destination(placed: PlacedDestination) -> DestinationPlan:
     row = placed.row
-    plan = DestinationPlan.model_validate(row.values | {"id": row.id, "proven": row.proven_at is not None})
+    plan = DestinationPlan.from_values(row.values | {"id": row.id, "proven": row.proven_at is not None})
     if row.public_key_sid is None:
         return plan
     # One that a store of an older version had lost leaves an empty one, and no credential.
     encryption = EncryptionPlan(public_key_sid=row.public_key_sid, public_key=row.public_key or "")
-    return plan.model_copy(update={"encryption": encryption})
+    return plan.replace(encryption=encryption)
 
 
-def _credential(box: SecretsBox, row: AwsCredential) -> StaticKeys:
+def _credential(box: SecretsBox, row: AwsCredential) -> CredentialPlan:
     pair = open_credential(box, row)
-    return StaticKeys(
-        sid=row.sid, access_key_id=pair.access_key_id, secret_access_key=SecretStr(pair.secret_access_key)
+    return CredentialPlan(
+        sid=row.sid, access_key_id=pair.access_key_id, secret_access_key=Secret(pair.secret_access_key)
     )

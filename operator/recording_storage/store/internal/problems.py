@@ -97,6 +97,4 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 def _answer(error: ProblemError) -> Response:
     body = Problem(status=error.status, code=error.code, message=error.message)
-    return Response(
-        body.model_dump_json(), status_code=error.status, headers=error.headers, media_type="application/json"
-    )
+    return Response(body.to_json(), status_code=error.status, headers=error.headers, media_type="application/json")

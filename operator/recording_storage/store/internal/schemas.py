@@ -2,15 +2,21 @@
 
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter
 
-from recording_storage.protocol.base import PROTOCOL_VERSION, Problem
+from recording_storage.protocol import accounts, base, plan, recordings, spools, sync
+from recording_storage.protocol.base import PROTOCOL_VERSION, Message
 from recording_storage.store.internal.problems import not_found
-from recording_storage.store.internal.wire import MESSAGES
 
 router = APIRouter(prefix="/internal/v1/schemas")
 
-_PUBLISHED = MESSAGES | {"Problem": Problem}
+_PUBLISHED = {
+    name: member
+    for module in (accounts, base, plan, recordings, spools, sync)
+    for name, member in vars(module).items()
+    if isinstance(member, type) and issubclass(member, Message) and member is not Message
+}
 
 
 @router.get("")
@@ -22,5 +28,5 @@ async def list_schemas() -> dict[str, Any]:
 async def get_schema(name: str) -> dict[str, Any]:
     if name not in _PUBLISHED:
         raise not_found("there is no such message")
-    schema = _PUBLISHED[name].model_json_schema()
+    schema = msgspec.json.schema(_PUBLISHED[name], schema_hook=lambda _secret: {"type": "string"})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

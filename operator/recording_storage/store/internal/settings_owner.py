@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Session
 
@@ -11,6 +10,7 @@ from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.states import Product
 from recording_storage.protocol.accounts import ClaimSettings, SettingsOwner, SettingsState, UploaderInfo
+from recording_storage.protocol.base import MalformedError
 from recording_storage.protocol.sync import SpoolReport
 from recording_storage.store.clock import now
 from recording_storage.store.database.models import AwsCredential, Settings, Spool
@@ -134,8 +134,8 @@ def list_uploaders(session: Session, account_sid: str) -> list[UploaderInfo]:
 def report_of(row: Spool) -> SpoolReport:
     """As its uploader sent it."""
     try:
-        return SpoolReport.model_validate(row.report)
-    except ValidationError:  # written by a store of another version; the next exchange replaces it
+        return SpoolReport.from_values(row.report)
+    except MalformedError:  # written by a store of another version; the next exchange replaces it
         return SpoolReport(uploader_version="", started_at=row.last_seen)
 
 

@@ -63,7 +63,7 @@ def note_place(session: Session, caller: Caller, *, spool_id: str, sync: SyncReq
     key = (spool_id, caller.namespace_uid, place.claim, place.sub_path)
     said = {"namespace": caller.namespace, "pod": caller.pod, "pod_uid": caller.pod_uid}
     said |= {"volume": place.volume, "account": place.account}
-    content = json.dumps([said, sync.report.model_dump(mode="json")], sort_keys=True)
+    content = json.dumps([said, sync.report.to_values()], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()
     known = session.scalars(_digest_of(key)).one_or_none()
     if known is None:

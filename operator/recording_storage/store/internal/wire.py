@@ -2,16 +2,13 @@
 
 import asyncio
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import SecretStr, ValidationError
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from recording_storage.protocol import accounts, plan, recordings, spools, sync
-from recording_storage.protocol.base import PROTOCOL_VERSION, Message
+from recording_storage.protocol.base import PROTOCOL_VERSION, MalformedError, Message
 from recording_storage.store.internal.problems import ProblemError, invalid
 
 M = TypeVar("M", bound=Message)
@@ -23,7 +20,6 @@ MAX_REPORT = 2**20
 MESSAGE_SECONDS = 60.0
 """How long a message may take to arrive."""
 PROTOCOL_HEADER = "Recording-Storage-Protocol"
-_MAX_FAULTS = 3
 _CLOSE = MappingProxyType({"Connection": "close"})
 
 
@@ -53,9 +49,9 @@ async def read_message(request: Request, model: type[M], *, limit: int | None = 
     """The request's body as a message. Raises ProblemError (400, 408, 413, 422)."""
     body = await read_body(request, limit=limit)
     try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(f"{model.__name__} is not well-formed: {faults(error)}") from None
+        return model.from_json(body)
+    except MalformedError as error:
+        raise invalid(f"{model.__name__} is not well-formed: {error}") from None
 
 
 def too_slow() -> ProblemError:
@@ -84,49 +80,14 @@ async def check_protocol_header(request: Request) -> None:
 
 def answer(message: Message, *, status: int = 200) -> Response:
     """JSON; secrets stay stars."""
-    return Response(message.model_dump_json(), status_code=status, media_type="application/json")
+    return Response(message.to_json(), status_code=status, media_type="application/json")
 
 
 def answer_with_secrets(message: Message, *, status: int = 200) -> Response:
     """JSON with the secrets in it: for a plan, and for the key of an account that was opened, and nothing else."""
     return Response(
-        to_json(_revealed(message.model_dump())),
+        message.to_json(reveal=True),
         status_code=status,
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
-
-
-def faults(error: ValidationError) -> str:
-    """What is wrong and where, in the words of our own schema: names and values that were sent are left out."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    lines = [_fault(fault["loc"], fault["type"]) for fault in found[:_MAX_FAULTS]]
-    more = len(found) - len(lines)
-    return "; ".join(lines) + (f" and {more} more" if more > 0 else "")
-
-
-def _fault(location: tuple[int | str, ...], kind: str) -> str:
-    parts = [str(part) if isinstance(part, int) or part in _NAMES else "…" for part in location]
-    return f"{'.'.join(parts) or 'body'}: {kind}"
-
-
-def _revealed(value: Any) -> Any:
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case dict():
-            return {name: _revealed(item) for name, item in value.items()}
-        case list():
-            return [_revealed(item) for item in value]
-        case _:
-            return value
-
-
-MESSAGES: dict[str, type[Message]] = {
-    name: member
-    for module in (accounts, plan, recordings, spools, sync)
-    for name, member in vars(module).items()
-    if isinstance(member, type) and issubclass(member, Message) and member is not Message
-}
-"""All messages, by name; what `/internal/v1/schemas` publishes."""
-_NAMES = frozenset(name for model in MESSAGES.values() for name in model.model_fields)

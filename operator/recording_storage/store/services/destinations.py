@@ -127,7 +127,7 @@ def _values(id_: str, location: BucketLocation, settings: RecordingSettings, *, 
         bucket=location.bucket,
         prefix=location.prefix,
         region=location.region,
-        addressing=location.style.value,
+        addressing=location.style,
         allow_http=location.allow_http,
         allow_private=allow_private,
         key_template=settings.key_template,
@@ -140,7 +140,8 @@ def _values(id_: str, location: BucketLocation, settings: RecordingSettings, *, 
         object_metadata=settings.object_metadata,
         trust_unverified=settings.trust_unverified,
     )
-    return plan.model_dump(mode="json", exclude={"credential", "encryption", "proven"})
+    elsewhere = {"credential", "encryption", "proven"}  # in columns of their own
+    return {name: value for name, value in plan.to_values().items() if name not in elsewhere}
 
 
 def _pem(session: Session, account_sid: str, sid: str) -> str | None:

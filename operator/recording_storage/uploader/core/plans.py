@@ -2,163 +2,60 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from recording_storage.domain.bucket_url import Addressing, BucketLocation
-from recording_storage.domain.policy import (
-    DEFAULT_DENIAL_GRACE,
-    DEFAULT_RETRY_WINDOW,
-    FatalErrorPolicy,
-    ObjectMetadata,
-    UploadPolicy,
-)
-from recording_storage.domain.states import Product
+from recording_storage.domain.policy import UploadPolicy
 from recording_storage.s3.types import Credential, Destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from recording_storage.domain.states import Product
+    from recording_storage.protocol.plan import AccountPlan, DestinationPlan
+
 LOCAL_ACCOUNT = "AC" + "0" * 32
 """The account of recordings that name none, where an uploader runs alone."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DestinationTerms:
-    """Where objects go and how they are stored there. Immutable under its id, but for credential and options."""
-
-    id: str
-    endpoint: str
-    bucket: str
-    prefix: str = ""
-    region: str = ""
-    addressing: str = Addressing.PATH.value
-    allow_http: bool = False
-    allow_private: bool = False
-    key_template: str = "{recording_sid}{ext}"
-    ca_bundle: str = ""
-    expected_bucket_owner: str = ""
-    storage_class: str = ""
-    server_side_encryption: str = "None"
-    kms_key_id: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    object_metadata: str = ObjectMetadata.SIDS.value
-    encryption: Mapping[str, str] | None = None
-    """scheme, public_key_sid, public_key; None: objects are stored in clear."""
-    trust_unverified: bool = False
-    """Used although it vouches for nothing."""
-    proven: bool = False
-    credential: Credential | None = field(default=None, repr=False)
-    credential_sid: str = ""
-    credential_type: str = ""
-    """Of a credential that is there and that this version can't use; else empty."""
-
-    @property
-    def location(self) -> BucketLocation:
-        return BucketLocation(
-            endpoint=self.endpoint,
-            bucket=self.bucket,
-            prefix=self.prefix,
-            region=self.region,
-            style=Addressing(self.addressing),
-            allow_http=self.allow_http,
-        )
-
-    def destination(self) -> Destination:
-        """As the S3 client takes it."""
-        return Destination(
-            self.location,
-            ca_bundle=self.ca_bundle or None,
-            expected_bucket_owner=self.expected_bucket_owner,
-            storage_class=self.storage_class,
-            sse=self.server_side_encryption,
-            kms_key_id=self.kms_key_id,
-            tags=dict(self.tags),
-            trust_unverified=self.trust_unverified,
-        )
-
-    def to_json(self) -> str:
-        """Everything but the credential."""
-        document = asdict(replace(self, credential=None))
-        del document["credential"]
-        return json.dumps(document, separators=(",", ":"), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> DestinationTerms:
-        """Fields that a newer version wrote are left alone."""
-        known = {name: value for name, value in json.loads(text).items() if name in cls.__dataclass_fields__}
-        return cls(**known)
+def s3_destination(plan: DestinationPlan) -> Destination:
+    """As the S3 client takes it."""
+    return Destination(
+        plan.location,
+        ca_bundle=plan.ca_bundle or None,
+        expected_bucket_owner=plan.expected_bucket_owner,
+        storage_class=plan.storage_class,
+        sse=plan.server_side_encryption,
+        kms_key_id=plan.kms_key_id,
+        tags=plan.tags,
+        trust_unverified=plan.trust_unverified,
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProductTerms:
-    """What happens to a new recording of a product."""
-
-    destination_id: str | None = None
-    """None: the store's own media storage."""
-    policy: UploadPolicy = field(default_factory=UploadPolicy)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One account's."""
-
-    account_sid: str
-    revision: int
-    products: Mapping[Product, ProductTerms]
-    destinations: Mapping[str, DestinationTerms]
-
-    def to_json(self) -> str:
-        """Without secrets."""
-        products = {
-            product.value: {
-                "destination_id": terms.destination_id,
-                "retry_window": terms.policy.retry_window,
-                "fatal_error_policy": terms.policy.fatal_error_policy.value,
-                "denial_grace": terms.policy.denial_grace,
-            }
-            for product, terms in self.products.items()
-        }
-        destinations = {key: json.loads(terms.to_json()) for key, terms in self.destinations.items()}
-        return json.dumps({"products": products, "destinations": destinations}, separators=(",", ":"), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, account_sid: str, revision: int, text: str) -> Plan:
-        document: dict[str, Any] = json.loads(text)
-        return cls(
-            account_sid=account_sid,
-            revision=revision,
-            products={
-                Product(name): ProductTerms(
-                    destination_id=terms["destination_id"],
-                    policy=UploadPolicy(
-                        retry_window=terms.get("retry_window", DEFAULT_RETRY_WINDOW),
-                        fatal_error_policy=FatalErrorPolicy(terms.get("fatal_error_policy", "Retain")),
-                        denial_grace=terms.get("denial_grace", DEFAULT_DENIAL_GRACE),
-                    ),
-                )
-                for name, terms in document["products"].items()
-            },
-            destinations={
-                key: DestinationTerms.from_json(json.dumps(terms)) for key, terms in document["destinations"].items()
-            },
-        )
+def s3_credential(plan: DestinationPlan) -> Credential:
+    """The same of its credential, which is there and usable."""
+    keys = plan.keys
+    assert keys is not None
+    return Credential(
+        keys.access_key_id,
+        keys.secret_access_key.get_secret_value(),
+        keys.session_token.get_secret_value() if keys.session_token is not None else None,
+        keys.expiration.timestamp() if keys.expiration is not None else None,
+    )
 
 
-def _with_credential_of(terms: DestinationTerms, plan: Plan) -> DestinationTerms:
+def without_credentials(plan: AccountPlan) -> AccountPlan:
+    """As it may be kept."""
+    return plan.replace(destinations={id_: one.replace(credential=None) for id_, one in plan.destinations.items()})
+
+
+def _with_credential_of(terms: DestinationPlan, plan: AccountPlan) -> DestinationPlan:
     """An earlier destination in a bucket that the configuration still names is reached with its key pair."""
     for one in plan.destinations.values():
         if (one.endpoint, one.bucket) == (terms.endpoint, terms.bucket):
-            return replace(
-                terms,
-                credential=one.credential,
-                credential_sid=one.credential_sid,
-                ca_bundle=one.ca_bundle,
-                region=terms.region or one.region,
-            )
+            return terms.replace(credential=one.credential, ca_bundle=one.ca_bundle, region=terms.region or one.region)
     return terms
 
 
@@ -185,9 +82,9 @@ class InForce:
     """The plans of one moment; never changed, so all that is read from it belongs together."""
 
     standing: Standing = Standing.AWAITED
-    plans: Mapping[str, Plan] = field(default_factory=dict)
+    plans: Mapping[str, AccountPlan] = field(default_factory=dict)
     """By account."""
-    everybody: Plan | None = None
+    everybody: AccountPlan | None = None
     """Of accounts that are not among them."""
     own_account: str = ""
     """Of recordings that name none; empty: the only one that there is a plan for."""
@@ -200,7 +97,7 @@ class InForce:
     def live(self) -> bool:
         return self.standing is Standing.IN_FORCE
 
-    def plan(self, account_sid: str) -> Plan | None:
+    def plan(self, account_sid: str) -> AccountPlan | None:
         return self.plans.get(account_sid) or (self.everybody if account_sid else None)
 
     def only_account(self) -> str:
@@ -216,7 +113,7 @@ class PlanBook:
         self._lock = threading.Lock()
         """For whoever changes something, and for `_remembered`."""
         self._now = InForce(own_account=account_sid)
-        self._remembered: dict[tuple[str, str], DestinationTerms] = {}
+        self._remembered: dict[tuple[str, str], DestinationPlan] = {}
 
     @property
     def now(self) -> InForce:
@@ -229,9 +126,9 @@ class PlanBook:
 
     def replace(
         self,
-        plans: Mapping[str, Plan],
+        plans: Mapping[str, AccountPlan],
         *,
-        everybody: Plan | None = None,
+        everybody: AccountPlan | None = None,
         assigned: bool = True,
         account_sid: str | None = None,
     ) -> None:
@@ -248,7 +145,7 @@ class PlanBook:
             self._become(Standing.IN_FORCE, plans=dict(plans), everybody=everybody, assigned=assigned, own_account=own)
             self._remember_all(plans)
 
-    def recall(self, plans: Mapping[str, Plan], *, account_sid: str | None = None) -> None:
+    def recall(self, plans: Mapping[str, AccountPlan], *, account_sid: str | None = None) -> None:
         """Know those of the journal: what is pinned to them goes on, and nothing else is, see `serve_journalled`.
 
         `account_sid` is that of recordings that name none; None: as before.
@@ -266,26 +163,25 @@ class PlanBook:
             self._become(Standing.JOURNALLED)
             return True
 
-    def remember(self, account_sid: str, terms: Iterable[DestinationTerms]) -> None:
+    def remember(self, account_sid: str, terms: Iterable[DestinationPlan]) -> None:
         """Destinations that recordings are pinned to, from the journal."""
         with self._lock:
             for one in terms:
                 self._remembered.setdefault((account_sid, one.id), one)
 
-    def plan(self, account_sid: str) -> Plan | None:
+    def plan(self, account_sid: str) -> AccountPlan | None:
         return self._now.plan(account_sid)
 
     @property
-    def everybody(self) -> Plan | None:
+    def everybody(self) -> AccountPlan | None:
         """The plan of accounts that have none of their own."""
         return self._now.everybody
 
     def policy(self, account_sid: str, product: Product) -> UploadPolicy:
         plan = self.plan(account_sid)
-        terms = plan.products.get(product) if plan is not None else None
-        return terms.policy if terms is not None else UploadPolicy()
+        return (plan.products.get(product) if plan is not None else None) or UploadPolicy()
 
-    def terms(self, account_sid: str, destination_id: str) -> DestinationTerms | None:
+    def terms(self, account_sid: str, destination_id: str) -> DestinationPlan | None:
         """The destination, with a credential only where the plan in force has one."""
         now = self._now
         plan = now.plan(account_sid)
@@ -304,10 +200,10 @@ class PlanBook:
 
     def credentials_in_use(self) -> list[str]:
         found = {
-            terms.credential_sid
+            terms.credential.sid
             for plan in self._now.plans.values()
             for terms in plan.destinations.values()
-            if terms.credential_sid
+            if terms.credential is not None
         }
         return sorted(found)
 
@@ -317,7 +213,7 @@ class PlanBook:
             raise ValueError(f"plans that are {now.standing} can't become {standing}")
         self._now = replace(now, standing=standing, generation=now.generation + 1, **changes)
 
-    def _remember_all(self, plans: Mapping[str, Plan]) -> None:
+    def _remember_all(self, plans: Mapping[str, AccountPlan]) -> None:
         for plan in plans.values():
-            for terms in plan.destinations.values():
-                self._remembered[plan.account_sid, terms.id] = replace(terms, credential=None)
+            for terms in without_credentials(plan).destinations.values():
+                self._remembered[plan.account_sid, terms.id] = terms

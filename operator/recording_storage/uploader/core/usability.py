@@ -8,7 +8,7 @@ from recording_storage.domain.failures import FailureClass
 from recording_storage.uploader.core.recording import EntryError, Reason
 
 if TYPE_CHECKING:
-    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.protocol.plan import DestinationPlan
 
 
 def reason(code: Reason, message: str) -> EntryError:
@@ -16,7 +16,7 @@ def reason(code: Reason, message: str) -> EntryError:
     return EntryError(FailureClass.HOLD.value, code.value, message)
 
 
-def unusable(terms: DestinationTerms | None, *, live: bool) -> EntryError | None:
+def unusable(terms: DestinationPlan | None, *, live: bool) -> EntryError | None:
     """Why nothing may be sent under these terms."""
     if not live and (terms is None or terms.credential is None):
         return reason(Reason.NO_PLAN, "the settings store has not given its credential yet; it waits for that")
@@ -27,12 +27,12 @@ def unusable(terms: DestinationTerms | None, *, live: bool) -> EntryError | None
             Reason.ENCRYPTION_UNAVAILABLE,
             "the destination wants encryption, which this version does not have; nothing is sent in clear instead",
         )
-    if terms.credential_type:
-        return reason(
-            Reason.NO_CREDENTIAL,
-            f"its credential is of type {terms.credential_type[:80]!r}, which this version can't use:"
-            " run a newer uploader, or give the settings a credential of type StaticKeys",
-        )
     if terms.credential is None:
         return reason(Reason.NO_CREDENTIAL, "there is no credential for this destination: create one and enable it")
+    if terms.keys is None:
+        return reason(
+            Reason.NO_CREDENTIAL,
+            f"its credential is of type {terms.credential.type[:80]!r}, which this version can't use:"
+            " run a newer uploader, or give the settings a credential of type StaticKeys",
+        )
     return None

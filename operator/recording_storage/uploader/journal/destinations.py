@@ -3,9 +3,11 @@
 # ruff: noqa: S608 - conditions are put together from our own constants; values are always parameters
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from recording_storage.uploader.core.plans import DestinationTerms
+from recording_storage.protocol.base import MalformedError
+from recording_storage.protocol.plan import DestinationPlan
 from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.journal.records import OPEN_SQL
 
@@ -14,32 +16,43 @@ if TYPE_CHECKING:
 
     from recording_storage.uploader.core.destination_state import LaneKey
 
+log = logging.getLogger(__name__)
+
 THERE = "account_sid=? AND destination_id IS ? AND pinned=1"
 """Of the recordings, those that are pinned to a `LaneKey`."""
 
 
-def remembered(connection: sqlite3.Connection) -> list[tuple[str, DestinationTerms]]:
+def remembered(connection: sqlite3.Connection) -> list[tuple[str, DestinationPlan]]:
     """Where each one leads that recordings were ever pinned to, and whose it is."""
-    cursor = connection.execute("SELECT account_sid, body FROM destinations")
-    return [(account, DestinationTerms.from_json(body)) for account, body in cursor]
+    found = []
+    for account, body in connection.execute("SELECT account_sid, body FROM destinations"):
+        try:
+            found.append((account, DestinationPlan.from_json(body)))
+        except MalformedError as error:
+            log.warning("a destination kept for account %s can't be used, its plan is waited for: %s", account, error)
+    return found
 
 
-def keep(connection: sqlite3.Connection, key: LaneKey, terms: DestinationTerms) -> None:
+def keep(connection: sqlite3.Connection, key: LaneKey, terms: DestinationPlan) -> None:
     """Remember where it leads, for a time when the plan doesn't name it any more."""
     connection.execute(
         "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,?)"
         " ON CONFLICT (account_sid, id) DO UPDATE SET body=excluded.body, proven=max(proven, excluded.proven)",
-        (*key, terms.to_json(), terms.proven),
+        (*key, _body(terms), terms.proven),
     )
 
 
-def prove(connection: sqlite3.Connection, key: LaneKey, terms: DestinationTerms) -> None:
+def prove(connection: sqlite3.Connection, key: LaneKey, terms: DestinationPlan) -> None:
     """Note that something was stored there."""
     connection.execute(
         "INSERT INTO destinations (account_sid, id, body, proven) VALUES (?,?,?,1)"
         " ON CONFLICT (account_sid, id) DO UPDATE SET proven=1",
-        (*key, terms.to_json()),
+        (*key, _body(terms)),
     )
+
+
+def _body(terms: DestinationPlan) -> str:
+    return terms.replace(credential=None).to_json().decode()
 
 
 def experience(connection: sqlite3.Connection, key: LaneKey) -> tuple[bool, int | None]:

@@ -22,7 +22,8 @@ from recording_storage.uploader.journal import records
 if TYPE_CHECKING:
     import sqlite3
 
-    from recording_storage.uploader.core.plans import InForce, Plan, PlanBook
+    from recording_storage.protocol.plan import AccountPlan
+    from recording_storage.uploader.core.plans import InForce, PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
 
@@ -64,7 +65,7 @@ def pin(plans: InForce, account_sid: str, product: Product) -> Pin:
             return _in_force(plan, only, product) if plans.assigned else Pin(account_sid=named, error=_UNASSIGNED)
 
 
-def _in_force(plan: Plan | None, account: str, product: Product) -> Pin:
+def _in_force(plan: AccountPlan | None, account: str, product: Product) -> Pin:
     if plan is None:
         message = "nothing is known of the account's settings yet; it waits for them"
         return Pin(account_sid=account, error=_waits(Reason.NO_PLAN, message))
@@ -78,12 +79,12 @@ def _in_force(plan: Plan | None, account: str, product: Product) -> Pin:
     return Pin(account_sid=account, destination_id=terms.destination_id)
 
 
-def _destination_of(plan: Plan | None, product: Product) -> str | None:
+def _destination_of(plan: AccountPlan | None, product: Product) -> str | None:
     terms = plan.products.get(product) if plan is not None else None
     return terms.destination_id if terms is not None else None
 
 
-def _outdated(plan: Plan | None) -> str:
+def _outdated(plan: AccountPlan | None) -> str:
     kept = f"; revision {plan.revision} of its plan serves, kept from before," if plan is not None else ", and"
     return f"the settings store has not answered since the start{kept} until it says what is in force now"
 

@@ -19,7 +19,7 @@ from recording_storage.uploader.transfer.task import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.protocol.plan import DestinationPlan
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.scheduler.prober import Prober, Settles
@@ -65,7 +65,7 @@ class Checks:
         limbo = list(lane.limbo)
         refused = {id(outcome.credential): outcome.credential for outcome in limbo}.values()
         lane.fresh_credential = True
-        if terms is not None and terms.credential is not None and terms.credential not in refused:
+        if terms is not None and terms.keys is not None and terms.keys not in refused:
             log.info("%s: another credential was found, it is tried", lane.url)
             outcomes = [Outcome(outcome.task) for outcome in limbo]
         else:
@@ -83,7 +83,7 @@ class Checks:
 
         def ask() -> Callable[[], None]:
             terms = self._prober.terms(lane)
-            if terms is None or terms.credential is None:
+            if terms is None or terms.keys is None:
                 failure: S3Failure | None = S3Failure(
                     FailureClass.HOLD, code=Reason.NO_CREDENTIAL.value, message="there is no credential any more"
                 )
@@ -93,7 +93,7 @@ class Checks:
 
         self._prober.ask(lane, ask)
 
-    def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationTerms | None) -> None:
+    def _confirmed(self, lane: Lane, failure: S3Failure | None, *, asked: DestinationPlan | None) -> None:
         if lane.state is not LaneState.CHECKING:  # held meanwhile
             self._settle_untried(lane, lane.limbo)
             return

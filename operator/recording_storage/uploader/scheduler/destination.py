@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from recording_storage.domain.bucket_url import BucketLocation
     from recording_storage.domain.failures import S3Failure
+    from recording_storage.protocol.plan import DestinationPlan
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.ports import ObjectStore
     from recording_storage.uploader.core.recording import EntryError
     from recording_storage.uploader.transfer.checksum_trust import ChecksumTrust
@@ -55,7 +55,7 @@ class Lane:
         """Moved by `become` alone."""
         self.error: EntryError | None = None
         """Why it is in that state."""
-        self.terms: DestinationTerms | None = None
+        self.terms: DestinationPlan | None = None
         self.store: ObjectStore | None = None
         self.location: BucketLocation | None = None
         self.share = share

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+    from recording_storage.protocol.plan import AccountPlan, DestinationPlan
     from recording_storage.uploader.core.destination_state import LaneKey
-    from recording_storage.uploader.core.plans import DestinationTerms, Plan, PlanBook
+    from recording_storage.uploader.core.plans import PlanBook
     from recording_storage.uploader.core.ports import Clock
     from recording_storage.uploader.journal.database import Journal
     from recording_storage.uploader.scheduler.destination import Lane
@@ -151,13 +152,13 @@ class Dispatch:
 
         return self._journal.run(work)
 
-    def repin(self, plan: Plan) -> int:
+    def repin(self, plan: AccountPlan) -> int:
         """Alone, a corrected configuration counts for what was found under the wrong one, too; how many move."""
         now = self._clock.now()
         destination = next(iter(plan.destinations.values())).id
         return self._journal.run(lambda connection: group_transitions.repin(connection, destination, now=now))
 
-    def keep_terms(self, lane: Lane, terms: DestinationTerms) -> tuple[bool, int | None]:
+    def keep_terms(self, lane: Lane, terms: DestinationPlan) -> tuple[bool, int | None]:
         """Remember where the lane leads, for a time when the plan doesn't name it any more; its `experience`."""
 
         def work(connection: sqlite3.Connection) -> tuple[bool, int | None]:

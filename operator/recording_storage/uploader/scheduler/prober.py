@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from recording_storage.domain.upload_decision import Confirmation
-    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.protocol.plan import DestinationPlan
     from recording_storage.uploader.scheduler.dependencies import Parts
     from recording_storage.uploader.scheduler.destination import Lane
     from recording_storage.uploader.transfer.task import Outcome
@@ -42,12 +42,12 @@ class Prober:
         self.asking = 0
         """Questions under way."""
 
-    def terms(self, lane: Lane) -> DestinationTerms | None:
+    def terms(self, lane: Lane) -> DestinationPlan | None:
         """What the plan in force says of the destination."""
         assert lane.destination_id is not None
         return self._parts.plans.terms(lane.account_sid, lane.destination_id)
 
-    def verify(self, lane: Lane, terms: DestinationTerms) -> S3Failure | None:
+    def verify(self, lane: Lane, terms: DestinationPlan) -> S3Failure | None:
         """Why nothing can be stored there; None: it can, whatever other right may be missing."""
         try:
             answer = self._parts.connections.verify(terms)

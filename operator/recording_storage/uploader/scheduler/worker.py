@@ -40,7 +40,7 @@ class Worker:
 
     def perform(self, lane: Lane, task: Task) -> Outcome:  # noqa: PLR0911 - one for each way that it can end
         """Upload it, unless the lane was stopped meanwhile. Raises nothing."""
-        credential = lane.terms.credential if lane.terms is not None else None
+        credential = lane.terms.keys if lane.terms is not None else None
         try:
             if lane.state is not LaneState.OK or self._around.stop.is_set():
                 return Outcome(task)

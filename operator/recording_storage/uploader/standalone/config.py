@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,11 +17,11 @@ from recording_storage.domain.policy import (
     FatalErrorPolicy,
     ObjectMetadata,
     ServerSideEncryption,
-    UploadPolicy,
 )
 from recording_storage.domain.states import Product
-from recording_storage.s3.types import Credential
-from recording_storage.uploader.core.plans import LOCAL_ACCOUNT, DestinationTerms, Plan, ProductTerms
+from recording_storage.protocol.base import Secret
+from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
+from recording_storage.uploader.core.plans import LOCAL_ACCOUNT
 from recording_storage.uploader.spool.completion import DEFAULT_SETTLE
 from recording_storage.uploader.standalone.messages import fault_of
 from recording_storage.uploader.standalone.values import (
@@ -113,7 +114,7 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{path}: {fault_of(str(error), document)}") from None
 
 
-def read_plan(path: Path) -> tuple[Config, Plan]:
+def read_plan(path: Path) -> tuple[Config, AccountPlan]:
     """Read the file, and what it means. Raises ConfigError, whatever is wrong with it."""
     try:
         config = read_config(path)
@@ -124,14 +125,14 @@ def read_plan(path: Path) -> tuple[Config, Plan]:
         raise ConfigError(f"{path}: something in it can't be used ({type(error).__name__})") from None
 
 
-def _plan_of(config: Config, path: Path) -> Plan:
+def _plan_of(config: Config, path: Path) -> AccountPlan:
     try:
         return plan_of(config, folder=path.parent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def plan_of(config: Config, *, folder: Path) -> Plan:
+def plan_of(config: Config, *, folder: Path) -> AccountPlan:
     """What it means for every recording of the spool.
 
     Args:
@@ -153,41 +154,39 @@ def plan_of(config: Config, *, folder: Path) -> Plan:
     except BucketUrlError as error:
         hint = "; set allowHttp: true if that is meant" if "http sends" in str(error) else ""
         raise ConfigError(f"destination.url: {error}{hint}") from None
-    terms = DestinationTerms(
+    terms = DestinationPlan(
         id=destination_id(location, key_template=policy.key_template),
         endpoint=location.endpoint,
         bucket=location.bucket,
         prefix=location.prefix,
         region=location.region,
-        addressing=location.style.value,
+        addressing=location.style,
         allow_http=location.allow_http,
         allow_private=bool(endpoint),
-        key_template=policy.key_template,
+        key_template=str(policy.key_template),
         ca_bundle=_certificates(folder, wanted.ca_file) if wanted.ca_file else "",
-        expected_bucket_owner=wanted.expected_bucket_owner,
+        expected_bucket_owner=str(wanted.expected_bucket_owner),
         trust_unverified=wanted.trust_unverified,
-        storage_class=policy.storage_class,
-        server_side_encryption=policy.server_side_encryption.value,
-        kms_key_id=policy.kms_key_id,
-        tags=policy.tags,
-        object_metadata=policy.object_metadata.value,
-        credential=Credential(
-            wanted.access_key_id,
-            str(wanted.secret_access_key),
-            str(wanted.session_token) if wanted.session_token else None,
-            None if wanted.expiration is None else float(wanted.expiration),
+        storage_class=str(policy.storage_class),
+        server_side_encryption=policy.server_side_encryption,
+        kms_key_id=str(policy.kms_key_id),
+        tags=dict(policy.tags),
+        object_metadata=policy.object_metadata,
+        credential=CredentialPlan(
+            sid="local",
+            access_key_id=str(wanted.access_key_id),
+            secret_access_key=Secret(str(wanted.secret_access_key)),
+            session_token=Secret(str(wanted.session_token)) if wanted.session_token else None,
+            expiration=None if wanted.expiration is None else datetime.fromtimestamp(wanted.expiration, UTC),
         ),
-        credential_sid="local",
     )
-    product = ProductTerms(
+    product = ProductPlan(
         destination_id=terms.id,
-        policy=UploadPolicy(
-            retry_window=policy.retry_window,
-            fatal_error_policy=policy.fatal_error_policy,
-            denial_grace=policy.denial_grace,
-        ),
+        retry_window=float(policy.retry_window),
+        fatal_error_policy=policy.fatal_error_policy,
+        denial_grace=float(policy.denial_grace),
     )
-    return Plan(
+    return AccountPlan(
         account_sid=LOCAL_ACCOUNT,
         revision=1,
         products=dict.fromkeys(Product, product),

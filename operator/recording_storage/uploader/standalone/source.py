@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from recording_storage.uploader.core.plans import Plan
+    from recording_storage.protocol.plan import AccountPlan
     from recording_storage.uploader.core.ports import SourceHooks
     from recording_storage.uploader.standalone.config import Config
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class ConfigSource:
     """The port `SettingsSource` over a configuration file; it is read again when something is looked up afresh."""
 
-    def __init__(self, path: Path, *, apply: Callable[[Plan], None]) -> None:
+    def __init__(self, path: Path, *, apply: Callable[[AccountPlan], None]) -> None:
         """Read the file. Raises ConfigError."""
         self._path = path
         self._apply = apply

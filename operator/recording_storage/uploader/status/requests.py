@@ -185,7 +185,7 @@ def line_of(recording: Recording, *, sent: int | None = None) -> Mapping[str, An
         "retry_at": _time(recording.retry_at),
         "media_url": stored.media_url if stored else None,
         "sha256": stored.sha256 if stored else None,
-        "objects": objects_of(recording),
+        "objects": [one.to_values() for one in objects_of(recording)],
         "error": {"kind": error.kind, "code": error.code, "message": error.message} if error else None,
     }
 

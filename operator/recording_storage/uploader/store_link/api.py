@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
-
+from recording_storage.protocol.base import MalformedError, Message
 from recording_storage.protocol.recordings import BatchRequest, BatchResponse, BatchResult, RecordingReport
 from recording_storage.protocol.sync import SyncRequest, SyncResponse
 from recording_storage.uploader.store_link.http import StoreAddress, StoreHttp, StoreUnreachableError
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Message)
 
 LONG_POLL_GRACE = 15.0
 """Seconds beyond the asked waiting time that a long poll's answer may take."""
@@ -26,7 +25,7 @@ class StoreApi:
         body = self._http.json(
             "POST",
             f"/internal/v1/uploaders/{self.spool_id}/sync",
-            body=request.model_dump_json(exclude_defaults=True).encode(),
+            body=request.to_json(),
             timeout=request.wait_seconds + LONG_POLL_GRACE,
         )
         return _parsed(SyncResponse, body)
@@ -37,7 +36,7 @@ class StoreApi:
         body = self._http.json(
             "POST",
             f"/internal/v1/uploaders/{self.spool_id}/recordings:batch",
-            body=request.model_dump_json(exclude_defaults=True).encode(),
+            body=request.to_json(),
         )
         results = _parsed(BatchResponse, body).results
         if [(r.account_sid, r.sid) for r in results] != [(r.account_sid, r.sid) for r in recordings]:
@@ -54,8 +53,6 @@ class StoreApi:
 
 def _parsed(model: type[M], body: bytes) -> M:
     try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        # Only what is wrong and where: the values may be keys.
-        where = ", ".join(".".join(map(str, e["loc"])) + f" ({e['type']})" for e in error.errors()[:3])
-        raise StoreUnreachableError(f"the store's answer is no {model.__name__}: {where}") from None
+        return model.from_json(body)
+    except MalformedError as error:
+        raise StoreUnreachableError(f"the store's answer is no {model.__name__}: {error}") from None

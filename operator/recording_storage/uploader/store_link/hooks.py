@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING
 
 from recording_storage import __version__
 from recording_storage.domain.amounts import counted
-from recording_storage.domain.policy import UploadPolicy
 from recording_storage.domain.states import RecordingState
-from recording_storage.protocol.plan import OtherCredential, StaticKeys
 from recording_storage.protocol.sync import AssignmentState, Command, CommandKind, ParkedSample, SpoolReport
 from recording_storage.protocol.sync import Tally as TallyMessage
-from recording_storage.s3.types import Credential
-from recording_storage.uploader.core.plans import DestinationTerms, Plan, ProductTerms
 from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.plans import journal_plans
 from recording_storage.uploader.store_link.place import CLAIM
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from recording_storage.protocol.plan import AccountPlan, DestinationPlan
+    from recording_storage.protocol.plan import AccountPlan
     from recording_storage.protocol.sync import SpoolAssignment
     from recording_storage.uploader.core.recording import Recording
     from recording_storage.uploader.scheduler.dependencies import Parts
@@ -35,64 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _SAMPLE = 20
 _ENDED = (RecordingState.PARKED, RecordingState.REJECTED)
-
-
-def plan_from(message: AccountPlan) -> Plan:
-    """The store's message as the scheduler knows plans."""
-    return Plan(
-        account_sid=message.account_sid,
-        revision=message.revision,
-        products={
-            product: ProductTerms(
-                destination_id=terms.destination_id,
-                policy=UploadPolicy(
-                    retry_window=terms.retry_window,
-                    fatal_error_policy=terms.fatal_error_policy,
-                    denial_grace=terms.denial_grace,
-                ),
-            )
-            for product, terms in message.products.items()
-        },
-        destinations={number: _terms(destination) for number, destination in message.destinations.items()},
-    )
-
-
-def _terms(message: DestinationPlan) -> DestinationTerms:
-    credential = message.credential
-    encryption = message.encryption
-    return DestinationTerms(
-        id=message.id,
-        endpoint=message.endpoint,
-        bucket=message.bucket,
-        prefix=message.prefix,
-        region=message.region,
-        addressing=message.addressing,
-        allow_http=message.allow_http,
-        allow_private=message.allow_private,
-        key_template=message.key_template,
-        ca_bundle=message.ca_bundle,
-        expected_bucket_owner=message.expected_bucket_owner,
-        storage_class=message.storage_class,
-        server_side_encryption=message.server_side_encryption.value,
-        kms_key_id=message.kms_key_id,
-        tags=message.tags,
-        object_metadata=message.object_metadata.value,
-        trust_unverified=message.trust_unverified,
-        encryption=encryption.model_dump() if encryption is not None else None,
-        proven=message.proven,
-        credential=_keys(credential) if isinstance(credential, StaticKeys) else None,
-        credential_sid=credential.sid if credential is not None else "",
-        credential_type=credential.type if isinstance(credential, OtherCredential) else "",
-    )
-
-
-def _keys(message: StaticKeys) -> Credential:
-    return Credential(
-        message.access_key_id,
-        message.secret_access_key.get_secret_value(),
-        message.session_token.get_secret_value() if message.session_token is not None else None,
-        message.expiration.timestamp() if message.expiration is not None else None,
-    )
 
 
 class StoreHooks:
@@ -105,23 +43,22 @@ class StoreHooks:
 
     def plans(self, plans: Mapping[str, AccountPlan], *, assignment: SpoolAssignment | None) -> None:
         """See the port."""
-        taken = {account: plan_from(message) for account, message in plans.items()}
         own = assignment.account_sid if assignment is not None else None
 
         def keep(connection: sqlite3.Connection) -> None:
-            journal_plans(connection, taken)
+            journal_plans(connection, plans)
             if own is not None:
                 meta.set_assigned_account(connection, own)
 
         self._parts.journal.run(keep)
         unassigned = assignment is not None and assignment.state is AssignmentState.UNASSIGNED
-        self._parts.plans.replace(taken, assigned=not unassigned, account_sid=own)
+        self._parts.plans.replace(plans, assigned=not unassigned, account_sid=own)
         self._plans_changed()
         if unassigned:
             log.warning("the spool is assigned to no account yet: new recordings wait for that")
             return
         log.info(
-            "plans in force: %s", ", ".join(f"{plan.account_sid} revision {plan.revision}" for plan in taken.values())
+            "plans in force: %s", ", ".join(f"{plan.account_sid} revision {plan.revision}" for plan in plans.values())
         )
 
     def commands(self, commands: Sequence[Command]) -> None:

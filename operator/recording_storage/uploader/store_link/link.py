@@ -1,6 +1,6 @@
 """The uploader's line to the settings store: plans in, reports out, and the store's own media storage.
 
-Imported only when the uploader runs with `--store`: the messages' models cost a tenth of a second.
+Imported only when the uploader runs with `--store`.
 """
 
 import os

@@ -99,8 +99,8 @@ class MediaUpload:
             self._progressed(offset)
         # More than the file has, of a longer one that was here before: the store discards it when it is to be complete.
         body = MediaComplete(size=source.size, sha256=hashed.at(source.size).hexdigest())
-        return MediaCompleted.model_validate_json(
-            self._http.json("POST", f"{self._path}:complete", body=body.model_dump_json().encode(), timeout=120)
+        return MediaCompleted.from_json(
+            self._http.json("POST", f"{self._path}:complete", body=body.to_json(), timeout=120)
         )
 
     def _offset(self) -> tuple[int, bool]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from recording_storage.protocol.recordings import EncryptionDetails, RecordingError, RecordingReport, StoredObject
+from recording_storage.protocol.recordings import RecordingReport
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.core.stored_objects import objects_of
 from recording_storage.uploader.spool.sidecar_file import CUSTOM
@@ -26,38 +26,35 @@ _FROM_METADATA = (
 
 
 def report_of(recording: Recording) -> RecordingReport:
-    """All that the store is to know of it."""
-    fields: dict[str, Any] = {
-        name: value for name in _FROM_METADATA if (value := recording.metadata.get(name)) is not None
-    }
-    if recording.error is not None:
-        error = recording.error
-        fields["error"] = RecordingError(kind=error.kind, code=error.code, message=error.message)
-    if recording.stored is not None:
-        stored = recording.stored
+    """All that the store is to know of it. Raises MalformedError: there is something that can't be told."""
+    said, stored = recording.metadata, recording.stored
+    fields: dict[str, Any] = {name: value for name in _FROM_METADATA if (value := said.get(name)) is not None}
+    if stored is not None:
         fields |= {
+            "objects": objects_of(recording),
             "media_url": stored.media_url,
             "sha256": stored.sha256,
             "stored_size": stored.size,
             "stored_at": _time(stored.stored_at),
+            "encryption_details": stored.encryption_details,
         }
-        if stored.encryption_details is not None:
-            fields["encryption_details"] = EncryptionDetails.model_validate(stored.encryption_details)
-    return RecordingReport(
-        account_sid=recording.account_sid,
-        sid=recording.sid,
-        seq=recording.seq,
-        product=recording.product,
-        state=recording.state,
-        file=recording.path,
-        size=recording.identity.size,
-        content_type=recording.content_type,
-        found_at=_time(recording.found_at),
-        attempts=recording.attempts,
-        retry_at=None if recording.retry_at is None else _time(recording.retry_at),
-        destination_id=recording.destination_id,
-        objects=[StoredObject.model_validate(one) for one in objects_of(recording)],
-        **fields,
+    return RecordingReport.from_values(
+        fields
+        | {
+            "account_sid": recording.account_sid,
+            "sid": recording.sid,
+            "seq": recording.seq,
+            "product": recording.product,
+            "state": recording.state,
+            "file": recording.path,
+            "size": recording.identity.size,
+            "content_type": recording.content_type,
+            "found_at": _time(recording.found_at),
+            "attempts": recording.attempts,
+            "retry_at": None if recording.retry_at is None else _time(recording.retry_at),
+            "destination_id": recording.destination_id,
+            "error": recording.error and recording.error._asdict(),
+        }
     )
 
 

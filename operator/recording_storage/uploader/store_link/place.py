@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
+from recording_storage.protocol.base import MalformedError
 from recording_storage.protocol.sync import SpoolPlace
 
 log = logging.getLogger(__name__)
@@ -25,10 +24,10 @@ def place_from(environment: Mapping[str, str]) -> SpoolPlace | None:
     found["sub_path"] = found["sub_path"].strip("/")
     if not found["claim"]:
         return None
-    try:
-        return SpoolPlace.model_validate(found)
-    except ValidationError as error:
-        for name in sorted({str(fault["loc"][0]) for fault in error.errors()}):
+    for name, value in sorted(found.items()):
+        try:
+            SpoolPlace.from_values({"claim": "any", name: value})
+        except MalformedError:
             log.warning("%s is too long for what it names, and is left out", _VARIABLES[name])
             del found[name]
-    return SpoolPlace.model_validate(found) if "claim" in found else None
+    return SpoolPlace.from_values(found) if "claim" in found else None

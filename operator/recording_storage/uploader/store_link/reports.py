@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
-
 from recording_storage.domain.backoff import some_jitter
+from recording_storage.protocol.base import MalformedError
 from recording_storage.protocol.recordings import BatchResult, RecordingReport
 from recording_storage.uploader.core.ports import Outbox, Refusal
 from recording_storage.uploader.core.recording import Recording
@@ -187,9 +186,8 @@ def _reports_of(group: Sequence[Recording]) -> tuple[list[tuple[Recording, Recor
     for item in group:
         try:
             reports.append((item, report_of(item)))
-        except ValidationError as error:
-            wrong = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            reason = f"its metadata can't be reported: {wrong}"
+        except MalformedError as error:
+            reason = f"its metadata can't be reported: {error}"
             impossible.append(
                 Refusal(account_sid=item.account_sid, sid=item.sid, seq=item.seq, code="ReportRefused", message=reason)
             )

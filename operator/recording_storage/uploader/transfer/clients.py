@@ -8,12 +8,13 @@ from recording_storage import __version__
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
 from recording_storage.s3.verify import learn, verify
+from recording_storage.uploader.core.plans import s3_credential, s3_destination
 from recording_storage.uploader.transfer.watched_client import WatchedStore
 
 if TYPE_CHECKING:
     from recording_storage.domain.proof import Proof
+    from recording_storage.protocol.plan import DestinationPlan
     from recording_storage.s3.probe import Verification
-    from recording_storage.uploader.core.plans import DestinationTerms
     from recording_storage.uploader.core.ports import ObjectStore
 
 
@@ -24,11 +25,11 @@ class S3Connections:
         """Take the spool's id: what a killed process has left of a probe is known by it."""
         self._owner = owner
 
-    def connect(self, terms: DestinationTerms) -> ObjectStore:
+    def connect(self, terms: DestinationPlan) -> ObjectStore:
         """A client with the terms' credential. Raises S3Failure for a CA bundle that can't be read."""
         return self._client(terms)
 
-    def verify(self, terms: DestinationTerms) -> Verification:
+    def verify(self, terms: DestinationPlan) -> Verification:
         """Go through the verify sequence with a client of its own. Raises S3Failure as `connect` does."""
         client = self._client(terms)
         try:
@@ -43,12 +44,11 @@ class S3Connections:
         prefix = client.destination.location.prefix
         return learn(client, prefix=prefix, size=size, owner=f"{self._owner}-learn-")
 
-    def _client(self, terms: DestinationTerms) -> S3Client:
-        assert terms.credential is not None
+    def _client(self, terms: DestinationPlan) -> S3Client:
         allowed = [terms.endpoint] if terms.allow_private or terms.allow_http else []
         return S3Client(
-            terms.destination(),
-            credential=terms.credential,
+            s3_destination(terms),
+            credential=s3_credential(terms),
             guard=AddressGuard(allowed),
             user_agent=f"recording-storage-uploader/{__version__}",
         )

@@ -15,7 +15,7 @@ from recording_storage.uploader.spool.sidecar_file import CUSTOM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from recording_storage.uploader.core.plans import DestinationTerms
+    from recording_storage.protocol.plan import DestinationPlan
     from recording_storage.uploader.core.recording import Recording
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _SIDS = (
 """In the order in which they are given up last."""
 
 
-def object_metadata(recording: Recording, terms: DestinationTerms | None) -> Mapping[str, str]:
+def object_metadata(recording: Recording, terms: DestinationPlan | None) -> Mapping[str, str]:
     """By names without `x-amz-meta-`, as the destination's terms want it. What has no room is told once."""
     if terms is None:
         return {}
