@@ -127,7 +127,7 @@ def test_a_value_that_no_message_holds_is_not_sent_as_stars() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"[1", "no JSON"),
+        (b'{"spool_id"', "no JSON"),
         (b"\xff", "no JSON"),
         (b"", "no JSON"),
         (b"[]", "Expected `object`"),

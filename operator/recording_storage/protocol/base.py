@@ -27,6 +27,9 @@ class Secret:
     def get_secret_value(self) -> str:
         return self._text
 
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._text == other._text
 

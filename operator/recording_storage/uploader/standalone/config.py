@@ -19,7 +19,6 @@ from recording_storage.domain.policy import (
     ServerSideEncryption,
 )
 from recording_storage.domain.states import Product
-from recording_storage.protocol.base import Secret
 from recording_storage.protocol.plan import AccountPlan, CredentialPlan, DestinationPlan, ProductPlan
 from recording_storage.uploader.core.plans import LOCAL_ACCOUNT
 from recording_storage.uploader.spool.completion import DEFAULT_SETTLE
@@ -35,7 +34,6 @@ from recording_storage.uploader.standalone.values import (
     Settle,
     Tags,
     TemplateText,
-    Unavailable,
     read_value,
 )
 from recording_storage.uploader.standalone.yaml_file import DocumentError, read_document
@@ -67,7 +65,7 @@ class DestinationConfig(_Strict, frozen=True):
     """When the credential ends, where it is a temporary one."""
     ca_file: str = ""
     """PEM; relative to the configuration."""
-    expected_bucket_owner: HeaderText = HeaderText()
+    expected_bucket_owner: HeaderText = ""
     trust_unverified: bool = False
     """Use a server that vouches for nothing of what it stores."""
 
@@ -79,9 +77,9 @@ class PolicyConfig(_Strict, frozen=True):
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
     denial_grace: DenialGrace = DenialGrace(DEFAULT_DENIAL_GRACE)
     key_template: TemplateText = TemplateText(DEFAULT_TEMPLATE)
-    storage_class: HeaderText = HeaderText()
+    storage_class: HeaderText = ""
     server_side_encryption: ServerSideEncryption = ServerSideEncryption.NONE
-    kms_key_id: HeaderText = HeaderText()
+    kms_key_id: HeaderText = ""
     tags: Tags = msgspec.field(default_factory=Tags)
     object_metadata: ObjectMetadata = ObjectMetadata.SIDS
 
@@ -91,7 +89,8 @@ class Config(_Strict, frozen=True):
 
     destination: DestinationConfig
     allow_http: bool = False
-    encryption: Unavailable | None = None
+    encryption: None = None
+    """No section is taken yet."""
     policy: PolicyConfig = PolicyConfig()
     settle: Settle = Settle(DEFAULT_SETTLE)
     """Seconds without a change before a file counts as finished."""
@@ -165,18 +164,18 @@ def plan_of(config: Config, *, folder: Path) -> AccountPlan:
         allow_private=bool(endpoint),
         key_template=str(policy.key_template),
         ca_bundle=_certificates(folder, wanted.ca_file) if wanted.ca_file else "",
-        expected_bucket_owner=str(wanted.expected_bucket_owner),
+        expected_bucket_owner=wanted.expected_bucket_owner,
         trust_unverified=wanted.trust_unverified,
-        storage_class=str(policy.storage_class),
+        storage_class=policy.storage_class,
         server_side_encryption=policy.server_side_encryption,
-        kms_key_id=str(policy.kms_key_id),
+        kms_key_id=policy.kms_key_id,
         tags=dict(policy.tags),
         object_metadata=policy.object_metadata,
         credential=CredentialPlan(
             sid="local",
-            access_key_id=str(wanted.access_key_id),
-            secret_access_key=Secret(str(wanted.secret_access_key)),
-            session_token=Secret(str(wanted.session_token)) if wanted.session_token else None,
+            access_key_id=wanted.access_key_id,
+            secret_access_key=wanted.secret_access_key,
+            session_token=wanted.session_token or None,
             expiration=None if wanted.expiration is None else datetime.fromtimestamp(wanted.expiration, UTC),
         ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.durations import shown
 from recording_storage.domain.policy import FatalErrorPolicy, ObjectMetadata, ServerSideEncryption
-from recording_storage.uploader.standalone.values import NOT_TEXT
+from recording_storage.uploader.standalone.values import EMPTY, NOT_PRINTABLE, NOT_TEXT
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -21,7 +21,15 @@ _PLACED = re.compile(r"(?P<words>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _WRONG_TYPE = re.compile(r"Expected `(.*?)`, got `(.*?)`")
-_TYPES = {"str": NOT_TEXT, "bool": "must be true or false", "object": "must be a mapping"}
+_TYPES = {
+    "str": NOT_TEXT,
+    "bool": "must be true or false",
+    "object": "must be a mapping",
+    "null": "is not available in this version, and nothing is uploaded in clear instead;"
+    " remove the section only if recordings may be stored unencrypted",
+}
+_CONSTRAINTS = {"Expected `str` of length": EMPTY, "Expected `str` matching": NOT_PRINTABLE}
+"""What is wrong there is never shown: a secret may stand in each such field by mistake."""
 
 
 def fault_of(message: str, document: dict[str, Any]) -> str:
@@ -42,6 +50,9 @@ def fault_of(message: str, document: dict[str, Any]) -> str:
     if wrong := _WRONG_TYPE.fullmatch(words):
         kind = wrong[1].split(" | ")[0]
         return f"{where} {_TYPES.get(kind, f'must be {kind}')}"
+    for constraint, fault in _CONSTRAINTS.items():
+        if words.startswith(constraint):
+            return f"{where} {fault}"
     if words.startswith("Invalid enum value") and (enum := _ENUMS.get(where.rpartition(".")[2])):
         value = document["policy"][where.rpartition(".")[2]]
         return f"{where} {shown(value)} must be {' or '.join(repr(member.value) for member in enum)}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from recording_storage.domain.durations import DAY, format_duration, parse_duration, shown
 from recording_storage.domain.object_key import KeyTemplate
 from recording_storage.domain.policy import MAX_DENIAL_GRACE, MAX_RETRY_WINDOW
+from recording_storage.protocol.base import Secret
 
 
 class Seconds(float):
@@ -40,15 +43,6 @@ class Moment(float):
     """POSIX time, written as RFC 3339 with its zone."""
 
 
-class Secret(str):
-    """Never shown."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'**********'"
-
-
 class SecretKey(Secret):
     """The secret half of a key pair; never empty."""
 
@@ -57,18 +51,6 @@ class SecretKey(Secret):
 
 class SessionToken(Secret):
     """Goes into a header; empty: none."""
-
-    __slots__ = ()
-
-
-class HeaderText(str):
-    """Goes into a header of a request: printable ASCII, or empty."""
-
-    __slots__ = ()
-
-
-class AccessKeyId(HeaderText):
-    """Never empty."""
 
     __slots__ = ()
 
@@ -83,11 +65,14 @@ class Tags(dict[str, str]):
     """Tags of an object, such as S3 takes."""
 
 
-class Unavailable:
-    """A section that this version refuses."""
-
+_PRINTABLE = re.compile(r"\A(?:[!-~](?:[ -~]*[!-~])?)?\Z")
+HeaderText = Annotated[str, Meta(pattern=_PRINTABLE.pattern)]
+"""Goes into a header of a request: printable ASCII, or empty."""
+AccessKeyId = Annotated[str, Meta(pattern=_PRINTABLE.pattern, min_length=1)]
 
 NOT_TEXT = "must be a text; put it in quotes"
+NOT_PRINTABLE = "must be printable ASCII in one line, without spaces around it"
+EMPTY = "must not be empty; write the key pair that you were given"
 
 
 def read_value(kind: type, value: object) -> object:
@@ -96,11 +81,6 @@ def read_value(kind: type, value: object) -> object:
     Raises:
         ValueError: it can't be; the words get the field in front, and show no secret.
     """
-    if kind is Unavailable:
-        raise ValueError(
-            "is not available in this version, and nothing is uploaded in clear instead;"
-            " remove the section only if recordings may be stored unencrypted"
-        )
     if issubclass(kind, Seconds):
         return kind(_seconds(value, longest=kind.longest))
     if kind is Moment:
@@ -111,19 +91,16 @@ def read_value(kind: type, value: object) -> object:
         raise ValueError(NOT_TEXT)  # noqa: TRY004 - what msgspec takes
     if kind is TemplateText:
         return TemplateText(KeyTemplate.parse(value).text)
-    assert issubclass(kind, str)
-    return kind(_text(kind, value))
-
-
-def _text(kind: type, value: str) -> str:
-    """Never shown: in each of these fields the secret may stand by mistake."""
-    if kind in {SecretKey, AccessKeyId} and not value:
-        raise ValueError("must not be empty; write the key pair that you were given")
-    if kind is SecretKey and not value.isprintable():
+    if kind is SessionToken:
+        if not _PRINTABLE.search(value):
+            raise ValueError(NOT_PRINTABLE)
+        return SessionToken(value)
+    assert kind is SecretKey
+    if not value:
+        raise ValueError(EMPTY)
+    if not value.isprintable():
         raise ValueError("has a line break or a control character; write it in one line, in quotes")
-    if kind is not SecretKey and value and not _PRINTABLE.fullmatch(value):
-        raise ValueError("must be printable ASCII in one line, without spaces around it")
-    return value
+    return SecretKey(value)
 
 
 def _seconds(value: object, *, longest: float) -> float:
@@ -165,6 +142,5 @@ def _tags(value: object) -> dict[str, str]:
     return value
 
 
-_PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _TAG = re.compile(r"[\w .:/=+@-]*")
 _MAX_TAGS = 10
