@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recording_storage.protocol.plan import AccountPlan
+    from recording_storage.protocol.sync import Tally
     from recording_storage.uploader.core.ports import Clock, MediaStore, Reporter, SettingsSource, SourceHooks
-    from recording_storage.uploader.core.recording import Tally
     from recording_storage.uploader.spool.folder import Spool
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.recording import EntryError, Reason, Tally
+from recording_storage.protocol.sync import Tally
+from recording_storage.uploader.core.recording import EntryError, Reason
 from recording_storage.uploader.core.status import DestinationStatus, StateReason, Status
 from recording_storage.uploader.status.metrics import PREFIX, MetricsServer, UploaderCollector
 from recording_storage.uploader.status.requests import LinkState
@@ -21,7 +22,7 @@ STATUS = Status(
     spool_id="11111111-2222-3333-4444-555555555555",
     started_at=900.0,
     standby=False,
-    states={RecordingState.PARKED: Tally(2, 500)},
+    states={RecordingState.PARKED: Tally(count=2, size=500)},
     oldest=940.0,
     unfinished=3,
     free_bytes=7000,

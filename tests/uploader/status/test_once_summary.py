@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from recording_storage.domain.states import RecordingState
-from recording_storage.uploader.core.recording import EntryError, Tally
+from recording_storage.protocol.sync import Tally
+from recording_storage.uploader.core.recording import EntryError
 from recording_storage.uploader.core.status import StateReason
 from recording_storage.uploader.status.once_summary import remains
 
@@ -38,7 +39,7 @@ def test_each_state_has_its_reason_and_its_remedy(counts: Mapping[RecordingState
         reason(S.HELD, "Refused"),
         reason(S.PARKED, "Taken"),
     ]
-    states = {state: Tally(count, 1) for state, count in counts.items()}
+    states = {state: Tally(count=count, size=1) for state, count in counts.items()}
     assert remains(states, reasons=reasons, unfinished=(), stopped="") == line
 
 

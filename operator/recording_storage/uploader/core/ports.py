@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from recording_storage.domain.proof import Voucher
     from recording_storage.domain.states import RecordingState
     from recording_storage.protocol.plan import AccountPlan
+    from recording_storage.protocol.recordings import MediaCompleted
     from recording_storage.protocol.sync import Command, SpoolAssignment, SpoolReport
     from recording_storage.s3.payload import Buffer
     from recording_storage.s3.types import OpenUpload, Part, StoredObject
@@ -165,7 +166,7 @@ class Reporter(Protocol):
 class MediaStore(Protocol):
     """The store's own media storage: the destination of recordings while external storage is off."""
 
-    def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaReceipt:
+    def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaCompleted:
         """Bring the file there, going on where an earlier try ended.
 
         Args:
@@ -176,13 +177,6 @@ class MediaStore(Protocol):
         Raises:
             S3Failure: its class says how to go on.
         """
-
-
-@dataclass(frozen=True, kw_only=True)
-class MediaReceipt:
-    media_url: str
-    size: int
-    sha256: str
 
 
 class StatusView(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -146,10 +145,3 @@ class Recording(NamedTuple):
     stored: StoredFacts | None = None
     told_seq: int = 0
     """The `seq` up to which the receiver of reports has taken it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    count: int
-    size: int
-    """Bytes."""

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from recording_storage.domain.states import RecordingState
-    from recording_storage.uploader.core.recording import EntryError, Tally
+    from recording_storage.protocol.sync import Tally
+    from recording_storage.uploader.core.recording import EntryError
 
 
 class BlockedReason(StrEnum):

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recording_storage.domain.states import Product, RecordingState
-from recording_storage.uploader.core.recording import EntryError, Identity, Reason, Recording, Tally
+from recording_storage.protocol.sync import Tally
+from recording_storage.uploader.core.recording import EntryError, Identity, Reason, Recording
 from recording_storage.uploader.core.status import StateReason
 from recording_storage.uploader.journal import sql
 from recording_storage.uploader.journal.pinning import WAITS_SQL
@@ -105,7 +106,7 @@ def without_settings(connection: sqlite3.Connection) -> dict[str, dict[Product, 
 def tallies(connection: sqlite3.Connection) -> dict[RecordingState, Tally]:
     """Counts and bytes of the unfinished ones, by state."""
     cursor = connection.execute(f"SELECT state, count(*), sum(size) FROM recordings WHERE {OPEN_SQL} GROUP BY state")
-    return {_S(state): Tally(count, size) for state, count, size in cursor}
+    return {_S(state): Tally(count=count, size=size) for state, count, size in cursor}
 
 
 def reasons(connection: sqlite3.Connection) -> list[StateReason]:

@@ -13,9 +13,10 @@ from prometheus_client.registry import Collector
 
 from recording_storage import __version__
 from recording_storage.domain.states import RecordingState
+from recording_storage.protocol.sync import Tally
 from recording_storage.uploader.core.plans import Standing
 from recording_storage.uploader.core.ports import StatusView
-from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason, Tally
+from recording_storage.uploader.core.recording import WAITS_FOR_PLAN, Reason
 from recording_storage.uploader.core.status import BlockedReason, DestinationStatus, StateReason, Status
 from recording_storage.uploader.status.requests import LinkState
 
@@ -79,7 +80,7 @@ class UploaderCollector(Collector):
 
 
 def _recordings(status: Status, *, now: float) -> Iterable[Metric]:
-    tallies = [((state.value,), status.states.get(state, Tally(0, 0))) for state in RecordingState]
+    tallies = [((state.value,), status.states.get(state, Tally())) for state in RecordingState]
     counts = [(labels, tally.count) for labels, tally in tallies]
     yield _gauges("recordings", "Recordings on the spool, by state.", ("state",), counts)
     sizes = [(labels, tally.size) for labels, tally in tallies]

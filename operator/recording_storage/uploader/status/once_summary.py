@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
+from recording_storage.protocol.sync import Tally
 from recording_storage.terminal import printable
-from recording_storage.uploader.core.recording import Tally
 from recording_storage.uploader.core.status import StateReason
 
 _S = RecordingState

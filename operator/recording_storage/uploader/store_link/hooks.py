@@ -13,7 +13,6 @@ from recording_storage import __version__
 from recording_storage.domain.amounts import counted
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.sync import AssignmentState, Command, CommandKind, ParkedSample, SpoolReport
-from recording_storage.protocol.sync import Tally as TallyMessage
 from recording_storage.uploader.journal import destinations, meta, queries
 from recording_storage.uploader.journal.plans import journal_plans
 from recording_storage.uploader.store_link.place import CLAIM
@@ -97,7 +96,7 @@ class StoreHooks:
             namespace=os.environ.get("POD_NAMESPACE", ""),
             claim=os.environ.get(CLAIM, ""),
             started_at=started,
-            states={state: TallyMessage(count=t.count, size=t.size) for state, t in status.states.items()},
+            states=dict(status.states),
             oldest=None if status.oldest is None else datetime.fromtimestamp(status.oldest, UTC),
             unproven=len(status.unproven),
             oldest_unproven=_moment(status.unproven[0].since) if status.unproven else None,

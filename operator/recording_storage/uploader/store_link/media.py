@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from recording_storage.domain.failures import FailureClass, S3Failure
 from recording_storage.domain.upload_decision import MAX_REREADS
-from recording_storage.uploader.core.ports import MediaReceipt
+from recording_storage.protocol.recordings import MediaCompleted
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.store_link.api import StoreApi
 from recording_storage.uploader.store_link.http import StoreAddress, StoreRefusedError, StoreUnreachableError
@@ -22,7 +22,7 @@ class StoreMedia:
         self._address = address
         self._connect = connect
 
-    def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaReceipt:
+    def store(self, recording: Recording, *, fd: int, stop: threading.Event) -> MediaCompleted:
         """See the port."""
         for reread in range(MAX_REREADS + 1):
             upload = MediaUpload(
@@ -33,13 +33,11 @@ class StoreMedia:
                 stopped=stop.is_set,
             )
             try:
-                done = upload.run(MediaSource(fd, recording.identity.size))
+                return upload.run(MediaSource(fd, recording.identity.size))
             except S3Failure as failure:
                 # the store has discarded what it had, perhaps what a power cut had spoilt there: all of it once more
                 if failure.kind is not FailureClass.DIGEST or reread == MAX_REREADS:
                     raise
-            else:
-                return MediaReceipt(media_url=done.media_url, size=done.size, sha256=done.sha256)
         raise AssertionError("the last round returns or raises")
 
     def _register(self, recording: Recording) -> None:
