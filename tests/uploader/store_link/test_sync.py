@@ -14,7 +14,7 @@ from recording_storage.uploader.store_link.http import StoreAddress
 from recording_storage.uploader.store_link.sync import StoreSync
 from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, spool_report
 from tests.uploader.store_link.fake_store import FakeStore, command_id
-from tests.waiting import SOON
+from tests.waiting import eventually
 
 
 class Scheduler:
@@ -113,22 +113,22 @@ def test_a_store_that_comes_back_is_found_again(fake_store, sync, scheduler):
     fake_store.fail_with = 503
     sync.start(scheduler)
     fake_store.set_plan(account_plan())
-    assert not sync.wait_connected(timeout=0.5)
-    assert "503" in sync.error
+    assert "503" in eventually(lambda: sync.error, what="the first exchange has failed")
+    assert not sync.connected
     fake_store.fail_with = None
     scheduler.wait_until(lambda: scheduler.taken)
-    assert sync.wait_connected(timeout=SOON)
+    eventually(lambda: sync.connected, what="the store answers again")
     assert sync.error == ""
 
 
 def test_a_refused_token_is_told_and_mended_by_a_new_one(fake_store, fake_address, sync, scheduler):
     fake_address.token_file.write_text("wrong")
     sync.start(scheduler)
-    assert not sync.wait_connected(timeout=0.5)
-    assert "401" in sync.error
+    assert "401" in eventually(lambda: sync.error, what="the token has been refused")
+    assert not sync.connected
     assert "wrong" not in sync.error
     fake_address.token_file.write_text(fake_store.token)
-    assert sync.wait_connected(timeout=SOON)
+    eventually(lambda: sync.connected, what="the new token is taken")
 
 
 def test_asking_afresh_interrupts_the_long_poll_and_brings_every_plan_again(fake_store, sync, scheduler):

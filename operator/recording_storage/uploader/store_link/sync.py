@@ -123,10 +123,6 @@ class StoreSync:
             self._later = None
             self._interrupt()
 
-    def wait_connected(self, *, timeout: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: self._connected or self._closing, timeout) and self._connected
-
     def _interrupt(self) -> None:
         self._interrupted_at = time.monotonic()
         if self._api is not None:
