@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.field.fixtures",
     "tests.media.fixtures",
     "tests.image.fixtures",
+    "tests.health.fixtures",
 ]
 
 # Uploaders run inside the test process, and whoever opens a file while one asks for a lease of it would end that with

@@ -31,7 +31,7 @@ def on_machine(tool: Tool) -> Path | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if tool.kubebuilder and assets and os.access(Path(assets) / tool.name, os.X_OK):
         return Path(assets) / tool.name
-    found = shutil.which(tool.name)
+    found = shutil.which(tool.name) if tool.package != "." else None  # those of ours are nowhere else
     return Path(found) if found else None
 
 
@@ -79,7 +79,7 @@ def _build(tool: Tool, *, go: str, what: str) -> Path:
 
 
 def _cached(tool: Tool) -> Path:
-    return cache_dir() / "tools" / f"{tool.name}-{tool.version}" / tool.name
+    return cache_dir() / "tools" / f"{tool.name}-{tool.build}" / tool.name
 
 
 def _go(tool: Tool) -> str:

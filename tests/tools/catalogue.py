@@ -1,6 +1,7 @@
 """The programs that tests need and that Go builds from a pinned go.mod/go.sum of ours."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 GO_MODULES = Path(__file__).parent / "go"
@@ -20,6 +21,12 @@ class Tool:
     ldflags: tuple[str, ...] = field(default=())
     tags: tuple[str, ...] = field(default=())
     kubebuilder: bool = False  # KUBEBUILDER_ASSETS may hold it
+
+    @property
+    def build(self) -> str:
+        """Tells this build from those of other versions, and of other sources where these are ours."""
+        sources = b"".join(each.read_bytes() for each in sorted((GO_MODULES / self.module).glob("*.go")))
+        return f"{self.version}-{sha256(sources).hexdigest()[:8]}" if sources else self.version
 
 
 def _kubernetes(name: str, seconds: float, *, kubebuilder: bool = True) -> Tool:
@@ -111,6 +118,14 @@ _ALL = (
         path="github.com/peak/s5cmd/v2",
         package="github.com/peak/s5cmd/v2",
         seconds=60,
+    ),
+    Tool(
+        name="health",
+        version="0.37.2",
+        module="health",
+        path="sigs.k8s.io/cli-utils",
+        package=".",
+        seconds=70,
     ),
 )
 TOOLS = {tool.name: tool for tool in _ALL}

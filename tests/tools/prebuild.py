@@ -19,6 +19,7 @@ NEEDS = {
     "cluster": ("etcd", "kube-apiserver"),
     "controller_manager": ("kube-controller-manager",),
     "helm_tool": ("helm",),
+    "health_judge": ("health",),
     "versity_server": ("versitygw",),
     "versity_tls_server": ("versitygw",),
 }

@@ -128,7 +128,8 @@ def test_a_marker_that_is_made_anew_has_the_last_word(gated: SpoolFolder, door: 
         eventually(lambda: bool(running.uploader.intake.unfinished()), what="it is not taken")
         (gated.root / "a.wav.done").unlink()
         (gated.root / "a.wav.done").touch()
-        running.await_states({"a.wav": "reported"})  # it is removed once it is closed
+        # It is removed once it is closed: it was tried, and is again later.
+        running.await_recording("a.wav", lambda one: one.error is not None and one.error.code == Reason.NOT_REMOVABLE)
         reader.close()
         clock.advance(400)
         running.await_states({"a.wav": "released"})

@@ -5,6 +5,8 @@
 `Waiting`    something else has to come first: a Secret, an account, an uploader. Its change wakes us; `after` is the
              safety net.
 `Transient`  it passes by itself: the store or the API server is away. Tried again with backoff.
+`RunsOn`     all that is asked for is in force, with the earlier of two keys: Ready True. The refusal of the new one is
+             told by the cause's condition, and Stalled where the key comes from. Tried again as a refusal is.
 """
 
 from enum import StrEnum
@@ -44,6 +46,18 @@ class Stalled(Verdict):
     ready = Truth.FALSE
     reconciling = False
     stalled = True
+
+
+class RunsOn(Verdict):
+    ready = Truth.TRUE
+    reconciling = False
+
+    def __init__(self, refusal: Stalled) -> None:
+        """Take what was refused; its message names what is in use instead."""
+        message = f"it works with the earlier key, and the new one is refused: {refusal.message}"
+        super().__init__("EarlierKeyInUse", message, cause=refusal.cause)
+        self.refusal = refusal
+        self.status = refusal.status
 
 
 class Waiting(Verdict):
@@ -153,7 +167,8 @@ def conditions_of(
         summary.append(true(ConditionType.RECONCILING, verdict.reason, verdict.message))
     if verdict.cause is not None and verdict.cause not in {ConditionType.READY, ConditionType.DELETION_BLOCKED}:
         status = Truth.UNKNOWN if isinstance(verdict, Transient) else Truth.FALSE
-        summary.append(Condition(type=verdict.cause, status=status, reason=verdict.reason, message=verdict.message))
+        why = verdict.refusal if isinstance(verdict, RunsOn) else verdict
+        summary.append(Condition(type=verdict.cause, status=status, reason=why.reason, message=why.message))
     elif verdict.cause is ConditionType.DELETION_BLOCKED:
         summary.append(true(ConditionType.DELETION_BLOCKED, verdict.reason, verdict.message))
     return override(causes, *summary)

@@ -44,6 +44,9 @@ def test_a_secret_that_is_changed_to_a_wrong_key_keeps_the_old_one_at_work(world
 
     found = world.until("RecordingSettings", "default", is_("BucketVerified", "False", "InvalidAwsCredentials"))
     assert f"{old} stays in use" in condition(found, "Ready")["message"]
+    ready = condition(found, "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "EarlierKeyInUse"), "nothing is interrupted"
+    assert not [each for each in found["status"]["conditions"] if each["type"] == "Stalled"]
     assert "wrong-secret" not in str(found)
     credential = world.until("AwsCredential", "main", is_("Ready", "False", "KeyRefused"))
     assert credential["status"]["sid"] == old
@@ -86,10 +89,10 @@ def test_a_secret_that_is_changed_back_leaves_nothing_of_the_attempt(world: Worl
     world.until("AwsCredential", "main", is_("Ready", "False", "KeyRefused"))
     world.apply(resources.aws_secret(world.namespace, world.bucket.credentials))
     found = world.ready("AwsCredential", "main")
-    world.ready("RecordingSettings", "default")
+    settings = world.until("RecordingSettings", "default", is_("Ready", "True", "Succeeded"))
     assert found["status"]["sid"] == old
     assert "pendingSid" not in found["status"]
-    assert "refusedCredential" not in world.get("RecordingSettings", "default")["status"]
+    assert "refusedCredential" not in settings["status"]
     assert world.credentials() == [old]
 
 

@@ -10,7 +10,7 @@ from recording_storage.controller.cluster.kube import Kube
 from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.keys import Key, Kind
-from recording_storage.controller.core.verdicts import Stalled, Transient, Verdict, Waiting
+from recording_storage.controller.core.verdicts import RunsOn, Stalled, Transient, Verdict, Waiting
 from recording_storage.controller.kinds.accounts import Access, Accounts, internal_verdict, public_verdict
 from recording_storage.controller.kinds.recording_settings import decide as decisions
 from recording_storage.controller.kinds.recording_settings.decide import owner_of
@@ -131,6 +131,8 @@ class SettingsKind:
                 await self._post(access, product, action)
                 self._posted[resource.metadata.uid].add(product)
             except Stalled as verdict:
+                refusal = verdict if refusal is None or isinstance(refusal, RunsOn) else refusal
+            except RunsOn as verdict:
                 refusal = refusal or verdict
         if refusal is not None:
             raise refusal
@@ -139,10 +141,10 @@ class SettingsKind:
         try:
             await access.store.set_settings(product, action.form)
         except StoreFailure as error:
-            kept = ""
+            kept, runs_on = "", False
             if action.rotating_from and isinstance(error, StoreRefused):
                 kept = f" Until then {action.rotating_from} stays in use."
-                await self._keep(access, product, action)
+                runs_on = await self._keep(access, product, action)
             verdict = verdict_of_post(error, access, product, kept=kept)
             if isinstance(verdict, Stalled):
                 verdict.status = {
@@ -151,17 +153,24 @@ class SettingsKind:
                 }
                 if action.waits:
                     verdict.message = f"{verdict.message} Now {action.waits}."
+                if runs_on and not action.waits:
+                    raise RunsOn(verdict) from error
             raise verdict from error
 
-    async def _keep(self, access: Access, product: Product, action: Post) -> None:
-        """The successor of a credential is refused; whatever else has changed need not wait for that to be mended."""
+    async def _keep(self, access: Access, product: Product, action: Post) -> bool:
+        """The successor of a credential is refused; whatever else has changed need not wait for that to be mended.
+
+        Returns:
+            Whether all else is in force: then it is the key alone that was refused.
+        """
         form = {**action.form, "AwsCredentialsSid": action.rotating_from}
         try:
             present = (await access.store.settings(product)).values
             if differences(form, present, hosted=access.internal is None):
                 await access.store.set_settings(product, form)
         except StoreFailure:
-            return  # the refusal that led here is told, with all there is to mend
+            return False  # the refusal that led here is told, with all there is to mend
+        return True
 
     async def _references(self, resource: RecordingSettings) -> dict[str, Any]:
         """`refs` and `rotating_from`. Those of what is switched off are taken if they are there."""
