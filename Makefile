@@ -6,7 +6,7 @@ STAMP := .venv/.locked
 # One that crashes ends the run: without it the other would wait for its tests for ever.
 TEST_ARGS ?= -n 2 --dist loadfile --max-worker-restart 0
 
-.PHONY: setup demo image test test-quick check bench bench-uploader lock generate clean
+.PHONY: setup demo image test test-e2e test-quick check bench bench-uploader lock generate clean
 
 setup: $(STAMP)
 
@@ -25,12 +25,17 @@ demo: setup
 image:                            ## the container image; IMAGE, BASE_IMAGE, ENGINE, BUILD_ARGS as packaging/build-image tells
 	@IMAGE='$(IMAGE)' BASE_IMAGE='$(BASE_IMAGE)' ENGINE='$(ENGINE)' BUILD_ARGS='$(BUILD_ARGS)' packaging/build-image
 
-# In two halves, with workers and servers of their own: those of the clusters come after long and crowded ones.
+# In three parts, with workers and servers of their own: those of the clusters come after long and crowded ones, and the node
+# with its pods has the machine for itself.
 CLUSTERS := tests/controller tests/journeys tests/cluster tests/chart
 
 test: setup
-	@$(BIN)/python -m pytest $(TEST_ARGS) $(addprefix --ignore=,$(CLUSTERS))
+	@$(BIN)/python -m pytest $(TEST_ARGS) $(addprefix --ignore=,$(CLUSTERS) tests/e2e)
 	@$(BIN)/python -m pytest $(TEST_ARGS) $(CLUSTERS)
+	@$(BIN)/python -m pytest tests/e2e
+
+test-e2e: setup                   ## real pods on a real node; skipped with one line where there is no root on Linux
+	@$(BIN)/python -m pytest tests/e2e
 
 test-quick: setup
 	@$(BIN)/python -m pytest $(TEST_ARGS) -m "not slow"

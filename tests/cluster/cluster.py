@@ -72,18 +72,20 @@ def start(folder: Path | None = None) -> Cluster:
         keys = Keys(data / "pki")
         keys.create()
         server = _launch(data, children=children, programs=programs, keys=keys)
-        kubeconfig = data / "kubeconfig"
-        certificate, key = keys.admin
-        write_kubeconfig(
-            kubeconfig,
-            server=server,
-            ca=keys.ca.read_bytes(),
-            user={"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)},
-        )
+        kubeconfig = admin_kubeconfig(data, server=server, keys=keys)
     except BaseException:
         children.close()
         raise
     return Cluster(kubeconfig, server, keys.ca, data, children.close)
+
+
+def admin_kubeconfig(folder: Path, *, server: str, keys: Keys) -> Path:
+    """With all rights, in `folder`."""
+    path = folder / "kubeconfig"
+    certificate, key = keys.admin
+    user = {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}
+    write_kubeconfig(path, server=server, ca=keys.ca.read_bytes(), user=user)
+    return path
 
 
 def _launch(data: Path, *, children: Children, programs: Binaries, keys: Keys) -> str:

@@ -3,6 +3,7 @@
 import http.client
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests.tools.progress import tail
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_TIMEOUT = 60.0  # seconds; 4 is usual, a busy machine takes longer
+WITHOUT_NODES = (
+    "--endpoint-reconciler-type=none",  # it refuses loopback as the address of the service `kubernetes`
+    # No controller manager makes the service account `default`, and without it no pod would be admitted.
+    "--disable-admission-plugins=ServiceAccount",
+)
 
 
 class PortTaken(ToolFailed):
@@ -40,9 +46,9 @@ class Keys:
     def admin(self) -> tuple[Path, Path]:
         return self.folder / "admin.crt", self.folder / "admin.key"
 
-    def create(self) -> None:
+    def create(self, *, hosts: Sequence[str] = ()) -> None:
         authority = Authority(self.folder)
-        hosts = ("localhost", "127.0.0.1", "kubernetes.default.svc")
+        hosts = ("localhost", "127.0.0.1", "kubernetes.default.svc", *hosts)
         authority.issue("server", common_name="kube-apiserver", hosts=hosts)
         # RBAC lets the group system:masters do all.
         authority.issue("admin", common_name="test-admin", organization="system:masters")
@@ -50,17 +56,25 @@ class Keys:
             new_key(self.folder / "sa.key", public=self.folder / "sa.pub")
 
 
-def launch(folder: Path, *, children: Children, binaries: Binaries, keys: Keys) -> str:
-    """Starts both on free ports, waits until the API server is ready and returns its URL."""
+def launch(
+    folder: Path,
+    *,
+    children: Children,
+    binaries: Binaries,
+    keys: Keys,
+    address: str = "127.0.0.1",
+    arguments: Sequence[str] = WITHOUT_NODES,
+) -> str:
+    """Starts both on free ports, the API server at `address`, waits until that is ready and returns its URL."""
     client, peer, api = free_ports(3)
     logs = {name: folder / f"{name}.log" for name in ("etcd", "kube-apiserver")}
     for log in logs.values():
         log.unlink(missing_ok=True)
     children.start("etcd", _etcd(binaries.etcd, folder / "etcd", client=client, peer=peer), log=logs["etcd"])
-    arguments = _api_server(binaries.api_server, folder, keys=keys, etcd=client, port=api)
-    children.start("kube-apiserver", arguments, log=logs["kube-apiserver"])
-    _wait_until_ready(children, logs=logs, port=api, keys=keys)
-    return f"https://127.0.0.1:{api}"
+    command = _api_server(binaries.api_server, folder, keys=keys, etcd=client, address=(address, api))
+    children.start("kube-apiserver", [*command, *arguments], log=logs["kube-apiserver"])
+    _wait_until_ready(children, logs=logs, address=(address, api), keys=keys)
+    return f"https://{address}:{api}"
 
 
 def halt(children: Children) -> None:
@@ -88,14 +102,13 @@ def _etcd(binary: Path, data: Path, *, client: int, peer: int) -> list[str]:
     ]
 
 
-def _api_server(binary: Path, folder: Path, *, keys: Keys, etcd: int, port: int) -> list[str]:
+def _api_server(binary: Path, folder: Path, *, keys: Keys, etcd: int, address: tuple[str, int]) -> list[str]:
     pki = keys.folder
     return [
         f"{binary}",
         f"--etcd-servers=http://127.0.0.1:{etcd}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={port}",
-        "--endpoint-reconciler-type=none",  # it refuses loopback as the address of the service `kubernetes`
+        f"--bind-address={address[0]}",
+        f"--secure-port={address[1]}",
         "--service-cluster-ip-range=10.0.0.0/24",
         f"--cert-dir={folder}",
         f"--tls-cert-file={pki}/server.crt",
@@ -105,20 +118,18 @@ def _api_server(binary: Path, folder: Path, *, keys: Keys, etcd: int, port: int)
         f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={pki}/sa.pub",
         f"--service-account-signing-key-file={pki}/sa.key",
-        # No controller manager makes the service account `default`, and without it no pod would be admitted.
-        "--disable-admission-plugins=ServiceAccount",
         "--allow-privileged=true",
         "--profiling=false",
     ]
 
 
-def _wait_until_ready(children: Children, *, logs: dict[str, Path], port: int, keys: Keys) -> None:
+def _wait_until_ready(children: Children, *, logs: dict[str, Path], address: tuple[str, int], keys: Keys) -> None:
     context = ssl.create_default_context(cafile=str(keys.ca))
     context.load_cert_chain(*map(str, keys.admin))
     deadline = time.monotonic() + READY_TIMEOUT
     # The namespace comes from a loop of the API server that readiness doesn't wait for.
     for path in ("/readyz", "/api/v1/namespaces/default"):
-        while not _answers(port, path, context):
+        while not _answers(address, path, context):
             for name, log in logs.items():
                 if children.exit_code(name) is not None:
                     _explain(name, log)
@@ -129,8 +140,8 @@ def _wait_until_ready(children: Children, *, logs: dict[str, Path], port: int, k
             time.sleep(0.05)
 
 
-def _answers(port: int, path: str, context: ssl.SSLContext) -> bool:
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+def _answers(address: tuple[str, int], path: str, context: ssl.SSLContext) -> bool:
+    connection = http.client.HTTPSConnection(*address, timeout=5, context=context)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK

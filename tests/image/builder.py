@@ -15,6 +15,7 @@ from tests.tools.progress import run, tail
 ROOT = Path(__file__).parents[2]
 BASE = "localhost/recording-storage-base:trixie"
 IMAGE = "localhost/recording-storage:test"
+IDLE = "localhost/recording-storage-idle:trixie"
 SOURCES = (
     "Dockerfile",
     ".dockerignore",
@@ -45,6 +46,18 @@ def built() -> Path:
     return target
 
 
+def idle() -> Path:
+    """The archive of an image that does nothing, on the same base: for recorders, and for what holds a pod together."""
+    target = cache_dir() / "image" / "idle.oci.tar"
+    with locked(target.with_name(".build.lock"), what="the image"):
+        if not target.is_file():
+            env = _with_base()
+            options = ("--env", "PATH=/usr/bin:/bin", "--entrypoint", '["sleep", "infinity"]')
+            _commit(env, BASE, IDLE, "config", *options, "CONTAINER")
+            _export(env, IDLE, target)
+    return target
+
+
 def environment() -> Mapping[str, str]:
     """For buildah: a store of its own, and builds without a container's runtime."""
     folder = cache_dir() / "image"
@@ -56,27 +69,42 @@ def environment() -> Mapping[str, str]:
 
 
 def _build(target: Path) -> None:
+    env = _with_base()
+    log = target.parent / "build.log"
+    chosen = {"ENGINE": "buildah", "IMAGE": IMAGE, "BASE_IMAGE": BASE}
+    if run(["make", "-s", "image"], what="the image", expected=90, log=log, cwd=ROOT, env={**env, **chosen}) != 0:
+        raise ToolFailed(f"building the image failed:\n{tail(log)}\nall of it: {log}")
+    _export(env, IMAGE, target)
+    log.unlink()
+
+
+def _with_base() -> Mapping[str, str]:
+    """buildah's environment, with the base in its store."""
     debian.install({"buildah": "buildah"})
     base = base_archive()
     env = environment()
     if len(_buildah(env, "images", "--all", "--quiet").split()) > MANY:
         _buildah(env, "rmi", "--all", "--force")
     if not _buildah(env, "images", "--quiet", "--filter", f"reference={BASE}").strip():
-        container = _buildah(env, "from", "scratch").strip()
-        try:
-            _buildah(env, "add", container, str(base), "/")
-            _buildah(env, "commit", "--quiet", container, BASE)
-        finally:
-            _buildah(env, "rm", container)
-    log = target.parent / "build.log"
-    chosen = {"ENGINE": "buildah", "IMAGE": IMAGE, "BASE_IMAGE": BASE}
-    if run(["make", "-s", "image"], what="the image", expected=90, log=log, cwd=ROOT, env={**env, **chosen}) != 0:
-        raise ToolFailed(f"building the image failed:\n{tail(log)}\nall of it: {log}")
+        _commit(env, "scratch", BASE, "add", "CONTAINER", str(base), "/")
+    return env
+
+
+def _commit(env: Mapping[str, str], base: str, name: str, *change: str) -> None:
+    """A new image `name`: `base` with one change, in whose words CONTAINER stands for its container."""
+    container = _buildah(env, "from", base).strip()
+    try:
+        _buildah(env, *(container if word == "CONTAINER" else word for word in change))
+        _buildah(env, "commit", "--quiet", container, name)
+    finally:
+        _buildah(env, "rm", container)
+
+
+def _export(env: Mapping[str, str], name: str, target: Path) -> None:
     new = target.with_suffix(".new")
     new.unlink(missing_ok=True)
-    _buildah(env, "push", "--quiet", IMAGE, f"oci-archive:{new}:{IMAGE}")
+    _buildah(env, "push", "--quiet", name, f"oci-archive:{new}:{name}")
     new.rename(target)
-    log.unlink()
 
 
 def _buildah(env: Mapping[str, str], *arguments: str) -> str:

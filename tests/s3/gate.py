@@ -1,4 +1,4 @@
-"""A gate on loopback in front of a server: lets through, refuses, stalls, resets, answers itself, or loses an answer.
+"""A gate in front of a server, on loopback unless told: lets through, refuses, stalls, resets, answers, loses answers.
 
 Clients sign the Host header with the gate's port, and servers check against the Host they got: signatures hold.
 """
@@ -47,7 +47,7 @@ class Rule:
 class Gate:
     """Listens from its making until `close()`; `requests` are the request lines seen (not through TLS)."""
 
-    def __init__(self, endpoint: str, *, bandwidth: float | None = None) -> None:
+    def __init__(self, endpoint: str, *, bandwidth: float | None = None, address: str = "127.0.0.1") -> None:
         target = urlsplit(endpoint)
         assert target.hostname is not None
         assert target.port is not None
@@ -64,8 +64,8 @@ class Gate:
         self._free_at = 0.0  # when the line is free for the next bytes
         # A port asked for by number: one that the kernel chose would be lost in `refuse`.
         self.port = free_port()
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        self.endpoint = f"{target.scheme}://127.0.0.1:{self.port}"
+        self._listener = socket.create_server((address, self.port), backlog=128)
+        self.endpoint = f"{target.scheme}://{address}:{self.port}"
         threading.Thread(target=self._accept, name="gate", daemon=True).start()
 
     def __enter__(self) -> Self:

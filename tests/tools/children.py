@@ -18,10 +18,11 @@ _SCRIPT = Path(__file__).with_name("supervisor.py")
 class Children:
     """A group of processes that is stopped as a whole; safe to use from several threads."""
 
-    def __init__(self, *, remove: Sequence[Path] = ()) -> None:
+    def __init__(self, *, remove: Sequence[Path] = (), within: Sequence[str | Path] = ()) -> None:
+        """`within` is a command that runs the one that follows it, such as unshare: all of them live in its world."""
         self._lock = threading.Lock()
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SCRIPT)],
+            [*within, sys.executable, "-I", "-S", str(_SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # the terminal's Ctrl-C reaches us first, and we close in order
@@ -31,7 +32,7 @@ class Children:
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """Of the supervisor, or of the command that it is within."""
         return self._supervisor.pid
 
     def start(

@@ -4,6 +4,7 @@ A cold build takes minutes: inside a fixture it would count against the timeout 
 its progress.
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -14,7 +15,10 @@ from tests.tools import binaries
 from tests.tools.errors import ToolFailed, ToolMissing
 
 IMAGE = "image"
+NODE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+RUNTIME = ("containerd", "containerd-shim-runc-v2", "ctr", "coredns")
 NEEDS = {
+    "node": (*NODE, *RUNTIME, IMAGE, "versitygw") if os.geteuid() == 0 else (),
     "image": (IMAGE,),
     "cluster": ("etcd", "kube-apiserver"),
     "controller_manager": ("kube-controller-manager",),

@@ -1,0 +1,82 @@
+"""`node`: one real node for all tests here; `bucket` and `gate` as its pods reach them."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.kube import Kube
+from tests.cluster.namespaces import create_namespace
+from tests.e2e import pods
+from tests.e2e.gate import TimedGate
+from tests.e2e.node import Node
+from tests.e2e.pods import Site
+from tests.s3.fixtures import Bucket, create_bucket
+from tests.s3.servers import S3Server
+from tests.tools.cache import tell
+from tests.tools.errors import ToolFailed, ToolMissing
+
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        item.session.stash[_failed] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("NO REAL PODS HERE: a node needs root on Linux")
+    try:
+        found = Node()
+    except ToolMissing as error:
+        pytest.skip(f"NO REAL PODS HERE: {error}")
+    except ToolFailed as error:
+        pytest.fail(str(error), pytrace=False)
+    yield found
+    if request.session.stash.get(_failed, False):
+        folder = tmp_path_factory.mktemp("node")
+        found.keep_logs(folder)
+        tell(f"node: logs, pods and events are in {folder}")
+    found.close()
+
+
+@pytest.fixture
+def kube(node: Node) -> Kube:
+    return node.kube
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, kube: Kube) -> str:
+    """Goes with the node; what a test leaves there is kept for its logs."""
+    name = request.node.name.replace("_", "-").removeprefix("test-")[:63].rstrip("-")
+    create_namespace(kube, name)
+    return name
+
+
+@pytest.fixture
+def bucket(versity_server: S3Server) -> Bucket:
+    return create_bucket(versity_server)
+
+
+@pytest.fixture
+def gate(node: Node, versity_server: S3Server) -> Iterator[TimedGate]:
+    """In front of the bucket's server, on the address where pods reach this process."""
+    with TimedGate(versity_server.endpoint, address=node.machine.host) as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(node: Node, namespace: str, bucket: Bucket, gate: TimedGate) -> Site:
+    """A namespace with a claim, a bucket, and the settings of an uploader that is alone."""
+    volume = node.folder / "volumes" / namespace
+    volume.mkdir(parents=True)
+    found = Site(kube=node.kube, namespace=namespace, volume=volume, bucket=bucket, gate=gate)
+    pods.claim(found)
+    pods.settings(found)
+    return found
