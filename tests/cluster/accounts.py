@@ -1,5 +1,6 @@
 """Service accounts: their tokens, and kubeconfigs that have their rights only."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster, write_kubeconfig
@@ -12,14 +13,23 @@ def create_service_account(kube: Kube, *, namespace: str, name: str) -> Document
     )[0]
 
 
-def create_pod(kube: Kube, *, namespace: str, name: str, service_account: str = "default") -> Document:
+def create_pod(
+    kube: Kube, *, namespace: str, name: str, service_account: str = "default", claims: Sequence[str] = ()
+) -> Document:
     """The object only: nothing here runs a pod, but a token can be bound to it."""
+    volumes = [
+        {"name": f"v{number}", "persistentVolumeClaim": {"claimName": each}} for number, each in enumerate(claims)
+    ]
     return kube.apply(
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"serviceAccountName": service_account, "containers": [{"name": "main", "image": "none"}]},
+            "spec": {
+                "serviceAccountName": service_account,
+                "containers": [{"name": "main", "image": "none"}],
+                "volumes": volumes,
+            },
         }
     )[0]
 

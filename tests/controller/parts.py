@@ -109,7 +109,7 @@ class Part:
 class Store(Part):
     """`recording-storage store` on SQLite, on ports that stay."""
 
-    def __init__(self, folder: Path, *, allow: Sequence[str]) -> None:
+    def __init__(self, folder: Path, *, allow: Sequence[str], more: Sequence[str] = ()) -> None:
         self.folder = folder
         public, internal = free_ports(2)
         self.url, self.internal_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{internal}"
@@ -127,7 +127,7 @@ class Store(Part):
         listen = ["--listen", f"127.0.0.1:{public}", "--internal-listen", f"127.0.0.1:{internal}"]
         allowed = [word for endpoint in allow for word in ("--allow-endpoint", endpoint)]
         super().__init__(
-            [*self._options, *listen, *allowed], folder=folder, name="store", ready="listening", stdout=True
+            [*self._options, *listen, *allowed, *more], folder=folder, name="store", ready="listening", stdout=True
         )
 
     def start(self) -> None:

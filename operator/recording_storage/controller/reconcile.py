@@ -39,7 +39,7 @@ from recording_storage.controller.kinds.deletion import (
 from recording_storage.controller.kinds.kind import Reconciled
 from recording_storage.controller.kinds.unreadable import UnreadKind
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, override, render, shorten, unknown
-from recording_storage.resources import RecordingAccount, Resource
+from recording_storage.resources import RecordingAccount, RecordingSpool, Resource
 from recording_storage.resources.common import API_VERSION
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Reconciler:
         self._kinds = kinds
         self._events = events
         self._now = now
-        self._fence = fence or _no_fence
+        self._fence = fence or no_fence
         self._watched = watched or Watched()
 
     async def reconcile(self, key: Key, *, streak: Streak) -> Outcome:
@@ -142,7 +142,8 @@ class Reconciler:
         return Outcome(after=after, verdict=verdict)
 
     async def _manage(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:
-        if FINALIZER not in resource.metadata.finalizers and not isinstance(resource, Unread):
+        never_held = isinstance(resource, RecordingSpool | Unread)  # nothing at the store keeps a spool's resource
+        if FINALIZER not in resource.metadata.finalizers and not never_held:
             resource = await self._set_finalizers(resource, [*resource.metadata.finalizers, FINALIZER])
         before = resource
         resource, decision, verdict = await self._rounds(kind, resource, kind.decide)
@@ -292,7 +293,8 @@ class Reconciler:
             self._events.tell(before, Note(reason=verdict.reason, message=verdict.message, warning=warning))
 
 
-async def _no_fence() -> None:
+async def no_fence() -> None:
+    """Stands before the writes of an operator that is alone."""
     return
 
 

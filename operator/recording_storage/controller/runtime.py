@@ -29,7 +29,12 @@ from recording_storage.controller.kinds.accounts import Accounts
 from recording_storage.controller.kinds.aws_credential.act import CredentialKind
 from recording_storage.controller.kinds.public_key.act import PublicKeyKind
 from recording_storage.controller.kinds.recording_settings.act import SettingsKind
-from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler
+from recording_storage.controller.kinds.recording_spool.act import SpoolKind
+from recording_storage.controller.kinds.recording_spool.feed import SpoolFeed
+from recording_storage.controller.kinds.recording_spool.make import Maker
+from recording_storage.controller.kinds.recording_spool.pods import Pods
+from recording_storage.controller.kinds.recording_spool.seen import Seen
+from recording_storage.controller.reconcile import AnyKind, Fence, Reconciler, no_fence
 from recording_storage.domain.conditions import Truth
 from recording_storage.resources import RecordingSettings, Resource
 
@@ -78,11 +83,23 @@ class Operator:
         self._metadata_watches = {place: self._metadata_watch(place) for place in self._metadata_places()}
         self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces
+        seen, pods = Seen(), Pods(kube)
+        maker = Maker(kube=kube, index=index, pods=pods, fence=fence or no_fence)
+        self._spools = SpoolFeed(
+            accounts,
+            kube=kube,
+            index=index,
+            seen=seen,
+            maker=maker,
+            namespaces=self._namespaces,
+            queue=self._queue,
+        )
         kinds: Mapping[Kind, AnyKind] = {
             Kind.ACCOUNT: AccountKind(kube=kube, index=index, accounts=accounts, clusterwide=clusterwide),
             Kind.CREDENTIAL: CredentialKind(kube=kube, index=index, accounts=accounts, hash_key=hash_key, now=now),
             Kind.PUBLIC_KEY: PublicKeyKind(kube=kube, index=index, accounts=accounts, hash_key=hash_key),
             Kind.SETTINGS: SettingsKind(kube=kube, index=index, accounts=accounts),
+            Kind.SPOOL: SpoolKind(kube=kube, index=index, accounts=accounts, seen=seen, pods=pods),
         }
         self._reconciler = Reconciler(
             kube=kube, index=index, kinds=kinds, events=self._events, written=self._written, now=now, fence=fence
@@ -100,7 +117,7 @@ class Operator:
         for key, item in (await self._lists.objects()).items():
             self._delivered(key.kind, None, item)
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
-        tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf()]
+        tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf(), self._spools.run()]
         tasks += [each.run() for each in self._metadata_watches.values()]
         try:
             async with asyncio.TaskGroup() as group:
@@ -205,6 +222,8 @@ class Operator:
         for key in self._index.referrers(key_of(resource)):
             self._queue.add(key)
         for ref in change.refs:
+            if ref.kind is Kind.CLAIM and change.itself:
+                self._ref_changed(ref)  # of RecordingSpools on one claim, each may be in another's way
             found = self._index.get(ref)
             if found is None:
                 continue

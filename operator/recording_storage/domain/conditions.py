@@ -26,6 +26,12 @@ class ConditionType(StrEnum):
     """The store has tried the bucket with the credential."""
     UPLOADERS_IN_SYNC = "UploadersInSync"
     """The uploaders run the present revision."""
+    ATTENDED = "Attended"
+    """An uploader works on the spool; False only while recordings are left there and none does."""
+    HEALTHY = "Healthy"
+    """No recording of the spool waits for a person."""
+    DISK_PRESSURE = "DiskPressure"
+    """The spool's volume is almost full."""
     DELETION_BLOCKED = "DeletionBlocked"
     """Present only while True: the object is being deleted, but something still needs it."""
 

@@ -6,7 +6,7 @@ from msgspec import field
 
 from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.states import Product
-from recording_storage.protocol.base import Message, Secret, Sid
+from recording_storage.protocol.base import Message, Secret, Sid, Uuid
 from recording_storage.protocol.sync import CommandKind, SpoolReport
 
 
@@ -77,6 +77,8 @@ class Uploaders(Message, frozen=True, kw_only=True):
 class NewCommand(Message, frozen=True, kw_only=True):
     """`POST /internal/v1/accounts/{AC}/commands`."""
 
+    id: Uuid | None = None
+    """Chosen by who asks: asked once more with it, it is still one command."""
     kind: CommandKind
     spool_id: str | None = None
     """None: every spool that has reported for the account."""
@@ -89,6 +91,8 @@ class CommandStatus(Message, frozen=True, kw_only=True):
     created_at: datetime
     pending_spools: list[str] = field(default_factory=list)
     acknowledged_spools: list[str] = field(default_factory=list)
+    retried: dict[str, int] = field(default_factory=dict)
+    """By spool: how many recordings it has moved, where the uploader has said so."""
 
 
 class ReplaceCredential(Message, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec import Meta
 PROTOCOL_VERSION = "1.0"
 
 Sid = Annotated[str, Meta(pattern=r"^[A-Z]{2}[0-9a-f]{32}$", max_length=34)]
-SpoolId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", max_length=36)]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", max_length=36)]
 
 
 class MalformedError(ValueError):

@@ -58,4 +58,6 @@ class Spools(Message, frozen=True, kw_only=True):
 
     revision: int
     """Grows with each change of a spool; the next question's `since`. What is only heard of again is no change."""
+    server_time: datetime
+    """By the clock that last_seen is of."""
     spools: list[SpoolInfo]

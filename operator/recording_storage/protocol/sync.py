@@ -91,6 +91,8 @@ class SyncRequest(Message, frozen=True, kw_only=True):
     wait_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
     acknowledged: Annotated[list[str], Meta(max_length=1000)] = field(default_factory=list)
     """Commands that are journalled; they are not sent again."""
+    retried: Annotated[dict[str, int], Meta(max_length=1000)] = field(default_factory=dict)
+    """Of acknowledged ones: how many recordings each has moved."""
 
 
 class CommandKind(StrEnum):

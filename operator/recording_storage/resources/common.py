@@ -36,6 +36,11 @@ def map_list(*keys: str) -> JsonObject:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+def as_handled(value: str) -> str:
+    """An annotation's value as a status takes it: one that is too long for that, by its SHA-256."""
+    return value if len(value) <= MAX_REQUEST else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+
+
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_DNS_LABEL}(\.{_DNS_LABEL})*$")]
 NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_DNS_LABEL}$")]
 DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$")]
@@ -174,9 +179,8 @@ class ObjectMeta(Part):
 
     @property
     def handled_reconcile_at(self) -> str:
-        """The same as the status takes it: a value that is too long for that, by its SHA-256."""
-        value = self.reconcile_requested_at
-        return value if len(value) <= MAX_REQUEST else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+        """The same as the status takes it."""
+        return as_handled(self.reconcile_requested_at)
 
 
 @dataclass(frozen=True, kw_only=True)

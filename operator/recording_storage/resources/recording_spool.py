@@ -43,11 +43,6 @@ class CompletionMode(StrEnum):
     MARKER = "Marker"
 
 
-class DrainPolicy(StrEnum):
-    AUTO = "Auto"
-    NEVER = "Never"
-
-
 class Volume(Part):
     """The folder on a volume."""
 
@@ -76,13 +71,6 @@ class Completion(Part):
     Marker: NAME.done only, or a rename into place."""
     settle: Annotated[Duration, Field(json_schema_extra=between("1s", "1h"))] = "5s"
     """How long a file must not have changed, from 1s to 1h."""
-
-
-class Drain(Part):
-    """What happens to a claim that is left with recordings and without an uploader."""
-
-    policy: DrainPolicy = DrainPolicy.AUTO
-    """Auto: it gets a drain pod that uploads what is left. Never: it waits for its recorder's next pod."""
 
 
 class RecordingSpoolSpec(Part):
@@ -121,8 +109,6 @@ class RecordingSpoolSpec(Part):
     """Files: each media file is a recording. Directories: each folder with its segments and playlist is one."""
     completion: Completion = Completion()
     """How a finished file is told from one that is still written."""
-    drain: Drain = Drain()
-    """What happens when recordings are left and no uploader is."""
 
 
 class Tally(Part):
@@ -171,6 +157,23 @@ class ParkedRecording(Part):
     """When it was parked."""
 
 
+class RetryState(StrEnum):
+    ASKED = "Asked"
+    ACKNOWLEDGED = "Acknowledged"
+    REFUSED = "Refused"
+
+
+class Retry(Part):
+    """The retry that was asked for last."""
+
+    command: Annotated[str, Field(max_length=36)] | None = None
+    """The store's command that it has become."""
+    state: RetryState
+    """Asked: the uploader has not taken it yet. Acknowledged: it has. Refused: the annotation's value is no sid."""
+    retried: Count | None = None
+    """How many recordings go on by it, once the uploader has said so."""
+
+
 class RecordingSpoolStatus(Status):
     """The spool as its uploader reports it."""
 
@@ -208,6 +211,8 @@ class RecordingSpoolStatus(Status):
     """The last value of the annotation retry-requested-at that was passed on."""
     last_handled_retry_recording: Annotated[str, Field(max_length=253)] | None = None
     """The last value of the annotation retry-recording that was passed on."""
+    retry: Retry | None = None
+    """The retry that was asked for last."""
 
 
 class RecordingSpool(Resource):

@@ -24,7 +24,6 @@ CASES = Cases(
         ("markers", {"spec.completion.mode": "Marker"}),
         ("shortest settle", {"spec.completion.settle": "1s"}),
         ("longest settle", {"spec.completion.settle": "1h"}),
-        ("never drained", {"spec.drain": {"policy": "Never"}}),
     ],
     refused=[
         ("no volume", {"spec.volume": ABSENT}, "spec.volume: Required value"),
@@ -57,7 +56,6 @@ CASES = Cases(
         ("unknown completion", {"spec.completion.mode": "Quiet"}, 'supported values: "Auto", "Marker"'),
         ("no settle", {"spec.completion.settle": "0s"}, SETTLE),
         ("settle too long", {"spec.completion.settle": "61m"}, SETTLE),
-        ("unknown drain policy", {"spec.drain": {"policy": "Always"}}, 'supported values: "Auto", "Never"'),
     ],
     updates_accepted=[
         ("another settle", {"spec.completion.settle": "10s"}),

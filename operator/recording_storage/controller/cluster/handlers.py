@@ -1,4 +1,4 @@
-"""The kopf edge: its watches deliver what happens to our four kinds, nothing else of kopf is used.
+"""The kopf edge: its watches deliver what happens to our own kinds, nothing else of kopf is used.
 
 Event handlers only: they need no finalizer, and no annotation that would copy a spec. kopf takes every task of its
 event loop for its own and cancels it at its end, and wants the signals, so it has a thread and a loop for itself.

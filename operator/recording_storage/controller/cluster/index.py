@@ -8,7 +8,14 @@ from typing import Any
 from recording_storage.controller.cluster.resource_versions import Place, number
 from recording_storage.controller.cluster.unreadable import Unread, UnreadSpec, read
 from recording_storage.controller.core.keys import ANY_NAMESPACE, Key, Kind
-from recording_storage.resources import AwsCredential, PublicKey, RecordingAccount, RecordingSettings, Resource
+from recording_storage.resources import (
+    AwsCredential,
+    PublicKey,
+    RecordingAccount,
+    RecordingSettings,
+    RecordingSpool,
+    Resource,
+)
 from recording_storage.resources.account import NamespacesFrom
 from recording_storage.resources.common import AccountRef
 
@@ -17,6 +24,7 @@ MODELS: dict[Kind, type[Resource]] = {
     Kind.CREDENTIAL: AwsCredential,
     Kind.PUBLIC_KEY: PublicKey,
     Kind.SETTINGS: RecordingSettings,
+    Kind.SPOOL: RecordingSpool,
 }
 
 
@@ -40,7 +48,7 @@ def refs_of(resource: Resource) -> frozenset[Key]:
     return frozenset(_refs(resource))
 
 
-def _refs(resource: Resource) -> Iterator[Key]:  # noqa: C901 - flat: a case for each kind
+def _refs(resource: Resource) -> Iterator[Key]:  # noqa: C901, PLR0912 - flat: a case for each kind
     here = resource.metadata.namespace
     match resource:
         case RecordingAccount():
@@ -64,6 +72,9 @@ def _refs(resource: Resource) -> Iterator[Key]:  # noqa: C901 - flat: a case for
                 yield Key(Kind.CONFIG_MAP, here, storage.ca_bundle_ref.name)
             if encryption.public_key_ref:
                 yield Key(Kind.PUBLIC_KEY, here, encryption.public_key_ref.name)
+        case RecordingSpool():
+            yield account_key(resource)
+            yield Key(Kind.CLAIM, here, resource.spec.volume.claim_name)
         case Unread(spec=UnreadSpec(account_ref=AccountRef())):
             yield account_key(resource)
         case _:
@@ -102,6 +113,9 @@ class Index:
 
     def keys(self) -> list[Key]:
         return list(self._objects)
+
+    def names(self, kind: Kind, namespace: str) -> list[str]:
+        return sorted(key.name for key in self._objects if (key.kind, key.namespace) == (kind, namespace))
 
     def places(self, kinds: Container[Kind]) -> frozenset[Place]:
         """Where the objects of these kinds are that are referred to."""

@@ -93,12 +93,13 @@ class Kube:
     async def patch(self, path: str, body: Document, *, content_type: str = MERGE_PATCH) -> Document:
         return await self._call("PATCH", path + _MANAGED, body=body, content_type=content_type)
 
-    async def delete(self, path: str) -> None:
-        """Deletes it; that it is gone already is fine."""
+    async def delete(self, path: str, *, uid: str = "") -> None:
+        """Deletes it; that it is gone already is fine, and with `uid` that another one has its name."""
+        body = {"preconditions": {"uid": uid}} if uid else None
         try:
-            await self._call("DELETE", path)
+            await self._call("DELETE", path, body=body)
         except KubeError as error:
-            if not error.not_found:
+            if not error.not_found and not (uid and error.conflict):
                 raise
 
     async def watch_metadata(self, path: str, *, version: str) -> AsyncIterator[Document]:

@@ -28,7 +28,7 @@ class Lists:
         self._resource_versions = resource_versions
 
     async def objects(self) -> dict[Key, Document]:
-        """All objects of the four kinds, whole. The KubeError is a 404 when the CRDs are not installed."""
+        """All objects of our kinds, whole. The KubeError is a 404 when the CRDs are not installed."""
         found: dict[Key, Document] = {}
         for kind in MODELS:
             for namespace in self._namespaces or [""]:
@@ -60,7 +60,7 @@ class Lists:
 
 
 def collection(kind: Kind, namespace: str) -> str:
-    """Path of the objects of one of the four kinds; an empty namespace: of all."""
+    """Path of the objects of one of our kinds; an empty namespace: of all."""
     return resource_path(API_VERSION, MODELS[kind].names.plural, namespace=namespace, name="")
 
 

@@ -5,15 +5,17 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Kinds that the operator reads; the first four it also reconciles."""
+    """Kinds that the operator reads; the first five it also reconciles."""
 
     ACCOUNT = "RecordingAccount"
     CREDENTIAL = "AwsCredential"
     PUBLIC_KEY = "PublicKey"
     SETTINGS = "RecordingSettings"
+    SPOOL = "RecordingSpool"
     SECRET = "Secret"  # noqa: S105 - a kind
     CONFIG_MAP = "ConfigMap"
     NAMESPACE = "Namespace"
+    CLAIM = "PersistentVolumeClaim"
 
 
 @dataclass(frozen=True, order=True)

@@ -18,6 +18,8 @@ from recording_storage.protocol.accounts import (
     Bindings,
     BindNamespace,
     ClaimSettings,
+    CommandStatus,
+    NewCommand,
     OpenAccount,
     OpenedAccount,
     ReplaceCredential,
@@ -27,6 +29,7 @@ from recording_storage.protocol.accounts import (
     Uploaders,
 )
 from recording_storage.protocol.base import PROTOCOL_VERSION, MalformedError, Message
+from recording_storage.protocol.spools import AssignSpool, SpoolInfo, Spools
 
 M = TypeVar("M", bound=Message)
 _FORBIDDEN = 403
@@ -89,6 +92,24 @@ class InternalStore:
 
     async def uploaders(self, account_sid: str) -> tuple[UploaderInfo, ...]:
         return tuple((await self._ask("GET", f"/accounts/{account_sid}/uploaders", Uploaders)).uploaders)
+
+    async def spools(self, *, since: int = 0) -> Spools:
+        """Where spools were found; `since` a revision: those alone that have changed after it."""
+        return await self._ask("GET", f"/spools?since={since}", Spools)
+
+    async def assign_spool(self, spool_id: str, wanted: AssignSpool) -> SpoolInfo:
+        """StoreNotFound where no uploader has found it; StoreRefused where it is elsewhere, or an account unbound."""
+        return await self._ask("PUT", f"/spools/{spool_id}", SpoolInfo, body=wanted)
+
+    async def remove_spool(self, spool_id: str) -> None:
+        await self._call("DELETE", f"/spools/{spool_id}")
+
+    async def add_command(self, account_sid: str, wanted: NewCommand) -> CommandStatus:
+        """With an id that is known already, that one as it stands."""
+        return await self._ask("POST", f"/accounts/{account_sid}/commands", CommandStatus, body=wanted)
+
+    async def command(self, account_sid: str, id_: str) -> CommandStatus:
+        return await self._ask("GET", f"/accounts/{account_sid}/commands/{id_}", CommandStatus)
 
     async def replace_credential(self, account_sid: str, sid: str, *, by: str) -> None:
         """What is reached with `sid` is reached with `by` from now on."""

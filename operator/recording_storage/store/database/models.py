@@ -315,3 +315,5 @@ class Command(Base):
     recording_sid: Mapped[str | None] = mapped_column(String(34))
     created_at: Mapped[datetime]
     acknowledged_at: Mapped[datetime | None]
+    retried: Mapped[int | None]
+    """How many recordings it has moved; None: not known."""

@@ -66,6 +66,7 @@ O  DELETE /internal/v1/spools/{spool_id}                                  → 20
           Its assignment, what it has reported and its open commands; its recordings stay.
 O  POST   /internal/v1/accounts/{AC}/commands                             NewCommand → 201 CommandStatus
           404 not_found: the named spool has never reported for the account; 409 no_uploader: no spool has.
+          With an `id` that is known already: 201 with that command as it stands, and no second one.
           `retry_one` without a spool goes to the spool that the recording is on, if the store knows it.
 O  GET    /internal/v1/accounts/{AC}/commands/{id}                        → 200 CommandStatus
 O  POST   /internal/v1/accounts/{AC}/credentials/{CR}:replace             ReplaceCredential → 204; again: 204

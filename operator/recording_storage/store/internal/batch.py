@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from recording_storage.domain.states import AT_DESTINATION
-from recording_storage.protocol.base import MalformedError, SpoolId
+from recording_storage.protocol.base import MalformedError, Uuid
 from recording_storage.protocol.recordings import BatchRequest, BatchResponse, BatchResult, RecordingReport
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
@@ -48,7 +48,7 @@ def read_batch(body: bytes) -> Batch:
     else:
         batch = Batch(spool_id=request.spool_id, items=request.recordings)
     try:
-        msgspec.convert(batch.spool_id, SpoolId)
+        msgspec.convert(batch.spool_id, Uuid)
     except msgspec.ValidationError:
         raise invalid("spool_id: a UUID in lower case is needed") from None
     return batch

@@ -1,7 +1,7 @@
 """Commands to uploaders: one row for each spool, delivered until acknowledged."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -25,8 +25,10 @@ def add_command(session: Session, *, account_sid: str, wanted: NewCommand) -> Co
     """Enter a command for the spools that it is for, and wake them. Raises ProblemError."""
     if (wanted.kind is CommandKind.RETRY_ONE) != (wanted.recording_sid is not None):
         raise invalid("recording_sid goes with retry_one, and retry_one needs it")
+    if wanted.id is not None and _is_known(session, wanted.id):
+        return command_status(session, account_sid=account_sid, id_=wanted.id)
     spools = _spools(session, account_sid=account_sid, wanted=wanted)
-    id_, moment = str(uuid.uuid4()), now()
+    id_, moment = wanted.id or str(uuid.uuid4()), now()
     session.add_all(
         Command(
             id=id_,
@@ -46,6 +48,10 @@ def add_command(session: Session, *, account_sid: str, wanted: NewCommand) -> Co
     return CommandStatus(id=id_, kind=wanted.kind, created_at=moment, pending_spools=spools)
 
 
+def _is_known(session: Session, id_: str) -> bool:
+    return session.scalars(sa.select(Command.id).where(Command.id == id_).limit(1)).first() is not None
+
+
 def command_status(session: Session, *, account_sid: str, id_: str) -> CommandStatus:
     """How far a command has come. Raises ProblemError (404)."""
     query = sa.select(Command).where(Command.id == id_, Command.account_sid == account_sid).order_by(Command.spool_id)
@@ -58,22 +64,24 @@ def command_status(session: Session, *, account_sid: str, id_: str) -> CommandSt
         created_at=rows[0].created_at,
         pending_spools=[row.spool_id for row in rows if row.acknowledged_at is None],
         acknowledged_spools=[row.spool_id for row in rows if row.acknowledged_at is not None],
+        retried={row.spool_id: row.retried for row in rows if row.retried is not None},
     )
 
 
-def acknowledge(session: Session, *, spool_id: str, accounts: Collection[str], ids: Sequence[str]) -> None:
+def acknowledge(
+    session: Session, *, spool_id: str, accounts: Collection[str], ids: Sequence[str], retried: Mapping[str, int]
+) -> None:
     """Note that the spool has journalled them; again, or of others: nothing happens."""
-    if ids:
-        session.execute(
-            sa.update(Command)
-            .where(
-                Command.spool_id == spool_id,
-                Command.account_sid.in_(list(accounts)),
-                Command.id.in_(list(ids)),
-                Command.acknowledged_at.is_(None),
-            )
-            .values(acknowledged_at=now())
-        )
+    if not ids:
+        return
+    query = sa.select(Command).where(
+        Command.spool_id == spool_id,
+        Command.account_sid.in_(list(accounts)),
+        Command.id.in_(list(ids)),
+        Command.acknowledged_at.is_(None),
+    )
+    for row in session.scalars(query):
+        row.acknowledged_at, row.retried = now(), retried.get(row.id)
 
 
 def waiting_commands(session: Session, *, spool_id: str, accounts: Collection[str]) -> list[CommandMessage]:

@@ -59,7 +59,7 @@ def take_report(store: Store, caller: Caller, *, spool_id: str, sync: SyncReques
             if sync.place is not None:
                 note_place(session, caller, spool_id=spool_id, sync=sync)
         accounts, _ = _accounts(session, caller, spool_id=spool_id, sync=sync)
-        acknowledge(session, spool_id=spool_id, accounts=accounts, ids=sync.acknowledged)
+        acknowledge(session, spool_id=spool_id, accounts=accounts, ids=sync.acknowledged, retried=sync.retried)
         if not accounts:
             return
         _require_room(session, accounts, spool_id=spool_id)

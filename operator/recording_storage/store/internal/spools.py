@@ -143,6 +143,7 @@ def list_spools(session: Session, *, since: int = 0, spool_id: str | None = None
     moment = now()
     return Spools(
         revision=revision,
+        server_time=moment,
         spools=[_info(place, row, report=reports.get(place.id), moment=moment) for place, row in found],
     )
 

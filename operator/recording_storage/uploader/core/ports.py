@@ -82,8 +82,10 @@ class SourceHooks(Protocol):
         A plan that is missing is no longer ours: recordings already pinned go on waiting for a credential.
         """
 
-    def commands(self, commands: Sequence[Command]) -> None:
+    def commands(self, commands: Sequence[Command]) -> Mapping[str, int | None]:
         """Each is done once, and journalled as done when it returns; known ids change nothing.
+
+        Gives how many recordings each has moved; None: it was done before.
 
         Raises:
             JournalError: nothing of it is done; to be sent again.

@@ -67,6 +67,6 @@ class NoHooks:
         del plans, assignment
         raise AssertionError("a configuration has one plan, applied as a whole")
 
-    def commands(self, commands: Any) -> None:
+    def commands(self, commands: Any) -> Any:
         del commands
         raise AssertionError("a configuration sends no commands")

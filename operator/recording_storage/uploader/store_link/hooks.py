@@ -60,14 +60,13 @@ class StoreHooks:
             "plans in force: %s", ", ".join(f"{plan.account_sid} revision {plan.revision}" for plan in plans.values())
         )
 
-    def commands(self, commands: Sequence[Command]) -> None:
+    def commands(self, commands: Sequence[Command]) -> Mapping[str, int | None]:
         """See the port."""
-        for command in commands:
-            self._command(command)
+        return {command.id: self._command(command) for command in commands}
 
-    def _command(self, command: Command) -> None:
+    def _command(self, command: Command) -> int | None:
         if self._parts.journal.run(partial(meta.is_carried_out, command=command.id)):
-            return
+            return None
         sids = [command.recording_sid] if command.kind is CommandKind.RETRY_ONE and command.recording_sid else None
         if command.kind is CommandKind.RETRY_ONE and sids is None:
             log.warning("the command %s names no recording and is left out", command.id)
@@ -78,6 +77,7 @@ class StoreHooks:
         now = self._parts.clock.now()
         self._parts.journal.run(partial(meta.set_carried_out, command=command.id, now=now))
         log.info("%s was asked for: %s tried again", command.kind.value, counted(len(moved), "recording"))
+        return len(moved)
 
     def report(self) -> SpoolReport:
         """See the port."""

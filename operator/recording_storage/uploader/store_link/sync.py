@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from recording_storage.domain.backoff import some_jitter
 from recording_storage.protocol.sync import SpoolPlace, SyncRequest, SyncResponse
@@ -135,7 +135,7 @@ class StoreSync:
         assert hooks is not None
         failures = 0
         known = ""
-        acknowledged: list[str] = []
+        done: Mapping[str, int | None] = {}
         while True:
             with self._changed:
                 if self._closing:
@@ -144,7 +144,7 @@ class StoreSync:
                     self._api = self._connect()
                 api, asked = self._api, self._asked
                 fresh = asked > self._answered
-            wait = LONG_POLL if not (fresh or acknowledged) and self._connected else 0.0
+            wait = LONG_POLL if not (fresh or done) and self._connected else 0.0
             try:
                 request = SyncRequest(
                     report=hooks.report(),
@@ -152,10 +152,11 @@ class StoreSync:
                     place=self._place,
                     known="" if fresh else known,
                     wait_seconds=wait,
-                    acknowledged=acknowledged,
+                    acknowledged=list(done),
+                    retried={command: count for command, count in done.items() if count is not None},
                 )
                 answer = api.sync(request)
-                acknowledged = _take(answer, hooks)
+                done = _take(answer, hooks)
             except (StoreUnreachableError, StoreRefusedError, JournalError) as error:
                 failures = self._failed(api, asked=asked, error=error, failures=failures)
                 continue
@@ -194,10 +195,8 @@ class StoreSync:
         return failures + 1
 
 
-def _take(answer: SyncResponse, hooks: SourceHooks) -> list[str]:
+def _take(answer: SyncResponse, hooks: SourceHooks) -> Mapping[str, int | None]:
     """Plans first: a retry that was asked for together with a mended plan must find it. Gives what to acknowledge."""
     if answer.plans is not None:
         hooks.plans(answer.plans, assignment=answer.assignment)
-    if answer.commands:
-        hooks.commands(answer.commands)
-    return [command.id for command in answer.commands]
+    return hooks.commands(answer.commands) if answer.commands else {}

@@ -8,6 +8,7 @@ from recording_storage.controller.cluster.index import Index, key_of
 from recording_storage.controller.cluster.kube import METADATA, METADATA_LIST, Kube, KubeError
 from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.core.decision import Decision, Note
+from recording_storage.controller.core.keys import Key
 from recording_storage.controller.core.verdicts import Verdict
 from recording_storage.controller.kinds.account import decide as decisions
 from recording_storage.controller.kinds.account.decide import (
@@ -27,11 +28,12 @@ from recording_storage.controller.kinds.account.decide import (
 from recording_storage.controller.kinds.account.deletion import closes, decide_deletion
 from recording_storage.controller.kinds.account.key_secret import KeySecrets
 from recording_storage.controller.kinds.accounts import Accounts, internal_verdict, public_verdict
+from recording_storage.controller.kinds.recording_spool.observed import is_made
 from recording_storage.controller.stores.errors import StoreFailure, StoreNotFound, StoreUnauthorized
 from recording_storage.controller.stores.public import ApiKey
 from recording_storage.domain.states import Product
 from recording_storage.protocol.accounts import AccountInfo, ApiKeyProof, BindNamespace
-from recording_storage.resources import RecordingAccount
+from recording_storage.resources import RecordingAccount, RecordingSpool
 from recording_storage.resources.account import LabelSelector, NamespacesFrom, StoreType
 
 INTERVAL = 300.0
@@ -65,7 +67,7 @@ class AccountKind:
 
     async def observe(self, resource: RecordingAccount) -> Observed:
         referrers = self._index.referrers(key_of(resource))
-        dependents = tuple(str(key) for key in referrers)
+        dependents = tuple(str(key) for key in referrers if not self._is_made(key))
         deleting = resource.metadata.deletion_timestamp is not None
         if deleting and dependents:
             return Observed(secret=KeySecret(found=False), dependents=dependents)
@@ -84,6 +86,11 @@ class AccountKind:
             facts = {"failure": verdict}
         namespaces = () if deleting else await self._namespaces(resource)
         return Observed(secret=secret, namespaces=namespaces, dependents=dependents, **facts)
+
+    def _is_made(self, key: Key) -> bool:
+        """A RecordingSpool that the operator has made: it goes when its account is gone."""
+        found = self._index.get(key)
+        return isinstance(found, RecordingSpool) and is_made(found)
 
     async def act(self, resource: RecordingAccount, action: Action) -> None:
         match action:

@@ -1,0 +1,244 @@
+"""A recorder's pod brings its spool into the cluster's view: made, assigned, told, and gone with what it stood for."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from recording_storage.controller.kinds.recording_spool.make import name_for
+from recording_storage.domain.states import RecordingState
+from recording_storage.protocol.sync import AssignmentState, SpoolPlace, SpoolReport, SyncRequest, SyncResponse, Tally
+from tests.cluster.accounts import create_pod, create_service_account, service_account_token
+from tests.cluster.cluster import Cluster
+from tests.cluster.kube import Document, Kube
+from tests.controller import resources
+from tests.controller.conftest import World
+from tests.controller.parts import Part, Store
+from tests.controller.watching import condition, is_
+from tests.s3.servers import S3Server
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller_manager")]
+
+POD = "recorder-0"
+NAME = name_for("calls", "")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, moto_server: S3Server, cluster: Cluster) -> Iterator[Store]:
+    """It asks the cluster whose a token is."""
+    kubeconfig = ["--kubeconfig", str(cluster.kubeconfig)]
+    part = Store(tmp_path_factory.mktemp("store"), allow=[moto_server.endpoint], more=kubeconfig)
+    part.start()
+    yield part
+    part.stop()
+
+
+def claim(kube: Kube, namespace: str, name: str = "calls") -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+    )
+
+
+def delete_claim(kube: Kube, namespace: str, name: str = "calls") -> None:
+    """As it goes once no pod uses it: nothing here watches that."""
+    kube.delete("v1", "PersistentVolumeClaim", name, namespace=namespace)
+    kube.patch("v1", "PersistentVolumeClaim", name, {"metadata": {"finalizers": None}}, namespace=namespace)
+
+
+class Uploader:
+    """What an uploader in a pod tells the store, in the words of the wire."""
+
+    def __init__(self, world: World, *, pod: str = POD, claims: tuple[str, ...] = ("calls",), **place: str) -> None:
+        create_service_account(world.kube, namespace=world.namespace, name="media")
+        create_pod(world.kube, namespace=world.namespace, name=pod, service_account="media", claims=claims)
+        self.token = service_account_token(
+            world.kube, namespace=world.namespace, name="media", audience="recording-storage", pod=pod
+        )
+        self.spool_id = str(uuid.uuid4())
+        self.place = SpoolPlace(**({"claim": "calls", "account": "default"} | place))
+        self._url = f"{world.store.internal_url}/internal/v1/uploaders/{self.spool_id}/sync"
+
+    def sync(self, *, acknowledged: dict[str, int] | None = None, **states: int) -> SyncResponse:
+        tallies = {RecordingState(name): Tally(count=count, size=count) for name, count in states.items()}
+        report = SpoolReport(uploader_version="1", started_at=datetime.now(UTC), states=tallies)
+        done = acknowledged or {}
+        request = SyncRequest(report=report, place=self.place, acknowledged=list(done), retried=done)
+        body = request.to_json()
+        answer = httpx.post(self._url, content=body, headers={"Authorization": f"Bearer {self.token}"}, timeout=30)
+        assert answer.is_success, answer.text
+        return SyncResponse.from_json(answer.content)
+
+    def assigned(self) -> bool:
+        found = self.sync().assignment
+        return found is not None and found.state is AssignmentState.ASSIGNED
+
+
+def spools_at_store(world: World) -> list[Any]:
+    found = world.store.internal("GET", "/spools")["spools"]
+    return [each for each in found if each["namespace"] == world.namespace]
+
+
+def spools(world: World) -> list[Document]:
+    return list(world.kube.list(resources.API, "RecordingSpool", namespace=world.namespace))
+
+
+@pytest.fixture
+def uploader(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Part]:
+    """The real one, with what injection sets."""
+    claim(world.kube, world.namespace)
+    token = tmp_path / "token"
+    token.write_text(Uploader(world).token)
+    monkeypatch.setenv("RECORDING_STORAGE_SPOOL_CLAIM", "calls")
+    monkeypatch.setenv("RECORDING_STORAGE_SPOOL_VOLUME", "v0")
+    monkeypatch.setenv("RECORDING_STORAGE_SPOOL_ACCOUNT", "default")
+    (tmp_path / "spool").mkdir()
+    argv = ["uploader", "--spool", str(tmp_path / "spool"), "--store", world.store.internal_url]
+    part = Part([*argv, "--token-file", str(token)], folder=tmp_path, name="uploader", ready="", stdout=False)
+    yield part
+    part.stop()
+
+
+def test_a_pods_spool_is_made_and_its_recordings_reach_the_bucket(world: World, uploader: Part, tmp_path: Path) -> None:
+    world.all_ready()
+    uploader.launch()
+    found = world.ready("RecordingSpool", NAME)
+    (owner,) = found["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], "blockOwnerDeletion" in owner) == ("PersistentVolumeClaim", "calls", False)
+    assert "finalizers" not in found["metadata"]
+    assert found["spec"]["accountRef"] == {"name": "default"}
+    (tmp_path / "spool" / "call.wav").write_bytes(b"RIFF")
+    (tmp_path / "spool" / "call.wav.done").touch()
+    eventually(world.bucket.keys, what="the recording is in the bucket")
+    found = world.until("RecordingSpool", NAME, lambda each: each["status"].get("uploader", {}).get("version"))
+    assert found["status"]["uploader"]["pod"] == POD
+    assert found["status"]["spoolId"] == (tmp_path / "spool" / ".recording-storage" / "spool-id").read_text().strip()
+    types = {each["type"]: each["status"] for each in found["status"]["conditions"]}
+    assert (types["Ready"], types["Attended"], types["Healthy"]) == ("True", "True", "True")
+    assert "call.wav" not in str(found)
+
+
+def test_nothing_is_made_of_what_a_pod_only_says(world: World) -> None:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    liar, honest = Uploader(world, pod="liar", claims=()), Uploader(world)
+    for each in (liar, honest):
+        each.sync()
+    world.ready("RecordingSpool", NAME)
+    eventually(honest.assigned, what="the pod that has the claim is assigned")
+    assert not liar.assigned()
+    assert [each["metadata"]["name"] for each in spools(world)] == [NAME]
+
+
+def test_a_declared_spool_takes_the_place_of_the_one_that_was_made(world: World) -> None:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    uploader = Uploader(world)
+    uploader.sync()
+    world.ready("RecordingSpool", NAME)
+    spec = {"volume": {"claimName": "calls"}, "accountRef": {"name": "default"}}
+    world.apply(resources.resource("RecordingSpool", "declared", world.namespace, spec))
+    world.until_gone("RecordingSpool", NAME)
+    world.ready("RecordingSpool", "declared")
+    (row,) = spools_at_store(world)
+    assert row["label"] == f"{world.namespace}/declared"
+    assert uploader.assigned()
+
+
+def test_another_account_is_a_conflict_and_the_earlier_one_stays(world: World) -> None:
+    world.apply(resources.account(world.namespace), resources.account(world.namespace, "other"))
+    for name in ("default", "other"):
+        world.ready("RecordingAccount", name)
+    claim(world.kube, world.namespace)
+    first = Uploader(world)
+    first.sync()
+    world.ready("RecordingSpool", NAME)
+    later = Uploader(world, pod="recorder-1", account="other")
+    later._url = first._url
+    later.sync()
+    found = world.until("RecordingSpool", NAME, is_("Ready", "False", "AccountConflict"))
+    assert f"{world.namespace}/other" in condition(found, "Ready")["message"]
+    assignment = first.sync().assignment
+    assert assignment is not None
+    assert assignment.account_sid == world.account_sid()
+
+
+def test_a_retry_is_passed_on_once_and_its_outcome_told(world: World) -> None:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    uploader = Uploader(world)
+    uploader.sync()
+    world.ready("RecordingSpool", NAME)
+    eventually(uploader.assigned, what="it is assigned")
+    uploader.sync(parked=2)
+    world.until("RecordingSpool", NAME, lambda each: each["status"].get("parked"))
+    world.annotate("RecordingSpool", NAME, "retry-requested-at", "2026-01-01T12:00:00Z")
+    (command,) = eventually(lambda: uploader.sync(parked=2).commands, what="the uploader is asked to")
+    found = world.until("RecordingSpool", NAME, lambda each: each["status"].get("retry"))
+    assert found["status"]["retry"] == {"command": command.id, "state": "Asked"}
+    assert found["status"]["lastHandledRetryAt"] == "2026-01-01T12:00:00Z"
+    # as where it was killed between the command and the status: the same annotation is the same command
+    world.operator.kill()
+    status = {"status": {"retry": None, "lastHandledRetryAt": None}}
+    world.kube.patch(resources.API, "RecordingSpool", NAME, status, namespace=world.namespace, subresource="status")
+    world.operator.start()
+    world.until("RecordingSpool", NAME, lambda each: each["status"].get("retry"))
+    assert [each.id for each in uploader.sync(parked=2).commands] == [command.id]
+    uploader.sync(acknowledged={command.id: 2})
+    found = world.until("RecordingSpool", NAME, lambda each: each["status"]["retry"]["state"] == "Acknowledged")
+    assert found["status"]["retry"] == {"command": command.id, "state": "Acknowledged", "retried": 2}
+
+
+def gone(world: World) -> bool:
+    return not spools(world) and not spools_at_store(world)
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["", "while the operator was down"])
+@pytest.mark.parametrize("what", ["claim", "account"])
+def test_nothing_is_left_of_what_is_deleted(world: World, what: str, *, down: bool) -> None:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    uploader = Uploader(world)
+    uploader.sync()
+    world.ready("RecordingSpool", NAME)
+    if down:
+        world.operator.stop()
+    world.kube.request("DELETE", f"/api/v1/namespaces/{world.namespace}/pods/{POD}", {"gracePeriodSeconds": 0})
+    if what == "claim":
+        delete_claim(world.kube, world.namespace)
+    else:
+        world.delete("RecordingAccount", "default")
+    if down:
+        world.operator.start()
+    eventually(lambda: gone(world), what="neither resource nor row is left", within=90.0)
+    if what == "account":
+        world.until_gone("RecordingAccount", "default")
+
+
+def test_nothing_is_left_of_a_namespace(world: World) -> None:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    Uploader(world).sync()
+    world.ready("RecordingSpool", NAME)
+    world.operator.stop()
+    world.kube.delete("v1", "Namespace", world.namespace)
+    delete_claim(world.kube, world.namespace)
+    world.kube.request("DELETE", f"/api/v1/namespaces/{world.namespace}/pods/{POD}", {"gracePeriodSeconds": 0})
+    world.operator.start()
+    world.until_namespace_gone()
+    eventually(lambda: not spools_at_store(world), what="no row is left at the store", within=90.0)
