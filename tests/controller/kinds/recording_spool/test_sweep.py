@@ -9,7 +9,7 @@ from recording_storage.controller.kinds.recording_spool.make import document, na
 from recording_storage.controller.kinds.recording_spool.pods import misfit_of
 from recording_storage.controller.kinds.recording_spool.seen import Seen
 from recording_storage.controller.kinds.recording_spool.sweep import Step, step_for
-from recording_storage.protocol.spools import SpoolInfo, Spools
+from recording_storage.protocol.spools import SpoolInfo, Spools, SpoolStanding
 from recording_storage.resources import RecordingSpool
 from tests.controller.kinds.recording_spool.parts import info, later, report
 
@@ -21,9 +21,9 @@ FLAGS = ("namespace", "claim", "declared", "heard", "newest")
 def test_a_place_goes_with_namespace_claim_or_resource_and_never_while_it_is_attended(values: tuple[bool, ...]) -> None:
     namespace, claim, declared, heard, newest = values
     step = step_for(**dict(zip(FLAGS, values, strict=True)))
-    if not (namespace and claim and newest):
+    if not (namespace and claim and (newest or heard)):
         assert step is Step.REMOVE
-    elif declared:
+    elif declared or not newest:
         assert step is Step.KEEP
     else:
         assert step is (Step.MAKE if heard else Step.REMOVE)
@@ -86,7 +86,7 @@ def test_only_what_has_changed_is_told() -> None:
     assert seen.whole(answer(reported, seconds=70)) == [reported], "it is not heard of any more"
     assert not seen.heard(reported)
     assert seen.whole(answer(seconds=71)) == [reported], "it is gone"
-    assert seen.at("media", "calls", "") is None
+    assert seen.at("media", "calls", "") == []
 
 
 def test_changes_are_asked_for_from_the_revision_that_is_known() -> None:
@@ -96,11 +96,13 @@ def test_changes_are_asked_for_from_the_revision_that_is_known() -> None:
     newer = info(last_seen=later(1), pod="recorder-1")
     assert seen.changed(answer(newer, revision=5, seconds=1)) == [newer]
     assert seen.revision == 5
-    assert seen.at("media", "calls", "") == newer
+    assert seen.at("media", "calls", "") == [newer]
 
 
-def test_of_two_ids_in_one_folder_the_one_that_was_heard_of_last_counts() -> None:
+def test_of_two_ids_in_one_folder_the_assigned_one_counts_as_long_as_it_is_heard_of() -> None:
     seen = Seen()
-    lost, present = info(), info(spool_id=OTHER_ID, last_seen=later(5))
-    seen.whole(answer(lost, present, seconds=5))
-    assert seen.at("media", "calls", "") == present
+    assigned, other = info(SpoolStanding.ASSIGNED), info(spool_id=OTHER_ID, last_seen=later(5))
+    seen.whole(answer(assigned, other, seconds=5))
+    assert seen.at("media", "calls", "") == [assigned, other]
+    seen.whole(answer(assigned, other, seconds=37))
+    assert seen.at("media", "calls", "") == [other, assigned]

@@ -1,6 +1,7 @@
 """RecordingSpool: looks at its account, its rivals and what the store has heard of it, and does what was decided."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from recording_storage.controller.cluster.index import MODELS, Index, account_key
@@ -70,7 +71,8 @@ class SpoolKind:
         except Verdict as verdict:
             return Observed(asked=False, failure=verdict)
         volume = resource.spec.volume
-        found = self._seen.at(resource.metadata.namespace, volume.claim_name, folder(volume.sub_path))
+        candidates = self._seen.at(resource.metadata.namespace, volume.claim_name, folder(volume.sub_path))
+        found = candidates[0] if candidates else None
         facts: dict[str, Any] = {
             "found": found,
             "heard": found is not None and self._seen.heard(found),
@@ -83,11 +85,20 @@ class SpoolKind:
             return Observed(**facts, failure=verdict)
         facts |= {"account_sid": access.sid, "hosted": access.internal is None}
         if found is not None and found.standing is SpoolStanding.UNASSIGNED:
-            facts["misfit"] = await self._pods.misfit(found)
+            facts |= await self._first_that_fits(candidates)
         retry = resource.status.retry
         if access.internal is not None and waits(resource) and retry is not None and retry.command is not None:
             facts["command"] = await self._command(access.internal, access.sid, retry.command)
         return Observed(**facts)
+
+    async def _first_that_fits(self, candidates: Sequence[SpoolInfo]) -> dict[str, Any]:
+        """`found` and `misfit`: any pod may say that it has the claim."""
+        misfits = []
+        for each in candidates:
+            misfits.append(await self._pods.misfit(each))
+            if not misfits[-1]:
+                return {"found": each, "heard": self._seen.heard(each), "misfit": ""}
+        return {"misfit": misfits[0]}
 
     async def _ask_first(self) -> None:
         """After a start nothing is known of spools, and nothing may be said of them. Raises verdicts."""

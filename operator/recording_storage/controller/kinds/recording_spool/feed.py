@@ -117,7 +117,7 @@ class SpoolFeed:
                 claim=place[:2] in claims,
                 declared=bool(self._resources(place)),
                 heard=self._seen.heard(info),
-                newest=self._seen.at(*place) == info,
+                newest=self._seen.at(*place)[0] == info,
             )
             if step is Step.MAKE:
                 await self._make(info)

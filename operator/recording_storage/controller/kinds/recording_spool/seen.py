@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from recording_storage.controller.kinds.recording_spool.observed import folder
-from recording_storage.protocol.spools import SpoolInfo, Spools
+from recording_storage.protocol.spools import SpoolInfo, Spools, SpoolStanding
 
 HEARD = timedelta(seconds=35)
 """An uploader that is connected reports every twenty seconds; this long after its last one it counts as gone."""
@@ -21,10 +21,17 @@ class Seen:
         self.revision: int | None = None
         """Of the store's last answer; None: it has not been asked yet."""
 
-    def at(self, namespace: str, claim: str, sub_path: str) -> SpoolInfo | None:
-        """The spool that was found there; of several, as after a lost id, the one that was heard of last."""
+    def at(self, namespace: str, claim: str, sub_path: str) -> list[SpoolInfo]:
+        """Spools that were found there, the one that counts first.
+
+        There are several where an id was lost, or a pod says what is not so: one that is assigned counts as long as its
+        uploader is heard of, then the one that was heard of last.
+        """
         found = self._infos.get((namespace, claim, sub_path), {})
-        return max(found.values(), key=lambda info: info.last_seen, default=None)
+        return sorted(found.values(), key=self._rank, reverse=True)
+
+    def _rank(self, info: SpoolInfo) -> tuple[bool, datetime]:
+        return info.standing is SpoolStanding.ASSIGNED and self.heard(info), info.last_seen
 
     def heard(self, info: SpoolInfo) -> bool:
         """Whether its uploader has been heard of lately."""

@@ -19,10 +19,10 @@ def step_for(*, namespace: bool, claim: bool, declared: bool, heard: bool, newes
         claim: the claim is.
         declared: there is a RecordingSpool for the folder, declared or made.
         heard: its uploader has been heard of lately.
-        newest: no spool of another id was heard of in that folder since.
+        newest: it counts in that folder, and no spool of another id.
     """
-    if not namespace or not claim or not newest:
+    if not namespace or not claim or not (newest or heard):
         return Step.REMOVE
-    if declared:
+    if declared or not newest:
         return Step.KEEP
     return Step.MAKE if heard else Step.REMOVE
