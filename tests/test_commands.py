@@ -217,6 +217,7 @@ CASES = [
         ["--certificate-life", "third of --ca-life"],
     ),
     Case("operator with two kinds of trust", ["operator", *TRUST, "--ca-file", "{text}"], USAGE, ["--ca-file"]),
+    Case("operator with nothing to publish", ["operator", "--ca-config-map", "ca"], USAGE, ["--ca-file"]),
     Case("operator with half a master key", ["operator", "--store-claim", "c"], USAGE, ["--master-key-secret"]),
     Case("operator with no name for a master key", ["operator", "--make-master-key"], USAGE, ["--master-key-secret"]),
     Case("operator with half a store", ["operator", "--store-url", "http://127.0.0.1:9"], USAGE, ["--internal-url"]),

@@ -141,6 +141,8 @@ def command(  # noqa: PLR0917 - click passes them by name
     settings = TrustSettings(**trust)
     if fault := settings.fault():
         raise click.UsageError(fault)
+    if settings.ca_config_map and not ca_file:
+        raise click.UsageError("--ca-config-map publishes what --ca-file holds: give that, too")
     if settings.internal_ca and ca_file:
         raise click.UsageError("--internal-ca and --ca-file: it trusts the authority that it keeps; give one of them")
     check_ca_file(ca_file)
@@ -153,6 +155,7 @@ def command(  # noqa: PLR0917 - click passes them by name
         internal_url=internal_url,
         allowed_endpoints=allowed_endpoints,
         ca_file=ca_file,
+        ca_config_map=settings.ca_config_map,
         token_file=token_file,
         metrics_listen=metrics_listen,
         lease_namespace=lease_namespace,

@@ -22,6 +22,12 @@ _OPTIONS = (
         "Lease.  [default: certificates are somebody else's]",
     ),
     click.option(
+        "--ca-config-map",
+        metavar="NAME",
+        default="",
+        help="Publish what --ca-file holds by this ConfigMap beside the Lease, for injected uploaders.",
+    ),
+    click.option(
         "--serving-secret",
         metavar="NAME",
         default="",
@@ -73,6 +79,7 @@ class TrustSettings:
     """The options, as click gives them."""
 
     internal_ca: str
+    ca_config_map: str
     serving_secret: str
     serving_names: tuple[str, ...]
     ca_life: float

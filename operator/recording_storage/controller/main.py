@@ -33,9 +33,10 @@ from recording_storage.controller.runtime import Operator, Pace, clock
 from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.controller.stores.recent_writes import RecentWrites
 from recording_storage.controller.stores.transport import GuardedTransport
-from recording_storage.controller.trust.client import follow_file
+from recording_storage.controller.trust.client import TrustedFile
 from recording_storage.controller.trust.keeper import TrustKeeper, TrustOptions
 from recording_storage.controller.trust.master_key import MasterKeyKeeper, MasterKeyOptions
+from recording_storage.controller.trust.objects import OwnObjects
 from recording_storage.domain.address import Address
 from recording_storage.domain.system_errors import plain_reason
 from recording_storage.s3.address_guard import AddressGuard
@@ -65,6 +66,7 @@ class Options:
     internal_url: str = ""
     allowed_endpoints: tuple[str, ...] = ()
     ca_file: Path | None = None
+    ca_config_map: str = ""
     token_file: Path | None = None
     metrics_listen: Address | None = None
     lease_namespace: str = ""
@@ -183,7 +185,8 @@ class Process:
         if options.trust is not None:
             keepers.append(TrustKeeper(kube, options.trust, namespace=namespace, context=context).keep)
         elif options.ca_file is not None:
-            keepers.append(partial(follow_file, context, options.ca_file))
+            objects = OwnObjects(kube, namespace=namespace)
+            keepers.append(TrustedFile(options.ca_file, context, objects, config_map=options.ca_config_map).keep)
         if options.master_key is not None:
             keepers.append(MasterKeyKeeper(kube, options.master_key, namespace=namespace).keep)
         return keepers

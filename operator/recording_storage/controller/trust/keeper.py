@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from recording_storage.controller.cluster.kube import Document, Kube, KubeError, config_map_path, secret_path
+from recording_storage.controller.cluster.kube import Document, Kube, KubeError
 from recording_storage.controller.core import metrics
 from recording_storage.controller.trust.authority import Authority
 from recording_storage.controller.trust.certificates import Pair, issue, new_authority, serves, trust, usable, validity
 from recording_storage.controller.trust.decide import Observed, Step, next_step
+from recording_storage.controller.trust.objects import TRUSTED, OwnObjects
 
 logger = logging.getLogger(__name__)
 
 _LOOK = timedelta(minutes=1)
 _STEPS = 8
 """In one look at most: more than it takes from nothing to a certificate."""
-LABELS = {"app.kubernetes.io/managed-by": "recording-storage"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class TrustKeeper:
             context: of the operator's connections to the store; it trusts the bundle from the first look on.
             now: the time.
         """
-        self._kube, self._options, self._namespace = kube, options, namespace
+        self._objects, self._options = OwnObjects(kube, namespace=namespace), options
         self._context, self._now = context, now
         self._trusted = ""
 
@@ -79,15 +79,15 @@ class TrustKeeper:
     async def look(self) -> None:
         """Do what is due. Raises KubeError."""
         for _ in range(_STEPS):
-            kept = await self._find(secret_path(self._namespace, self._options.authority))
-            served = await self._find(secret_path(self._namespace, self._options.serving))
+            kept = await self._objects.secret(self._options.authority)
+            served = await self._objects.secret(self._options.serving)
             authority = Authority.of((kept or {}).get("data") or {})
             leaf = _pair(served)
             now = self._now()
             bundle = authority.bundle(now=now)
             if authority.current is not None:  # before anything else: it may have been written, and this not
-                await self._publish(bundle)
-                if served is not None and _value(served, "ca.crt") != bundle:
+                await self._objects.publish(self._options.authority, bundle)
+                if served is not None and _value(served, TRUSTED) != bundle:
                     await self._write_serving(served, leaf, bundle)
                     continue
             step = next_step(self._observed(authority, leaf), now=now)
@@ -124,44 +124,17 @@ class TrustKeeper:
         if step is Step.TAKE_OVER:
             return authority.taken_over(now=now)
         # With the time in its name: two that sign differ in it, too, and who reads a bundle tells them apart.
-        name = f"recording-storage {self._namespace} {now:%Y-%m-%d %H:%M:%S}"
+        name = f"recording-storage {self._objects.namespace} {now:%Y-%m-%d %H:%M:%S}"
         pair = new_authority(name, life=self._options.authority_life, now=now)
         return authority.prepared(pair) if step is Step.PREPARE else authority.begun(pair, now=now)
 
-    async def _publish(self, bundle: str) -> None:
-        path = config_map_path(self._namespace, self._options.authority)
-        found = await self._find(path)
-        if found is not None and (found.get("data") or {}).get("ca.crt") == bundle:
-            return
-        await self._write(found, path, _document("ConfigMap", data={"ca.crt": bundle}))
-
     async def _write_authority(self, found: Document | None, authority: Authority) -> None:
-        path = secret_path(self._namespace, self._options.authority)
-        await self._write(found, path, _document("Secret", type="Opaque", data=authority.data()))
+        await self._objects.write_secret(self._options.authority, found, kind="Opaque", data=authority.data())
 
     async def _write_serving(self, found: Document | None, leaf: Pair, bundle: str) -> None:
-        data = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
+        data = {"tls.crt": leaf.certificate, "tls.key": leaf.key, TRUSTED: bundle}
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        path = secret_path(self._namespace, self._options.serving)
-        await self._write(found, path, _document("Secret", type="kubernetes.io/tls", data=encoded))
-
-    async def _write(self, found: Document | None, path: str, document: Document) -> None:
-        collection, _, name = path.rpartition("/")
-        metadata = {"name": name, "namespace": self._namespace, "labels": LABELS}
-        if found is None:
-            await self._kube.create(collection, document | {"metadata": metadata})
-        else:  # its resourceVersion makes it a conflict if another has written meanwhile
-            kept = found["metadata"]
-            labels = (kept.get("labels") or {}) | LABELS
-            await self._kube.replace(path, document | {"metadata": kept | {"labels": labels}})
-
-    async def _find(self, path: str) -> Document | None:
-        try:
-            return await self._kube.get(path)
-        except KubeError as error:
-            if error.not_found:
-                return None
-            raise
+        await self._objects.write_secret(self._options.serving, found, kind="kubernetes.io/tls", data=encoded)
 
     def _trust(self, bundle: str) -> None:
         if bundle != self._trusted:
@@ -174,10 +147,6 @@ class TrustKeeper:
             found = validity(pair.certificate)
             assert found is not None
             metrics.CERTIFICATE_ENDS.labels(certificate=name).set(found.ends.timestamp())
-
-
-def _document(kind: str, **content: object) -> Document:
-    return {"apiVersion": "v1", "kind": kind, **content}
 
 
 def _value(secret: Document, key: str) -> str:

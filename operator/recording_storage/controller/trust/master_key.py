@@ -7,8 +7,9 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from recording_storage.controller.cluster.kube import Document, Kube, KubeError, claim_path, secret_path
+from recording_storage.controller.cluster.kube import Kube, KubeError, claim_path
 from recording_storage.controller.core import metrics
+from recording_storage.controller.trust.objects import OwnObjects
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class MasterKeyKeeper:
 
     def __init__(self, kube: Kube, options: MasterKeyOptions, *, namespace: str) -> None:
         self._kube, self._options, self._namespace = kube, options, namespace
+        self._objects = OwnObjects(kube, namespace=namespace)
         self._told: KeyState | None = None
 
     async def keep(self) -> None:
@@ -82,14 +84,14 @@ class MasterKeyKeeper:
     async def look(self) -> KeyState:
         """Do what is due, and say how it stood. Raises KubeError."""
         options = self._options
-        secret = await self._find(secret_path(self._namespace, options.secret))
-        claim = await self._find(claim_path(self._namespace, options.claim))
+        secret = await self._objects.secret(options.secret) or {}
+        claim = await self._objects.find(claim_path(self._namespace, options.claim)) or {}
         marked = bool(claim) and MARK in (claim["metadata"].get("annotations") or {})
         key = bool(secret) and bool((secret.get("data") or {}).get(FIELD))
         state = key_state(key=key, claim=bool(claim), marked=marked, make=options.make and not secret)
         self._tell(state)
         if state is KeyState.TO_MAKE:
-            await self._kube.create(secret_path(self._namespace), self._new())
+            await self._objects.write_secret(options.secret, None, kind="Opaque", data=_new())
         elif state is KeyState.UNMARKED:
             mark = {"metadata": {"uid": claim["metadata"]["uid"], "annotations": {MARK: options.secret}}}
             await self._kube.patch(claim_path(self._namespace, options.claim), mark)
@@ -103,25 +105,7 @@ class MasterKeyKeeper:
             logger.log(level, "%s (%s)", state, where)
             self._told = state
 
-    def _new(self) -> Document:
-        key = base64.b64encode(secrets.token_bytes(_BYTES)) + b"\n"
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": self._options.secret,
-                "namespace": self._namespace,
-                "labels": {"app.kubernetes.io/managed-by": "recording-storage"},
-            },
-            "type": "Opaque",
-            "data": {FIELD: base64.b64encode(key).decode()},
-        }
 
-    async def _find(self, path: str) -> Document:
-        """Empty where it is not there."""
-        try:
-            return await self._kube.get(path)
-        except KubeError as error:
-            if error.not_found:
-                return {}
-            raise
+def _new() -> dict[str, str]:
+    key = base64.b64encode(secrets.token_bytes(_BYTES)) + b"\n"
+    return {FIELD: base64.b64encode(key).decode()}
