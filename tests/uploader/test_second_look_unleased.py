@@ -150,3 +150,43 @@ def test_who_had_it_open_before_its_marker_holds_nothing_up(gated: SpoolFolder, 
         one = running.await_recording("a.wav", lambda one: one.stored is not None)
         assert one.state in {"stored", "reported"}
         reader.close()
+
+
+@MARKED
+def test_who_opened_it_before_a_restart_is_waited_for(gated: SpoolFolder, door: Gate, *, marked: bool) -> None:
+    """Of his open nothing is known any more: the process is seen that has it open for writing."""
+    door.refuse()
+    with gated.running(marker_only=marked) as running:
+        found_in_an_outage(running, gated, 1000, marked=marked)
+    recorder = Holder(gated.root / "a.wav", ">>")
+    door.open()
+    with gated.running(marker_only=marked) as running:
+        running.uploader.view.retry(None)
+        attempts = running.await_recording("a.wav", is_in_use).attempts
+        running.rescan(times=3)
+        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
+        assert gated.bucket.keys() == []
+        recorder.close(MORE)
+        gated.contents["a.wav"] += MORE
+        if marked:
+            (gated.root / "a.wav.done").touch()
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
+
+
+def test_quiet_proves_nothing_against_a_process_that_is_seen_to_write(quick: SpoolFolder) -> None:
+    """It was open before the uploader came, and is not heard of again."""
+    clock = FakeClock()
+    quick.put("a.wav")
+    recorder = Holder(quick.root / "a.wav", ">>")
+    with quick.running(clock=clock, quiet_proof=60.0) as running:
+        assert running.uploader.intake.scanned.wait(SOON)
+        clock.advance(3600)
+        running.rescan(times=2)
+        assert running.uploader.intake.unfinished() == [("a.wav", "is open for writing")]
+        recorder.close(MORE)
+        quick.contents["a.wav"] += MORE
+        running.rescan()
+        clock.advance(3600)
+        running.await_states({"a.wav": "released"})
+    quick.check_all_stored()

@@ -313,13 +313,17 @@ def test_our_own_opens_are_nobody_elses(quick: SpoolFolder, monkeypatch: pytest.
         intake = running.uploader.intake
         assert intake.scanned.wait(SOON)
         path = quick.put("call.wav")
-        assert not intake.examiner.is_opened("call.wav")
+
+        def is_opened() -> bool:
+            return intake.examiner.is_opened("call.wav", path.stat())
+
+        assert not is_opened()
         with path.open("rb"):
-            assert not intake.examiner.is_opened("call.wav")
+            assert not is_opened()
             assert intake._file_events.opens("call.wav") == 1
             with subprocess.Popen(["tail", "-f", path], stdout=subprocess.PIPE) as other:
                 assert other.stdout is not None
                 other.stdout.read(1)
-                assert intake.examiner.is_opened("call.wav")
+                assert is_opened()
                 other.kill()
-            assert not intake.examiner.is_opened("call.wav")
+            assert not is_opened()

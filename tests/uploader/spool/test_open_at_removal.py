@@ -94,6 +94,26 @@ def test_it_is_tried_again_at_the_next_start(quick: SpoolFolder, monkeypatch: py
     quick.check_all_stored()
 
 
+def test_who_opened_it_before_a_restart_is_waited_for(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Without a lease only if he is seen: a process that has it open for writing is."""
+    path = quick.root / "a.wav"
+    with opened_at(quick, monkeypatch, way, point="before-release") as (_, _, holder):
+        recorder = Holder(path, ">>")
+    holder.close()
+    clock = FakeClock()
+    with quick.running(clock=clock) as running:
+        before = running.await_recording("a.wav", is_in_use)
+        clock.advance(LONGER)
+        running.await_recording("a.wav", lambda one: one.failures > before.failures)
+        assert quick.media() == ["a.wav"]
+        recorder.close()
+        clock.advance(LONGER)
+        running.await_states({"a.wav": "released"})
+    quick.check_all_stored()
+
+
 def test_what_is_written_to_it_meanwhile_is_never_removed(
     quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -83,9 +83,8 @@ def judge(evidence: Evidence, *, rule: FinishRule) -> Judgement:  # noqa: PLR091
         return Judgement(finished=False, why=_OPENED_AGAIN, unproven=True)
     if evidence.marker and evidence.writers is not Writers.SOME:
         return _FINISHED
-    if rule.marker_only:
-        waits = evidence.writers is not Writers.SOME
-        return Judgement(finished=False, why=_NO_MARKER if waits else _IN_USE, unproven=waits, in_use=not waits)
+    if rule.marker_only and evidence.writers is not Writers.SOME:
+        return Judgement(finished=False, why=_NO_MARKER, unproven=True)
     if evidence.writers is Writers.SOME:
         return Judgement(finished=False, look_again=max(rule.settle, 1.0), why=_IN_USE, in_use=True)
     if evidence.empty:

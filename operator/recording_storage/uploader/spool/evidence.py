@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recording_storage.uploader.core.ports import Clock
+    from recording_storage.uploader.core.recording import Identity
     from recording_storage.uploader.spool.file_events import FileEvents
     from recording_storage.uploader.spool.filesystem import FileSystems
     from recording_storage.uploader.spool.open_files import OpenFiles
@@ -69,6 +70,8 @@ class Examiner:
             return evidence
         who = self._ask(file)
         if file.marker:  # and taken before: whoever was in the way then has to go, or the marker to come anew
+            if who is Writers.UNKNOWN:
+                who = self._seen_writers(file.device, file.identity)
             growing.opened = who is Writers.UNKNOWN and self._is_opened(file.path, since_marker=True)
             return evidence._replace(writers=who, opened=growing.opened)
         if who is not Writers.UNKNOWN:
@@ -81,24 +84,24 @@ class Examiner:
         seen = self._file_events.of(file.path, file.identity, links=file.links)
         growing.opened = seen.opened
         moved_in = seen.moved_in or (proven and not seen.opened)
-        if (seen.closed or moved_in) and self._open_files.is_written(file.device, file.identity.inode):
-            return evidence._replace(writers=Writers.SOME)
+        may_finish = seen.closed or moved_in or self._rule.quiet_proof is not None
         return evidence._replace(
+            writers=self._seen_writers(file.device, file.identity) if may_finish else Writers.UNKNOWN,
             closed=seen.closed,
             moved_in=moved_in,
             opened=seen.opened,
             quiet_for=self._quiet_for(file, growing, unchanged),
         )
 
-    def is_opened(self, path: str) -> bool:
-        """Whether somebody else was seen to open what has this name, and not to close it.
+    def is_opened(self, path: str, status: os.stat_result) -> bool:
+        """Whether somebody else has what has this name open, as far as that can be seen where no lease can be had.
 
-        Known only where no lease can be had, of what has been opened since the uploader came.
+        That is: he was seen to open it since the uploader came, or a process that may be seen has it open for writing.
         """
-        return self._is_opened(path, since_marker=False)
+        return self._is_opened(path, since_marker=False) or self._is_written(status)
 
     def is_reopened(self, path: str, fd: int) -> bool:
-        """The same of what came after the file's marker, if it has one, for an upload that has it open itself.
+        """The same for an upload that has it open itself; of opens, of those after the file's marker, if it has one.
 
         Args:
             path: the name by which it was found; it may have been renamed since.
@@ -107,7 +110,9 @@ class Examiner:
         before = name_of(fd, root=self._resolved)
         self._drain()
         names = {before or path, name_of(fd, root=self._resolved) or path}  # of a rename just now, one was drained
-        return any(self._is_others(name, since_marker=True, ours=1) for name in names)
+        if any(self._is_others(name, since_marker=True, ours=1) for name in names):
+            return True
+        return self._is_written(os.fstat(fd))
 
     def _is_opened(self, path: str, *, since_marker: bool) -> bool:
         self._drain()
@@ -117,6 +122,14 @@ class Examiner:
         """Whether any open of it is somebody else's; `ours` are surely our own, which saves looking for them."""
         opens = self._file_events.opens(path, since_marker=since_marker)
         return opens > ours and opens > own_opens(f"{self._root}/{path}")
+
+    def _is_written(self, status: os.stat_result) -> bool:
+        return self._seen_writers(status.st_dev, identity_of(status)) is Writers.SOME
+
+    def _seen_writers(self, device: int, identity: Identity) -> Writers:
+        """Where there is no lease: whoever may be seen."""
+        is_written = self._open_files.is_written(device, identity.inode)
+        return Writers.SOME if is_written else Writers.UNKNOWN
 
     def _ask(self, file: FoundFile) -> Writers:
         """The kernel, where it would answer: opening a file in vain would be seen as somebody's use of it."""

@@ -66,13 +66,14 @@ class Intake:
         self._walker = Walker(spool.root, folder_seen=self._watch_folder, left_aside=left_aside, odd=self._growing.odd)
         self._file_systems = FileSystems()
         self._file_events = FileEvents()
+        self._open_files = OpenFiles(clock=clock)
         self.examiner = Examiner(
             spool.root,
             rule=rule,
             clock=clock,
             file_systems=self._file_systems,
             file_events=self._file_events,
-            open_files=OpenFiles(clock=clock),
+            open_files=self._open_files,
             drain=self._drain,
         )
         self._lock = threading.Lock()
@@ -105,7 +106,7 @@ class Intake:
                 file_systems=self._file_systems,
                 clock=self._clock,
                 hint=self._take_hint,
-                rescan=self.rescan,
+                lost=self._look_at_all_again,
             )
             self._watch.start()
         except OSError as error:
@@ -322,6 +323,11 @@ class Intake:
             self._hinted.add(path)
         if is_first:  # the others are taken with it
             self._wake.set()
+
+    def _look_at_all_again(self) -> None:
+        """Events were lost."""
+        self._open_files.look_again()
+        self.rescan()
 
     def _watch_folder(self, folder: str) -> None:
         if self._watch is not None:

@@ -56,8 +56,8 @@ class Remover:
         self._root = root
         self.returning: Callable[[str, int], None] = lambda _path, _inode: None
         """Told the path and the inode of a file that is about to be put back: that it comes is our own doing."""
-        self.is_opened: Callable[[str], bool] = lambda _path: False
-        """Whether somebody was seen to open what has a path, and not to close it: asked where no lease can be had."""
+        self.is_opened: Callable[[str, os.stat_result], bool] = lambda _path, _status: False
+        """Whether somebody is seen to have the file at a path open: asked where no lease can be had."""
 
     def remove(self, recording: Recording, *, others: Collection[str] | None = ()) -> bool:
         """Remove all that belongs to it and is there still; whether its file was.
@@ -197,7 +197,7 @@ class Remover:
             status = os.fstat(fd)
         finally:
             os.close(fd)  # before it is asked who has the file open: we have not
-        in_use = users is Writers.SOME or (users is Writers.UNKNOWN and self.is_opened(path))
+        in_use = users is Writers.SOME or (users is Writers.UNKNOWN and self.is_opened(path, status))
         if not _is_recorded(status, recording):
             return None  # ours was replaced: what has its name now is a recording of its own
         if in_use:

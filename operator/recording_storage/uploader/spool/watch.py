@@ -57,18 +57,18 @@ class SpoolWatch:
         file_systems: FileSystems,
         clock: Clock,
         hint: Callable[[str, int], None],
-        rescan: Callable[[], None],
+        lost: Callable[[], None],
     ) -> None:
         """Raises OSError where nothing can be watched.
 
-        `hint` is told the path of a media file and what happened to it (inotify's bits); `rescan`, that only a walk
-        can find what has happened.
+        `hint` is told the path of a media file and what happened to it (inotify's bits); `lost`, that events were
+        lost: only a walk can find what has happened.
         """
         self._root = os.fspath(spool.root)
         self._file_events = file_events
         self._clock = clock
         self._hint = hint
-        self._rescan = rescan
+        self._tell_lost = lost
         self._lock = threading.Lock()
         self._leaving: dict[int, tuple[str, bool]] = {}
         """By cookie: paths, and whether it is a folder, of which the new name was not told yet."""
@@ -199,7 +199,7 @@ class SpoolWatch:
             " to be taken; everything is looked at again"
         )
         self._file_events.lost()
-        self._rescan()
+        self._tell_lost()
 
     def _own_opens(self, path: str) -> int:
         return own_opens(f"{self._root}/{path}")
