@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from recording_storage.uploader.spool import inotify
+from recording_storage.uploader.spool.intake import Intake
 from recording_storage.uploader.spool.writers import Writers
 
 
@@ -30,3 +32,18 @@ def give_no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recording_storage.uploader.spool.evidence.may_lease", lambda _: False)
     for module in ("spool.removal", "transfer.source_file"):
         monkeypatch.setattr(f"recording_storage.uploader.{module}.writers", lambda _: Writers.UNKNOWN)
+
+
+def show_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for another user's processes: /proc doesn't tell what they have open."""
+    monkeypatch.setattr("recording_storage.uploader.spool.open_files._written", lambda: iter(()))
+
+
+def lose_events(intake: Intake) -> None:
+    """What the kernel has to tell just now is lost, as if its queue had been full."""
+    assert intake._watch is not None
+    watch = intake._watch._watch
+    with watch._reading:
+        watch._fetch()
+        watch._fetched.clear()
+        watch._read(inotify._HEAD.pack(-1, inotify._OVERFLOW, 0, 0))

@@ -10,7 +10,7 @@ from recording_storage.s3.client import S3Client
 from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
-from tests.uploader.open_elsewhere import Holder, give_no_leases
+from tests.uploader.open_elsewhere import Holder, give_no_leases, lose_events, show_nobody
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.waiting import SOON, eventually
 
@@ -190,3 +190,25 @@ def test_quiet_proves_nothing_against_a_process_that_is_seen_to_write(quick: Spo
         clock.advance(3600)
         running.await_states({"a.wav": "released"})
     quick.check_all_stored()
+
+
+def test_who_opened_it_before_events_were_lost_is_waited_for(
+    gated: SpoolFolder, door: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_nobody(monkeypatch)
+    door.refuse()
+    with gated.running() as running:
+        found_in_an_outage(running, gated, 1000, marked=False)
+        recorder = Holder(gated.root / "a.wav", ">>")
+        running.uploader.intake._drain()
+        lose_events(running.uploader.intake)
+        door.open()
+        running.uploader.view.retry(None)
+        attempts = running.await_recording("a.wav", is_in_use).attempts
+        running.rescan(times=3)
+        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
+        assert gated.bucket.keys() == []
+        recorder.close(MORE)
+        gated.contents["a.wav"] += MORE
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()

@@ -7,7 +7,7 @@ import pytest
 
 from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.spool import release, removal
-from tests.uploader.open_elsewhere import Holder, give_no_leases
+from tests.uploader.open_elsewhere import Holder, give_no_leases, lose_events, show_nobody
 from tests.uploader.spools import FakeClock, Running, SpoolFolder
 from tests.waiting import SOON
 
@@ -109,6 +109,23 @@ def test_who_opened_it_before_a_restart_is_waited_for(
         running.await_recording("a.wav", lambda one: one.failures > before.failures)
         assert quick.media() == ["a.wav"]
         recorder.close()
+        clock.advance(LONGER)
+        running.await_states({"a.wav": "released"})
+    quick.check_all_stored()
+
+
+def test_who_opened_it_before_events_were_lost_is_waited_for(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    show_nobody(monkeypatch)
+    with opened_at(quick, monkeypatch, way, point="before-release") as (running, clock, holder):
+        before = running.recordings()["a.wav"]
+        lose_events(running.uploader.intake)
+        clock.advance(LONGER)
+        running.await_recording("a.wav", lambda one: one.failures > before.failures)
+        assert quick.media() == ["a.wav"]
+        holder.close()
+        (quick.root / "a.wav.done").touch()  # a reader's close is counted for nobody
         clock.advance(LONGER)
         running.await_states({"a.wav": "released"})
     quick.check_all_stored()

@@ -13,7 +13,10 @@ they are closed soon, and then they are matched.
 - Equal events that stand side by side in the kernel's queue become one. Two closes that became one leave an open
   unmatched: the file is told, and not taken. Two opens that became one hide a writer: until he writes, which voids the
   proof. They must have come before the first was read, and nothing else in the spool in between, not even a write.
-- Where events were lost, no close is proof of anything.
+- Where events were lost, whoever had a file open may have closed it unseen, or have it open still: it counts as open.
+  Each writer's close that matches no open that was seen since is counted for one of them, and the last of these is
+  proof; so is a rename into place, and a marker. A reader's close is counted for none: the open that it belongs to may
+  have been lost, and be our own.
 - A marker is its recorder's word for whoever has the file open by then, until somebody writes to it. A writer's close
   may be that of one who came later, so it is counted for one who was there before; a reader's is not: it may be ours.
 
@@ -54,8 +57,10 @@ class _Seen:
     names: set[str] = field(default_factory=set)
     opened: int = 0
     """Opens that no close has matched."""
+    unsure: int = 0
+    """The same of before events were lost: each may have been closed unseen."""
     vouched: int = 0
-    """Those of them that came before the file's marker."""
+    """Those of all of them that came before the file's marker."""
     all_known: bool = False
     """Nobody has had it open whose open was not seen."""
     linked: bool = False
@@ -69,6 +74,11 @@ class _Seen:
     """What it was when it was first asked for after that."""
     used_at: float | None = None
     inode: int | None = None
+
+    @property
+    def in_use(self) -> int:
+        """How many may have it open."""
+        return self.opened + self.unsure
 
     def prove(self, *, moved_in: bool) -> None:
         self.proven, self.moved_in, self.identity = True, moved_in, None
@@ -95,7 +105,7 @@ class FileEvents:
             seen = self._by_path.get(path)
             if seen is None:
                 return Sighting()
-            opened = seen.opened > 0 or any(one.opened for one in seen.maybe)
+            opened = seen.in_use > 0 or any(one.in_use for one in seen.maybe)
             holds = seen.proven and not opened
             if holds and seen.identity is None:
                 seen.identity = identity
@@ -111,12 +121,12 @@ class FileEvents:
         return seen.used_at if seen is not None else None
 
     def opens(self, path: str, *, since_marker: bool = False) -> int:
-        """How often what has this name was opened and not closed again, by ourselves, too."""
+        """How often what has this name was opened and not seen to be closed again, by ourselves, too."""
         with self._lock:
             seen = self._by_path.get(path)
             if seen is None:
                 return 0
-            return seen.opened - seen.vouched if since_marker else seen.opened
+            return seen.in_use - seen.vouched if since_marker else seen.in_use
 
     def __contains__(self, path: str) -> bool:
         """Whether anything was seen of what has this name."""
@@ -138,12 +148,12 @@ class FileEvents:
         """
         with self._lock:
             before = self._by_path.get(path)
-            waiting = before.opened if before is not None else 0
+            waiting, unsure = (before.opened, before.unsure) if before is not None else (0, 0)
             if not opened and self._is_further_name(path, look):
                 return
             seen = self._new(path)
             # who still has a file of that name open that is gone will close it under this name
-            seen.opened = waiting
+            seen.opened, seen.unsure = waiting, unsure
             seen.all_known = True
             if not opened:
                 seen.linked = True
@@ -167,6 +177,7 @@ class FileEvents:
         with self._lock:
             seen = self._by_path.get(path)
             if seen is not None:
+                seen.unsure = 0
                 seen.vouched = max(seen.opened - own_opens(path), 0) if seen.opened else 0
 
     def modified(self, path: str) -> None:
@@ -186,9 +197,10 @@ class FileEvents:
             seen = self._by_path.get(path) or self._new(path)
             if seen.opened:
                 seen.opened -= 1
-                seen.vouched = max(seen.vouched - 1, 0)
             else:
-                seen.all_known = True
+                seen.unsure = max(seen.unsure - 1, 0)
+                seen.all_known = not seen.unsure
+            seen.vouched = max(seen.vouched - 1, 0)
             seen.used_at = now
             if seen.all_known:
                 seen.prove(moved_in=seen.moved_in)
@@ -200,7 +212,7 @@ class FileEvents:
             seen = self._by_path.get(path)
             if seen is not None and seen.opened:
                 seen.opened -= 1
-                seen.vouched = min(seen.vouched, seen.opened)
+                seen.vouched = min(seen.vouched, seen.in_use)
                 self._close_gone(path, seen)
 
     def moved(self, old: str | None, new: str, *, now: float, ours: bool = False) -> None:
@@ -215,8 +227,11 @@ class FileEvents:
                 self._gone.discard(old)
                 seen.names.discard(old)
             seen = seen or _Seen()
+            if not ours:
+                seen.unsure, seen.vouched = 0, min(seen.vouched, seen.opened)
             if replaced is not None and replaced is not seen:
                 seen.opened += replaced.opened
+                seen.unsure += replaced.unsure
                 self._drop(new)
             seen.names.add(new)
             self._by_path[new] = seen
@@ -243,12 +258,13 @@ class FileEvents:
                 self._close_gone(path, seen)
 
     def lost(self) -> None:
-        """Events were lost: who has opened what is not known any more."""
+        """Events were lost: who has opened or closed what is not known any more."""
         with self._lock:
             for seen in self._by_path.values():
-                if seen.opened or seen.linked or not seen.moved_in:
+                if seen.in_use or seen.linked or not seen.moved_in:
                     seen.proven = seen.moved_in = False
-                seen.opened, seen.vouched, seen.all_known, seen.linked, seen.maybe = 0, 0, False, False, []
+                seen.unsure, seen.opened = seen.in_use, 0
+                seen.all_known, seen.linked, seen.maybe = False, False, []
 
     def purge(self, exists: Callable[[str], bool]) -> None:
         """Forget names that are gone."""
@@ -257,10 +273,10 @@ class FileEvents:
         gone = [path for path in paths if not exists(path)]
         with self._lock:
             there = [(path, self._by_path[path]) for path in gone if path in self._by_path]
-            held = sum(seen.opened > 0 for _, seen in there)
+            held = sum(seen.in_use > 0 for _, seen in there)
             for path, seen in there:
-                if not seen.opened or held > _MOST_GONE:
-                    held -= seen.opened > 0
+                if not seen.in_use or held > _MOST_GONE:
+                    held -= seen.in_use > 0
                     self._drop(path)
 
     def _is_further_name(self, path: str, look: Callable[[str], Identity | None]) -> bool:
@@ -282,10 +298,10 @@ class FileEvents:
         return False
 
     def _open(self) -> list[_Seen]:
-        return list({id(seen): seen for seen in self._by_path.values() if seen.opened}.values())
+        return list({id(seen): seen for seen in self._by_path.values() if seen.in_use}.values())
 
     def _close_gone(self, path: str, seen: _Seen) -> None:
-        if path in self._gone and not seen.opened:
+        if path in self._gone and not seen.in_use:
             self._drop(path)
 
     def _new(self, path: str) -> _Seen:
