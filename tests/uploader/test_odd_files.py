@@ -1,10 +1,14 @@
 """One odd file, or one odd answer, never leaves an uploader that lives on and does nothing."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from recording_storage.uploader.spool import walk
+from recording_storage.uploader.spool.openat import open_folder
 from tests.s3.gate import Gate
 from tests.uploader.spools import MIB, SpoolFolder
 from tests.waiting import SOON
@@ -65,6 +69,24 @@ def test_an_odd_file_is_stored_and_released(quick: SpoolFolder, what: str) -> No
     with quick.running() as running:
         running.await_states(dict.fromkeys(quick.contents, "released"))
     quick.check_all_stored()
+
+
+def test_a_folder_that_can_not_be_read_is_told_by_a_name_that_can_be_printed(
+    quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(os.fsdecode(os.fsencode(quick.root) + b"/calls-\xff")).mkdir()
+
+    def closed(root: str, folder: str, **named: Any) -> int:
+        if folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_folder(root, folder, **named)
+
+    monkeypatch.setattr(walk, "open_folder", closed)
+    with quick.running() as running:
+        running.rescan()
+        (told,) = running.uploader.intake.unproven()
+        assert told.path.encode() == rb"'calls-\udcff'"
+        assert "the folder can't be read" in told.why
 
 
 def test_parts_that_were_cancelled_give_their_buffers_back(

@@ -99,7 +99,8 @@ class Walker:
                 if not folder:
                     raise
                 if not isinstance(error, FileNotFoundError) and folder != _OF_THE_FILE_SYSTEM:
-                    self._odd(folder, f"the folder can't be read ({error.strerror}): let uid {os.geteuid()} read it")
+                    name = folder if _is_text(folder) else ascii(folder)
+                    self._odd(name, f"the folder can't be read ({error.strerror}): let uid {os.geteuid()} read it")
                 continue
             try:
                 yield from self._in(folder, found, folders, fd=fd)
