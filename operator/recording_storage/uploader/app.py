@@ -212,6 +212,7 @@ class Uploader:
         self.parts.releaser.recover_own_folder()
         self._cleanup.finish()
         self.intake.load()
+        self._cleanup.finish_deleting()
         self.parts.source.start(self._hooks())
         self.parts.reporter.start(self._outbox)
         self._scheduler_thread = threading.Thread(target=self._run_scheduler, name="scheduler", daemon=True)

@@ -65,6 +65,17 @@ def unreleased(
     return select(connection, where, parameters, tail=f"ORDER BY r.id LIMIT {int(limit)}")
 
 
+def deleted(connection: sqlite3.Connection, *, after: int, limit: int) -> list[Recording]:
+    """Those whose files were to be removed without being stored, with ids beyond `after`.
+
+    Not those that ended because the file changed while it was sent: that file is a recording of its own.
+    """
+    where = "r.state = 'deleted' AND r.id > ? AND r.error_code IS NOT ?"
+    return select(
+        connection, where, (after, Reason.CHANGED_WHILE_UPLOADING.value), tail=f"ORDER BY r.id LIMIT {int(limit)}"
+    )
+
+
 def latest_in(connection: sqlite3.Connection, states: Collection[RecordingState], *, limit: int) -> list[Recording]:
     """Unfinished ones in these states, the last changed first."""
     where = f"r.{OPEN_SQL} AND r.state IN ({sql.marks(states)})"

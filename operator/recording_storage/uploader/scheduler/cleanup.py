@@ -27,7 +27,7 @@ class Cleanup:
         self._intake = intake
         self._post = post
         parts.releaser.ask(intake)
-        intake.aliases.vanished.turned_up = self._remove_stored
+        intake.aliases.vanished.turned_up = self._remove_turned_up
 
     def reported(self, recordings: Sequence[Recording]) -> None:
         """In the reporter's thread: what is reported is released."""
@@ -40,6 +40,15 @@ class Cleanup:
     def finish(self) -> None:
         """What was reported and not released: by an earlier process, or because the journal took nothing."""
         self._release_all()
+
+    def finish_deleting(self) -> None:
+        """What an earlier process has told as deleted, and may not have removed; once intake knows its files."""
+        last = 0
+        while ended := self._parts.journal.run(partial(queries.deleted, after=last, limit=_GROUP)):
+            self._parts.releaser.finish_deleting(
+                [one for one in ended if not self._intake.aliases.is_known(one.identity)]
+            )
+            last = ended[-1].id
 
     def again(self) -> None:
         """What could not be removed before, where it is time; in the scheduler's thread."""
@@ -61,6 +70,6 @@ class Cleanup:
             self._release(left)
             last = left[-1].id
 
-    def _remove_stored(self, recording: Recording) -> None:
-        """It was released when its file had another name already."""
+    def _remove_turned_up(self, recording: Recording) -> None:
+        """It was released, or deleted, when its file had another name already."""
         self._parts.releaser.delete([recording])

@@ -50,6 +50,10 @@ class Aliases:
         path, others = (known.path, known.others) if known is not None else (recording.path, ())
         return FileNames(path, tuple(others) if self._scanned.is_set() else None)
 
+    def is_known(self, identity: Identity) -> bool:
+        """Whether an unfinished entry has this file."""
+        return self._known.same(identity) is not None
+
     def is_one(self, file: FoundFile, *, renamed: Callable[[], None]) -> bool:
         """Whether it is the file of an entry that has another name: renamed since, which is told, or a hard link.
 
@@ -71,7 +75,7 @@ class Aliases:
         move = partial(transitions.rename, number=known.id, path=file.path, identity=file.identity, now=now)
         if not self._journal.run(move):
             self._known.forget(known.id, known.path)  # it has ended meanwhile, or holds what the file was before
-            return False
+            return self.vanished.is_that(file)
         log.info("%s is %s now, and the same recording", known.path, file.path)
         self._known.rename(known, file.path)
         renamed()
@@ -86,13 +90,13 @@ class Aliases:
 
 
 class VanishedFiles:
-    """Stored files that were gone when they were to be removed, for a while: one may turn up under another name."""
+    """Files that were to be removed, or are gone, for a while: one may turn up under another name."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._since: dict[Identity, tuple[Recording, float]] = {}
         self.turned_up: Callable[[Recording], None] = lambda _one: None
-        """Told of a recording by the name that its file was found under: it is stored, and may go."""
+        """Told of a recording by the name that its file was found under: it may go."""
 
     def add(self, recording: Recording) -> None:
         """From any thread."""

@@ -27,6 +27,7 @@ from recording_storage.uploader.spool.removal import (
     NamesUnknownError,
     Remover,
 )
+from recording_storage.uploader.spool.walk import identity_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,7 +55,7 @@ class Releaser:
         self._remover = Remover(self._root)
         self._lock = threading.Lock()
         """Whatever is aside while nobody holds it was left there."""
-        self._undeleted: list[Recording] = []
+        self._undeleted: dict[int, Recording] = {}
         self._names: Callable[[Recording], FileNames] = lambda one: FileNames(one.path, ())
         self._vanished: Callable[[Recording], None] = lambda _one: None
 
@@ -110,29 +111,57 @@ class Releaser:
         """Remove the files of recordings that ended as `deleted` without being stored.
 
         Gives those whose files are gone, or are other files by now: new recordings. What can't be removed is tried
-        again by `delete_again`.
+        again by `delete_again`. A name that turns up later is removed, too: one of before a rename that was not noticed
+        yet, or a hard link.
         """
-        removed = []
+        removed, places = [], []
         for recording in recordings:
+            names = self._names(recording)
+            named = _named(recording, names.path)
             try:
                 with self._lock:
-                    self._remover.remove(recording)
+                    self._remover.remove(named, others=names.others or ())
             except ChangedError as error:
                 log.error("%s was to be deleted and stays: %s", recording.path, error)  # noqa: TRY400 - no defect
             except CantRemoveError as error:
                 if recording.error is None or recording.error.code != Reason.NOT_REMOVABLE:
                     log.error("%s was to be deleted: %s", recording.path, error)  # noqa: TRY400 - no defect
                 problem = EntryError(FailureClass.FILE.value, Reason.NOT_REMOVABLE.value, str(error))
-                self._undeleted.append(recording._replace(error=problem))
+                self._undeleted[recording.id] = stuck = recording._replace(error=problem)
+                self._vanished(stuck)
                 continue
+            else:
+                self._vanished(recording)
             removed.append(recording)
-        self._fsync(removed)
+            places.append(named)
+        self._fsync(places)
         return removed
 
     def delete_again(self) -> list[Recording]:
         """What could not be deleted before; those that are gone now."""
-        again, self._undeleted = self._undeleted, []
-        return self.delete(again)
+        again, self._undeleted = self._undeleted, {}
+        return self.delete(list(again.values()))
+
+    def finish_deleting(self, recordings: Sequence[Recording]) -> None:
+        """The same for those of an earlier process, before any file is looked for: it may not have come so far."""
+        there = []
+        for recording in recordings:
+            if self._is_there(recording):
+                there.append(recording)
+            else:
+                self._vanished(recording)
+        self.delete(there)
+
+    def _is_there(self, recording: Recording) -> bool:
+        """Whether its file may have its name still."""
+        try:
+            with located(self._root, recording.path) as media:
+                status = media.status()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return status is not None and identity_of(status) == recording.identity
 
     def recover_own_folder(self) -> None:
         """Settle what an earlier process left aside in the uploader's own folder; before anything else is released."""
