@@ -5,6 +5,7 @@ import pytest
 from recording_storage.s3.probe import PROBE_NAME
 from tests.field.actions import lose, refuse, reset
 from tests.field.exchange import Action, Exchange, Moment, Operation, is_recording
+from tests.field.integrity import Check, Vouching
 from tests.field.server import FieldBucket, FieldServer
 from tests.uploader.spools import MIB, SpoolFolder
 
@@ -21,6 +22,35 @@ def test_all_is_stored_where_uploads_can_t_be_listed(
     field_spool.put("a.mkv", 9 * MIB)
     field_spool.put("b.wav", 3_000)
     finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+
+
+def test_what_was_completed_is_found_though_another_value_vouches_by_then(
+    field: FieldServer, field_spool: SpoolFolder
+) -> None:
+    """Killed before the completion's answer was journalled."""
+    field_spool.put("a.mkv", 9 * MIB)
+    assert field_spool.once(fault="after-complete").returncode < 0
+    field.vouching = Vouching(md5=Check.CHECK)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field_spool.check_all_stored()
+
+
+@pytest.mark.parametrize("reply", [refuse(403, "AccessDenied"), refuse(500, "InternalError"), refuse(501)])
+def test_a_file_that_has_changed_is_stored_though_its_earlier_upload_can_t_be_aborted(
+    field: FieldServer, field_spool: SpoolFolder, reply: Action
+) -> None:
+    field_spool.put("a.mkv", 17 * MIB)
+    assert field_spool.once(fault="after-part:2").returncode < 0
+    field_spool.put("a.mkv", 17 * MIB + 5, seed=99)
+    field.on(Operation.ABORT, reply, when=is_recording)
+    finished = field_spool.once()
+    assert finished.returncode == 0, finished.stderr
+    field.mend()
+    field_spool.put("b.wav")
+    finished = field_spool.once()  # aborts it, too
     assert finished.returncode == 0, finished.stderr
     field_spool.check_all_stored()
 

@@ -237,9 +237,15 @@ class TestListing:
         result = verify(make_client(), prefix="calls/")
         assert (result.ok, result.step, result.missing) == (False, Step.BEGIN, frozenset())
 
-    @pytest.mark.parametrize(
-        "reply", [refuse(404, "NoSuchBucket"), refuse(403, "AccessDenied"), refuse(503, "SlowDown")]
-    )
+    @pytest.mark.parametrize("operation", [Operation.LIST_UPLOADS, Operation.LIST_PARTS])
+    @pytest.mark.parametrize("status", [500, 501, 503])
+    def test_a_list_that_always_fails_decides_nothing(
+        self, field: FieldServer, make_client: MakeClient, operation: Operation, status: int
+    ) -> None:
+        field.on(operation, refuse(status))
+        assert verify(make_client(), prefix="calls/").ok
+
+    @pytest.mark.parametrize("reply", [refuse(404, "NoSuchBucket"), refuse(403, "AccessDenied")])
     def test_what_says_more_is_believed(self, field: FieldServer, make_client: MakeClient, reply: Action) -> None:
         field.on(Operation.LIST_UPLOADS, reply)
         result = verify(make_client(), prefix="calls/")

@@ -4,6 +4,7 @@ import pytest
 
 from recording_storage.domain.bucket_url import parse_bucket_url
 from recording_storage.domain.failures import FailureClass, S3Failure
+from recording_storage.domain.proof import MOST_PARTS
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.s3.steps import RIGHTS, Fault, Step, explain
@@ -56,11 +57,21 @@ def test_a_missing_right_is_named(bucket, client, step):
         assert result.leftover in result.message
 
 
-@pytest.mark.parametrize("pattern", ["^PUT .*partNumber", "^GET .*uploadId"])
-def test_a_failure_half_way_leaves_nothing(bucket, client, gate, pattern):
-    gate.answer(pattern, 500, code="InternalError")
+def test_a_failure_half_way_leaves_nothing(bucket, client, gate):
+    gate.answer("^PUT .*partNumber", 500, code="InternalError", times=100)
     result = run(client)
     assert (result.ok, result.fault, result.leftover) == (False, Fault.SERVER, "")
+    assert bucket.uploads() == []
+
+
+@pytest.mark.parametrize("pattern", ["^PUT .*partNumber", "^GET .*uploadId", "^GET .*uploads"])
+def test_one_fault_of_the_server_is_no_refusal(bucket, client, gate, pattern):
+    fault = gate.answer(pattern, 500, code="InternalError")
+    result = run(client)
+    assert fault.done.is_set()
+    assert result.ok, result.message
+    assert result.proof is not None
+    assert result.proof.most_parts == MOST_PARTS
     assert bucket.uploads() == []
 
 

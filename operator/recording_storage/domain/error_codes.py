@@ -182,6 +182,7 @@ _HEADER_OF: tuple[tuple[Capability, re.Pattern[str]], ...] = (
     (Capability.CHECKSUM, re.compile(r"checksum|crc64|sdk-algorithm", re.IGNORECASE)),
     (Capability.TAGGING, re.compile(r"x-amz-tagging|\btagging\b", re.IGNORECASE)),
     (Capability.STORAGE_CLASS, re.compile(r"storage[- ]?class", re.IGNORECASE)),
+    (Capability.METADATA, re.compile(r"x-amz-meta-|user[- ]?metadata", re.IGNORECASE)),
 )
 _PROTECTION = re.compile(r"server-side-encryption|\bSSE\b|expected-bucket-owner|kms", re.IGNORECASE)
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d{1,2}")

@@ -51,6 +51,8 @@ class Capability(StrEnum):
     OBJECT_SIZE = "object-size"
     TAGGING = "tagging"
     STORAGE_CLASS = "storage-class"
+    METADATA = "object metadata"
+    """What goes along as x-amz-meta-…; report and receipt have it, too."""
     LIST_UPLOADS = "list-uploads"
     """Listing the open multipart uploads: then leftovers whose id nobody knows can't be searched for."""
 

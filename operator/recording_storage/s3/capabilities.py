@@ -19,6 +19,7 @@ GUESSES = (
     Capability.STORAGE_CLASS,
     Capability.CHECKSUM,
     Capability.SHA256,
+    Capability.METADATA,
 )
 """The order in which they are left out when the server doesn't tell which it lacks: the least known first."""
 

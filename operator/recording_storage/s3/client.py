@@ -18,7 +18,7 @@ from recording_storage.s3.bodies import capabilities_for, taken
 from recording_storage.s3.capabilities import Capabilities
 from recording_storage.s3.checksum_headers import HEADERS, Misstated, carried, names_encryption
 from recording_storage.s3.connection import Timeouts
-from recording_storage.s3.headers import DestinationHeaders, check_content_type, metadata_headers
+from recording_storage.s3.headers import DestinationHeaders
 from recording_storage.s3.payload import Buffer, InMemory
 from recording_storage.s3.requests import Requests
 from recording_storage.s3.types import Credential, Destination, OpenUpload, Part, StoredObject
@@ -114,8 +114,8 @@ class S3Client:
             S3Failure: `uncertain` when the object may have been stored nevertheless.
         """
         operation = "PutObject"
-        common = {"content-type": check_content_type(content_type), **metadata_headers(metadata)}
-        wanted = {Capability.SHA256, *self._headers.capabilities}
+        described = self._headers.of_object(content_type=content_type, metadata=metadata)
+        wanted = {Capability.SHA256, *described.capabilities}
         if if_none_match:
             wanted.add(Capability.IF_NONE_MATCH)
         signed = self._sign_payload or voucher is Voucher.SIGNED_PAYLOAD
@@ -125,7 +125,7 @@ class S3Client:
         carrying = carried(voucher, payload, wrong=wrong) if wrong or voucher is not Voucher.SHA256 else {}
 
         def attempt(active: frozenset[Capability]) -> StoredObject:
-            headers = {**common, **self._headers.for_object(active)}
+            headers = described.among(active)
             summed = Capability.SHA256 in active
             if summed:
                 headers[HEADERS[Voucher.SHA256]] = checksum
@@ -162,10 +162,10 @@ class S3Client:
     ) -> str:
         """Begin a multipart upload, whose parts `voucher` shall vouch for; gives its upload id."""
         operation = "CreateMultipartUpload"
-        common = {"content-type": check_content_type(content_type), **metadata_headers(metadata)}
+        described = self._headers.of_object(content_type=content_type, metadata=metadata)
 
         def attempt(active: frozenset[Capability]) -> str:
-            headers = {**common, **self._headers.for_object(active)}
+            headers = described.among(active)
             if Capability.CHECKSUM in active:
                 headers["x-amz-checksum-algorithm"] = "CRC64NVME"
                 headers["x-amz-checksum-type"] = "FULL_OBJECT"
@@ -174,7 +174,7 @@ class S3Client:
             )
             return documents.upload_id(answer, operation=operation)
 
-        wanted = {*capabilities_for(voucher), *self._headers.capabilities}
+        wanted = {*capabilities_for(voucher), *described.capabilities}
         return self.capabilities.adapt(attempt, wanted=wanted, operation=operation)
 
     def upload_part(

@@ -39,14 +39,41 @@ class DestinationHeaders:
         if destination.tags:
             self._optional[Capability.TAGGING] = ("x-amz-tagging", urlencode(dict(destination.tags)))
 
+    def of_object(self, *, content_type: str, metadata: Mapping[str, str]) -> "ObjectHeaders":
+        """Those of a request that makes an object.
+
+        Raises:
+            ValueError: the media type, or the metadata, can't be put into headers.
+        """
+        described = {"content-type": check_content_type(content_type), **self._protection}
+        return ObjectHeaders(described, optional=self._optional, metadata=metadata_headers(metadata))
+
+
+class ObjectHeaders:
+    def __init__(
+        self,
+        always: Mapping[str, str],
+        *,
+        optional: Mapping[Capability, tuple[str, str]],
+        metadata: Mapping[str, str],
+    ) -> None:
+        self._always = always
+        self._optional = {name: dict((pair,)) for name, pair in optional.items()}
+        if metadata:
+            self._optional[Capability.METADATA] = dict(metadata)
+
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What a server must know for all of these headers."""
+        """What a server must know for all of them."""
         return frozenset(self._optional)
 
-    def for_object(self, active: frozenset[Capability]) -> dict[str, str]:
-        """The headers of a request that makes an object, with those capabilities that the server has."""
-        return {**self._protection, **dict(self._optional[name] for name in self._optional if name in active)}
+    def among(self, active: frozenset[Capability]) -> dict[str, str]:
+        """With those capabilities that the server has."""
+        headers = dict(self._always)
+        for capability, named in self._optional.items():
+            if capability in active:
+                headers |= named
+        return headers
 
 
 def check_credential(credential: Credential) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from recording_storage.domain.backoff import doubled
-from recording_storage.domain.failures import Capability, FailureClass, S3Failure
+from recording_storage.domain.failures import PASSING, Capability, FailureClass, S3Failure
 from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher, may_pass_soon
 from recording_storage.s3.checksum_support import ChecksumSupport
 from recording_storage.s3.client import S3Client
@@ -21,10 +21,12 @@ _Result = TypeVar("_Result")
 PROBE_NAME = ".recording-storage-verify-"
 """How the probe's key begins below the folder; random digits follow."""
 _PROBE = b"recording-storage: is this destination usable?\n"
+_METADATA = {"recording-sid": "RE00000000000000000000000000000000"}
+"""As recordings have: a server that refuses the header shows it here."""
 _NO_LISTING = frozenset({400, 404, 405, 501})
 """How servers answer ListMultipartUploads that don't know it."""
-_ABOUT_THE_NUMBER = frozenset({FailureClass.FILE, FailureClass.REFUSED, FailureClass.MULTIPART_LOST})
-"""How servers may refuse a part whose number is too high for them."""
+_ABOUT_OTHER_THINGS = frozenset({FailureClass.CREDENTIAL, FailureClass.REGION})
+"""What no list, and no part's number, is refused for."""
 _ATTEMPTS = 3
 _PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 """Seconds before something is asked again: the first pause, and the longest."""
@@ -144,7 +146,23 @@ class Probe:
             self._client.capabilities.drop(Capability.LIST_UPLOADS)
         part = self._send_part()
         self._step = Step.LIST_PARTS
-        found = self._client.list_parts(self._key, upload_id=self._begun[0])
+        self._compare_parts(part)
+        self._step = Step.UPLOAD_PART
+        return self._pairs(part, size=len(_PROBE))
+
+    def _compare_parts(self, part: Part) -> None:
+        """A server that can't list parts is usable: what was interrupted begins anew there."""
+        try:
+            found = self._client.list_parts(self._key, upload_id=self._begun[0])
+        except S3Failure as failure:
+            if failure.status is None or failure.kind in (*_ABOUT_OTHER_THINGS, FailureClass.FATAL):
+                raise
+            _log.warning(
+                "%s: an upload that is interrupted will begin anew, its parts can't be listed: %s",
+                self._client.location.url,
+                failure,
+            )
+            return
         if [(one.number, one.size) for one in found] != [(part.number, part.size)]:
             raise S3Failure(
                 FailureClass.HOLD,
@@ -152,27 +170,40 @@ class Probe:
                 message="the server does not list the part that it has just taken",
                 operation=Step.LIST_PARTS,
             )
-        self._step = Step.UPLOAD_PART
-        return self._pairs(part, size=len(_PROBE))
 
     def _begin(self, voucher: Voucher = Voucher.CRC64NVME) -> str:
         self._step = Step.BEGIN
-        self._begun.append(self._ask(lambda: self._client.create_multipart(self._key, voucher=voucher)))
+        create = partial(self._client.create_multipart, self._key, voucher=voucher, metadata=_METADATA)
+        self._begun.append(self._ask(create))
         return self._begun[-1]
 
     def _send_part(self) -> Part:
         """Under the highest number that uploads may have; where that is refused, the highest of many servers."""
         self._step = Step.UPLOAD_PART
-        for number in (MOST_PARTS, FEW_PARTS):
+        try:
+            part = self._numbered_part(MOST_PARTS)
+        except S3Failure as failure:
+            # Servers have any word for a number that is too high; one that takes the lower one meant that.
+            if failure.status is None or failure.kind in _ABOUT_OTHER_THINGS:
+                raise
+            granted = len(self._granted)
             try:
-                part = self._upload_part(upload_id=self._begun[0], number=number, body=_PROBE)
-            except S3Failure as failure:
-                if number == FEW_PARTS or failure.kind not in _ABOUT_THE_NUMBER:
-                    raise
-            else:
-                self._parts = [part]
-                return part
-        raise AssertionError("the last round returns or raises")
+                part = self._numbered_part(FEW_PARTS)
+            except S3Failure:
+                raise failure from None
+            if failure.kind is FailureClass.FATAL:
+                self._granted = [True, *self._granted[granted:]]  # it was about the number, not about the right
+        self._parts = [part]
+        return part
+
+    def _numbered_part(self, number: int) -> Part:
+        send = partial(self._upload_part, upload_id=self._begun[0], number=number, body=_PROBE)
+        try:
+            return send()
+        except S3Failure as failure:
+            if failure.kind not in PASSING or failure.status is None:
+                raise
+            return send()  # one fault of the server's is no refusal
 
     def _pairs(self, part: Part, *, size: int) -> Proof:
         def begin_plain() -> str:
@@ -232,6 +263,8 @@ class Probe:
         try:
             self._open_uploads()
         except S3Failure as failure:
+            if failure.kind in PASSING and failure.status is not None:
+                return True  # what follows tells whether it is the list alone that fails
             if failure.status not in _NO_LISTING or failure.code == "NoSuchBucket":
                 raise
             if failure.kind in (FailureClass.CREDENTIAL, FailureClass.REGION, FailureClass.FATAL):

@@ -22,6 +22,7 @@ _HEADERS = (
     ("x-amz-checksum-algorithm", ONLY_MULTIPART),
     ("x-amz-checksum-type", ONLY_MULTIPART),
     ("x-amz-mp-object-size", ONLY_MULTIPART),
+    ("x-amz-meta-recording-sid", BOTH),
 )
 
 

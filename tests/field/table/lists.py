@@ -1,4 +1,4 @@
-"""Servers that don't know ListMultipartUploads: a search for leftovers never decides about uploads."""
+"""Servers that don't know ListMultipartUploads or ListParts: what is searched for never decides about uploads."""
 
 from tests.field.actions import refuse
 from tests.field.exchange import Action, Operation
@@ -13,7 +13,11 @@ _WORDS: tuple[tuple[str, Action], ...] = (
     ("400 InvalidArgument", refuse(400, "InvalidArgument", "unknown query parameter uploads")),
     ("400 without a word", refuse(400)),
     ("403 AccessDenied", refuse(403, "AccessDenied", "Access Denied")),
+    ("500 InternalError", refuse(500, "InternalError", "We encountered an internal error.")),
+    ("a page in place of a list", refuse(200, body=b"<html>hello</html>")),
 )
+_OF_PARTS = tuple((word, action) for word, action in _WORDS if not word.startswith("403"))
+"""Not the denial: by that the destination is held."""
 
 
 def _without(action: Action):
@@ -28,7 +32,18 @@ def _and_a_trouble(action: Action, operation: Operation):
     return odd
 
 
+def _without_parts(action: Action):
+    """An upload that is interrupted can't be gone on with."""
+
+    def odd(server, _):
+        server.on(Operation.LIST_PARTS, action)
+        server.on(Operation.COMPLETE, refuse(503, "SlowDown", "Please reduce your request rate."), times=1)
+
+    return odd
+
+
 ROWS = (
+    *(Row(f"{word} to ListParts", _without_parts(action), Holds.STORED, ONLY_MULTIPART) for word, action in _OF_PARTS),
     *(Row(f"{word} to ListMultipartUploads", _without(action), Holds.STORED, BOTH) for word, action in _WORDS),
     *(
         Row(

@@ -9,6 +9,14 @@ _WORDS = (
     (400, "TooManyParts", "no more than {limit}"),
     (400, "InvalidPart", "One or more of the specified parts could not be found."),
     (422, "XVendorPartLimit", "no"),
+    (404, "NoSuchUpload", "no"),
+    (404, "HTTP404", ""),
+    (405, "MethodNotAllowed", "no"),
+    (413, "EntityTooLarge", "no"),
+    (416, "InvalidRange", "no"),
+    (403, "AccessDenied", "no"),
+    (500, "InternalError", "no"),
+    (501, "NotImplemented", "no"),
 )
 
 

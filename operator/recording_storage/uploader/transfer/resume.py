@@ -12,6 +12,7 @@ from recording_storage.domain.proof import MOST_PARTS, Voucher
 from recording_storage.s3 import checksums
 from recording_storage.uploader.journal import records
 from recording_storage.uploader.journal.records import OURS, Attempt, AttemptOutcome
+from recording_storage.uploader.transfer import abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 PART_SIZE = 8 << 20
 _MIB = 1 << 20
 _SEARCHES = 3
+_PATIENCE = 5
+"""Tries of a recording in a row that failed, after which a list that fails again is taken for one that always does."""
+_ABOUT_OTHER_THINGS = frozenset({FailureClass.CREDENTIAL, FailureClass.REGION})
 
 
 def part_size_for(size: int, *, most_parts: int = MOST_PARTS) -> int:
@@ -80,12 +84,13 @@ class Resume:
             if attempt.upload_id is None or attempt.carried == OURS:
                 continue  # in one request, or completed
             same = attempt.identity == self._task.recording.identity and attempt.key == self._task.key
-            usable = same and attempt.outcome is not AttemptOutcome.ABANDONED and self._is_fitting(attempt)
-            there = self._look(attempt) if usable and attempt.part_size else None
-            if chosen is None and there is not None:
+            # One that can't be gone on with may have made the object nevertheless: it is looked for before an abort.
+            unknown = same and attempt.outcome is not AttemptOutcome.ABANDONED
+            there = self._look(attempt) if unknown and attempt.part_size else None
+            if chosen is None and there is not None and self._is_fitting(attempt):
                 chosen = there
                 log.info("%s goes on with %d parts that are there already", self._task.recording.sid, len(there.parts))
-            elif there is not None or not usable:
+            elif there is not None or not unknown:
                 self._abort(attempt)
         if chosen is None and (self._task.recording.attempts > 1 or self._around.journal.rebuilt):
             chosen = self._search(without=known)
@@ -117,25 +122,43 @@ class Resume:
     def _look(self, attempt: Attempt) -> OpenMultipart | None:
         """What the server has of it; None: nothing.
 
-        It was completed without our hearing of it, or aborted by somebody: its outcome stays unknown, for good.
+        It was completed without our hearing of it, or aborted by somebody: its outcome stays unknown, for good. So it
+        does where the server can't tell: the upload can't be gone on with, and is aborted as far as that is possible.
         """
         assert attempt.upload_id is not None
         assert attempt.part_size is not None
         try:
             parts = self._store.list_parts(attempt.key, upload_id=attempt.upload_id)
         except S3Failure as failure:
-            if failure.kind is not FailureClass.MULTIPART_LOST:
+            if failure.kind is FailureClass.MULTIPART_LOST:
+                return None
+            if self._is_of_destination(failure):
                 raise
+            left = abandoned.abort(self._store, attempt.key, upload_id=attempt.upload_id)
+            log.warning(
+                "%s begins anew: the parts that are there can't be listed (%s)%s",
+                self._task.recording.sid,
+                failure,
+                f", nor removed ({left})" if left is not None else "",
+            )
             return None
         return OpenMultipart(attempt.id, attempt.upload_id, attempt.part_size, {part.number: part for part in parts})
 
+    def _is_of_destination(self, failure: S3Failure) -> bool:
+        """Whether it is more than a list that this server can't make; a denied one is held until it is allowed."""
+        if failure.kind in PASSING:
+            return failure.status is None or self._task.recording.failures < _PATIENCE
+        return failure.kind in _ABOUT_OTHER_THINGS or failure.kind is FailureClass.FATAL
+
     def _abort(self, attempt: Attempt) -> None:
+        """Now, or later where that is refused: no recording waits for it."""
         assert attempt.upload_id is not None
-        self._store.abort_multipart(attempt.key, upload_id=attempt.upload_id)
+        failure = abandoned.abort(self._store, attempt.key, upload_id=attempt.upload_id)
+        if failure is not None and (failure.status is None or failure.kind in _ABOUT_OTHER_THINGS):
+            raise failure
+        outcome = AttemptOutcome.ABORTED if failure is None else AttemptOutcome.ABANDONED
         self._task.earlier = [a for a in self._task.earlier if a.id != attempt.id]  # it has made no object
-        self._around.journal.run(
-            lambda connection: records.set_attempt(connection, attempt.id, outcome=AttemptOutcome.ABORTED)
-        )
+        self._around.journal.run(lambda connection: records.set_attempt(connection, attempt.id, outcome=outcome))
 
     def _adopt(self, *, without: set[str]) -> OpenMultipart | None:
         """An upload of our key that the journal never heard of: begun right before a crash, or its journal was lost."""
