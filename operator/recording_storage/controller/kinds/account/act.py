@@ -33,6 +33,7 @@ from recording_storage.controller.stores.errors import StoreFailure, StoreNotFou
 from recording_storage.controller.stores.public import ApiKey
 from recording_storage.domain.states import Product
 from recording_storage.protocol.accounts import AccountInfo, ApiKeyProof, BindNamespace
+from recording_storage.protocol.base import Secret
 from recording_storage.resources import RecordingAccount, RecordingSpool
 from recording_storage.resources.account import LabelSelector, NamespacesFrom, StoreType
 
@@ -216,7 +217,7 @@ class AccountKind:
         if action.proof is Proof.EXTERNAL_ID:
             return BindNamespace(namespace=action.namespace.name, external_id=resource.metadata.uid)
         key = (await self._secrets.read(resource)).key
-        proof = ApiKeyProof(api_key_sid=key.sid, api_key_secret=key.secret) if key else None  # type: ignore[arg-type]
+        proof = ApiKeyProof(api_key_sid=key.sid, api_key_secret=Secret(key.secret)) if key else None
         return BindNamespace(namespace=action.namespace.name, api_key=proof)
 
 
