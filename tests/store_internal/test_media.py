@@ -3,8 +3,6 @@
 import hashlib
 import os
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,7 +26,7 @@ from recording_storage.store.services.accounts import NewAccount, create_account
 from recording_storage.store.services.recordings import delete_recording, find_media, get_recording
 from tests.store_internal.messages import batch, enable, new_spool, recording
 from tests.store_internal.servers import Live, body
-from tests.waiting import SOON
+from tests.waiting import eventually
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -133,21 +131,16 @@ def test_what_came_before_the_connection_broke_is_kept(live: Live, account: NewA
     )
     with socket.create_connection((url.hostname, url.port)) as connection:
         connection.sendall(headers.encode() + content[: 2 * PIECE])
-        _until(lambda: int(upload.head()[0]) >= PIECE)
+        eventually(lambda: int(upload.head()[0]) >= PIECE, what="the first piece is there")
     # Until the broken request has been noticed, its file is locked.
-    _until(lambda: upload.patch(b"", offset=int(upload.head()[0])).status_code == 204)
+    eventually(
+        lambda: upload.patch(b"", offset=int(upload.head()[0])).status_code == 204, what="it can be gone on with"
+    )
     kept = int(upload.head()[0])
     assert PIECE <= kept <= 2 * PIECE
     assert upload.patch(content[kept:], offset=kept).status_code == 204
     wanted = MediaComplete(size=len(content), sha256=hashlib.sha256(content).hexdigest())
     assert upload.complete(wanted).status_code == 200
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_wrong_checksum_discards_what_came(upload: Upload) -> None:

@@ -23,7 +23,7 @@ from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from recording_storage.uploader.standalone.receipt_chain import Check
 from recording_storage.uploader.standalone.receipt_file import FILE_NAME
 from tests.s3.fixtures import Bucket
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 MIB = 1 << 20
 
@@ -264,17 +264,15 @@ class Running:
 
     def await_empty(self, spool: SpoolFolder, *, timeout: float = SOON) -> None:
         """Wait until no file is left, and nothing is still to be released."""
-        deadline = time.monotonic() + timeout
-        while spool.media() or any(one.state != "released" for one in self.recordings().values()):
-            assert time.monotonic() < deadline, (spool.media(), self.recordings())
-            time.sleep(0.01)
+        eventually(
+            lambda: not spool.media() and all(one.state == "released" for one in self.recordings().values()),
+            what="all are released",
+            within=timeout,
+        )
 
     def await_none(self, *, timeout: float = SOON) -> None:
         """Wait until the journal has forgotten all."""
-        deadline = time.monotonic() + timeout
-        while left := self.recordings():
-            assert time.monotonic() < deadline, left
-            time.sleep(0.005)
+        eventually(lambda: not self.recordings(), what="the journal has forgotten all", within=timeout)
 
     def rescan(self, *, times: int = 1, timeout: float = SOON) -> None:
         """Wait until so many walks over the spool have begun and ended."""

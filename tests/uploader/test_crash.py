@@ -14,7 +14,7 @@ from recording_storage.uploader.core.fault_points import FAULT_POINTS, PUT_BACK_
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 from tests.uploader.spools import MIB, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 KILLED = -signal.SIGKILL
 SINGLE = {"before-put", "after-put"}
@@ -196,10 +196,7 @@ def wait_for_line(child: "subprocess.Popen[str]", text: str, *, put: SpoolFolder
 def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolder) -> None:
     quick.put("large.mkv", 64 * MIB)
     with quick.process("--grace", "0s", "--log-level", "debug") as child:
-        deadline = time.monotonic() + SOON
-        while not quick.bucket.uploads():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(quick.bucket.uploads, what="its upload in parts has begun")
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=SOON) == 0
     finished = quick.once()
@@ -211,10 +208,7 @@ def test_sigterm_in_the_middle_of_a_large_file_is_gone_on_with(quick: SpoolFolde
 def test_a_recorder_that_breaks_a_lease_does_not_end_it(quick: SpoolFolder) -> None:
     quick.put("large.mkv", 64 * MIB)
     with quick.process() as child:
-        deadline = time.monotonic() + SOON
-        while not quick.bucket.uploads():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(quick.bucket.uploads, what="its upload in parts has begun")
         child.send_signal(signal.SIGIO)  # as the kernel does
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=30) == 0

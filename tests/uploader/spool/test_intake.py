@@ -158,10 +158,11 @@ def test_a_name_that_comes_back_is_a_new_recording(quick: SpoolFolder) -> None:
         for number in range(3):
             quick.put("call.wav", 1000, seed=number, age=60 - number)
             running.uploader.intake.rescan()
-            deadline = time.monotonic() + SOON
-            while len(quick.bucket.keys()) <= number or quick.media():
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            seen = number
+            eventually(
+                lambda: len(quick.bucket.keys()) > seen and not quick.media(),  # noqa: B023 - it ends in this round
+                what="it is stored and gone",
+            )
     assert len({one["sid"] for one in quick.receipts}) == 3
     stored = sorted(map(quick.bucket.read, quick.bucket.keys()))
     assert stored == sorted(random.Random(number).randbytes(1000) for number in range(3))
@@ -183,10 +184,10 @@ def test_a_sid_that_is_named_twice_parks_the_second(quick: SpoolFolder) -> None:
         metadata(quick, name, recording_sid=sid)
     with quick.running() as running:
         running.await_states({})
-        deadline = time.monotonic() + SOON
-        while sorted(one.state.value for one in running.recordings().values()) != ["parked", "released"]:
-            assert time.monotonic() < deadline, running.recordings()
-            time.sleep(0.02)
+        eventually(
+            lambda: sorted(one.state.value for one in running.recordings().values()) == ["parked", "released"],
+            what="one is parked, the other released",
+        )
         parked = next(one for one in running.recordings().values() if one.state == "parked")
         assert parked.error is not None
         assert parked.error.code == Reason.DUPLICATE_SID

@@ -1,7 +1,6 @@
 """What was wrong with a recording's metadata is read again when it is mended."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.recording import Reason, Recording
 from recording_storage.uploader.spool.registration import AccountFrom
 from tests.uploader.spools import Running, SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import eventually
 
 TAKEN, FREE = "RE" + "6" * 32, "RE" + "7" * 32
 
@@ -73,10 +72,7 @@ def test_a_retry_alone_does_not_store_it_under_another_sid_but_looks_whether_the
         )
         running.uploader.view.retry(None)
         # its key is taken by the other one's object, which is never overwritten
-        deadline = time.monotonic() + SOON
-        while running.recordings()["b.wav"].sid != TAKEN:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: running.recordings()["b.wav"].sid == TAKEN, what="it has its own sid")
 
 
 def test_a_wrong_account_that_was_named_is_read_again(quick: SpoolFolder) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from recording_storage.uploader.spool.registration import AccountFrom
 from recording_storage.uploader.spool.release import Releaser
 from tests.s3.gate import Gate
 from tests.uploader.spools import SpoolFolder
-from tests.waiting import SOON
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -51,10 +50,7 @@ def test_a_journal_that_takes_no_release_hears_of_it_later_and_the_name_is_free(
         (quick.root / "a.wav").write_bytes(b"the next")
         os.utime(quick.root / "a.wav", (1.7e9, 1.7e9))
         running.uploader.intake.rescan()
-        deadline = time.monotonic() + SOON
-        while len(quick.bucket.keys()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: len(quick.bucket.keys()) >= 2, what="the next one is stored, too")
 
 
 @pytest.mark.parametrize("account_from", [AccountFrom.METADATA, AccountFrom.TOP_DIRECTORY])

@@ -25,7 +25,7 @@ from recording_storage.uploader.store_link.sync import StoreSync
 from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, account_plan, recording
 from tests.uploader.store_link.fake_store import FakeStore
 from tests.uploader.store_link.test_sync import Scheduler
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 SID = "RE" + "7" * 32
 
@@ -74,13 +74,6 @@ def start(journal: Journal, address: StoreAddress) -> StoreReports:
     return reports
 
 
-def await_(condition, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_store_that_has_heard_of_later_changes_hears_of_the_location_all_the_same(
     fake_store: FakeStore, fake_address: StoreAddress, journal: Journal
 ) -> None:
@@ -89,7 +82,7 @@ def test_a_store_that_has_heard_of_later_changes_hears_of_the_location_all_the_s
     stored_recording(journal)
     reports = start(journal, fake_address)
     try:
-        await_(lambda: state_of(journal)[0] == "reported")
+        eventually(lambda: state_of(journal)[0] == "reported", what="it is reported")
         assert fake_store.recordings[ACCOUNT, SID].state is RecordingState.STORED
         assert fake_store.recordings[ACCOUNT, SID].media_url == "http://x/y"
     finally:
@@ -104,7 +97,7 @@ def test_a_stored_recording_whose_report_is_refused_can_be_tried_again(
     stored_recording(journal)
     reports = start(journal, fake_address)
     try:
-        await_(lambda: state_of(journal)[0] == "parked")
+        eventually(lambda: state_of(journal)[0] == "parked", what="it is parked")
         _, seq, told = state_of(journal)
         assert told == seq, "it would be told, and refused, again and again"
         assert journal.run(lambda c: transitions.retry(c, sids=None, now=time.time())) == [SID]
@@ -158,13 +151,13 @@ def test_a_store_whose_database_was_restored_is_told_everything_again(
     stored_recording(journal)
     reports = start(journal, fake_address)
     try:
-        await_(lambda: state_of(journal)[0] == "reported")
+        eventually(lambda: state_of(journal)[0] == "reported", what="it is reported")
         fake_store.recordings.clear()
         journal.run(lambda c: journal_plans(c, {ACCOUNT: account_plan(revision=7)}))
         assert state_of(journal)[2] > 0
         journal.run(lambda c: journal_plans(c, {ACCOUNT: account_plan(revision=5)}))
         reports.retry_now()
-        await_(lambda: (ACCOUNT, SID) in fake_store.recordings)
+        eventually(lambda: (ACCOUNT, SID) in fake_store.recordings, what="the store is told")
         assert fake_store.recordings[ACCOUNT, SID].media_url == "http://x/y"
     finally:
         reports.close()
