@@ -27,7 +27,7 @@ image:                            ## the container image; IMAGE, BASE_IMAGE, ENG
 
 # In three parts, with workers and servers of their own: those of the clusters come after long and crowded ones, and the node
 # with its pods has the machine for itself.
-CLUSTERS := tests/controller tests/journeys tests/cluster tests/chart
+CLUSTERS := tests/controller tests/journeys tests/cluster tests/chart tests/injection
 
 test: setup
 	@$(BIN)/python -m pytest $(TEST_ARGS) $(addprefix --ignore=,$(CLUSTERS) tests/e2e)

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from shutil import rmtree
 import yaml
 
 from tests.cluster.kube import Kube
-from tests.cluster.processes import Binaries, Keys, PortTaken, halt, launch
+from tests.cluster.processes import WITH_SERVICE_ACCOUNTS, WITHOUT_NODES, Binaries, Keys, PortTaken, halt, launch
 from tests.tools import binaries
 from tests.tools.children import Children
 
@@ -55,8 +55,11 @@ class Cluster:
         return json.dumps({name: str(getattr(self, name)) for name in fields} | more)
 
 
-def start(folder: Path | None = None) -> Cluster:
+def start(folder: Path | None = None, *, service_accounts: bool = False) -> Cluster:
     """Starts a cluster in `folder` (with the data of an earlier one there), else in a temporary one.
+
+    With `service_accounts` pods get theirs and its token, as anywhere else: their namespace has to have an account
+    `default` then, made by a controller manager or the test.
 
     It ends with `stop()`, and with the process that called. Raises ToolMissing and ToolFailed.
     """
@@ -71,7 +74,8 @@ def start(folder: Path | None = None) -> Cluster:
     try:
         keys = Keys(data / "pki")
         keys.create()
-        server = _launch(data, children=children, programs=programs, keys=keys)
+        arguments = WITH_SERVICE_ACCOUNTS if service_accounts else WITHOUT_NODES
+        server = _launch(data, children=children, programs=programs, keys=keys, arguments=arguments)
         kubeconfig = admin_kubeconfig(data, server=server, keys=keys)
     except BaseException:
         children.close()
@@ -88,10 +92,10 @@ def admin_kubeconfig(folder: Path, *, server: str, keys: Keys) -> Path:
     return path
 
 
-def _launch(data: Path, *, children: Children, programs: Binaries, keys: Keys) -> str:
+def _launch(data: Path, *, children: Children, programs: Binaries, keys: Keys, arguments: Sequence[str]) -> str:
     for attempt in range(ATTEMPTS):
         try:
-            return launch(data, children=children, binaries=programs, keys=keys)
+            return launch(data, children=children, binaries=programs, keys=keys, arguments=arguments)
         except PortTaken:
             halt(children)
             if attempt == ATTEMPTS - 1:

@@ -1,6 +1,7 @@
 """A real kube-controller-manager beside a test's API server: namespaces end, and what belongs to nothing goes."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,13 +20,13 @@ _PROBE = "garbage-collector-probe"
 class ControllerManager:
     """Runs with the rights of the cluster's kubeconfig until it is left, as a context, or its process ends."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, controllers: Sequence[str] = CONTROLLERS) -> None:
         self._kube = cluster.kube()
         self._log = cluster.data_dir / "kube-controller-manager.log"
         self._children = Children()
         arguments = [
             f"--kubeconfig={cluster.kubeconfig}",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={','.join(controllers)}",
             "--leader-elect=false",
             "--secure-port=0",  # nobody asks it anything
             "--namespace-sync-period=5s",

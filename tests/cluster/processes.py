@@ -15,8 +15,11 @@ from tests.tools.progress import tail
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_TIMEOUT = 60.0  # seconds; 4 is usual, a busy machine takes longer
-WITHOUT_NODES = (
+WITH_SERVICE_ACCOUNTS = (
     "--endpoint-reconciler-type=none",  # it refuses loopback as the address of the service `kubernetes`
+)
+WITHOUT_NODES = (
+    *WITH_SERVICE_ACCOUNTS,
     # No controller manager makes the service account `default`, and without it no pod would be admitted.
     "--disable-admission-plugins=ServiceAccount",
 )

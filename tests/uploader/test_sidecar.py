@@ -22,7 +22,7 @@ from tests.tools.ports import free_port
 from tests.uploader.spools import SpoolFolder
 from tests.uploader.store_link.fake_store import FakeStore
 from tests.uploader.test_service import fetch, lines_of
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
 NOBODY = 65534
@@ -215,6 +215,21 @@ def test_arguments_that_nobody_can_mend_are_told_and_end_nothing(
         assert child.poll() is None
         child.terminate()
         assert child.wait(SOON) == 0
+
+
+def test_what_the_pod_asks_for_counts_and_what_can_t_be_used_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECORDING_STORAGE_SPOOL_SPEC", '{"completion": {"mode": "Marker", "settle": "soon"}}')
+    monkeypatch.setenv("RECORDING_STORAGE_IGNORED_ANNOTATIONS", "recordingstorage.dev/run-as")
+    place.spool.put("unfinished.wav")
+    place.spool.put("call.wav")
+    (place.spool.root / "call.wav.done").touch()
+    with place.sidecar() as child:
+        lines_of(child, "completion.settle: 'soon' is no duration")
+        lines_of(child, "annotation recordingstorage.dev/run-as can't be used")
+        lines_of(child, "stored call.wav")
+        eventually(lambda: place.spool.media() == ["unfinished.wav"], what="only what has no marker is left")
 
 
 def test_a_metrics_port_that_is_taken_costs_the_metrics_only(place: Place) -> None:

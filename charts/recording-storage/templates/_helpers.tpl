@@ -120,3 +120,12 @@ topologySpreadConstraints:
 {{- define "recording-storage.claim" -}}
 {{- .Values.store.persistence.existingClaim | default (include "recording-storage.store" .) -}}
 {{- end }}
+
+{{/* A map of quantities as CEL writes it. */}}
+{{- define "recording-storage.quantities" -}}
+{{- $pairs := list -}}
+{{- range $name, $quantity := . -}}
+{{- $pairs = append $pairs (printf "'%s': '%s'" $name (toString $quantity)) -}}
+{{- end -}}
+{{- join ", " $pairs -}}
+{{- end }}

@@ -2,13 +2,19 @@
 
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from recording_storage.domain.spool_spec import SpoolSpec, read_spool_spec
+
 FLAG = "--sidecar"
+SPOOL_SPEC = "RECORDING_STORAGE_SPOOL_SPEC"
+"""What the pod's annotation `spool-spec` asks for, or the chart where it has none."""
+IGNORED = "RECORDING_STORAGE_IGNORED_ANNOTATIONS"
+"""Names of the pod's annotations whose values can't be used, with commas."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +55,16 @@ def _wait_for_the_end(error: click.UsageError, given: Sequence[str]) -> None:
     log.error("nothing is uploaded until the pod is made anew with other arguments: %s", error.format_message())
     stop.wait()
     raise click.exceptions.Exit(0) from None
+
+
+def asked_by_pod(environment: Mapping[str, str]) -> SpoolSpec:
+    """What injection has put there; what of it can't be used is told in the log."""
+    spec = read_spool_spec(environment.get(SPOOL_SPEC, ""))
+    for fault in spec.faults:
+        log.warning("the pod's annotation recordingstorage.dev/spool-spec is not used in this: %s", fault)
+    for name in filter(None, environment.get(IGNORED, "").split(",")):
+        log.warning("the value of the pod's annotation %s can't be used; it runs as if it were not there", name)
+    return spec
 
 
 class PathThere(click.Path):

@@ -13,8 +13,9 @@ from recording_storage.cli.ca_file import check_ca_file
 from recording_storage.cli.duration import Duration
 from recording_storage.cli.errors import Failure, WorkRemains
 from recording_storage.cli.listen import ListenAddress
-from recording_storage.cli.sidecar import FLAG, PathThere, SidecarCommand
+from recording_storage.cli.sidecar import FLAG, PathThere, SidecarCommand, asked_by_pod
 from recording_storage.domain.address import Address
+from recording_storage.domain.spool_spec import SpoolSpec
 
 CA_VARIABLE = "RECORDING_STORAGE_CA"
 """PEM; an injected uploader has it here, since there is no file of ours in its recorder's namespace."""
@@ -178,6 +179,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         check_ca_file(ca_file)
     listen = (metrics_listen.host, metrics_listen.port) if metrics_listen else None
     logs.set_up(log_format=log_format, level=log_level)
+    asked = asked_by_pod(os.environ) if sidecar else SpoolSpec()
     options = Options(
         spool=spool.resolve(),
         config=config,
@@ -188,11 +190,11 @@ def command(  # noqa: PLR0917 - click passes options by name
         once=once,
         sidecar=sidecar,
         grace=grace,
-        settle=settle,
-        marker_only=completion == "Marker",
-        quiet_proof=quiet_proof,
+        settle=settle if asked.settle is None else asked.settle,
+        marker_only=completion == "Marker" if asked.marker_only is None else asked.marker_only,
+        quiet_proof=quiet_proof if asked.quiet_proof is None else asked.quiet_proof,
         account_sid=account_sid,
-        account_from=AccountFrom(account_from),
+        account_from=AccountFrom(asked.account_from or account_from),
         stale_plan_after=STALE_PLAN_AFTER if stale_plan_after is None else stale_plan_after,
     )
     try:
