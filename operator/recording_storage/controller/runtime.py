@@ -28,6 +28,7 @@ from recording_storage.controller.kinds.account.act import AccountKind
 from recording_storage.controller.kinds.accounts import Accounts
 from recording_storage.controller.kinds.aws_credential.act import CredentialKind
 from recording_storage.controller.kinds.public_key.act import PublicKeyKind
+from recording_storage.controller.kinds.recorder_pod.watch import RecorderPods, Told
 from recording_storage.controller.kinds.recording_settings.act import SettingsKind
 from recording_storage.controller.kinds.recording_spool.act import SpoolKind
 from recording_storage.controller.kinds.recording_spool.feed import SpoolFeed
@@ -119,6 +120,8 @@ class Operator:
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
         tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf(), self._spools.run()]
         tasks += [each.run() for each in self._metadata_watches.values()]
+        told = Told(self._events)
+        tasks += [RecorderPods(self._kube, namespace=name, told=told).run() for name in self._namespaces or ("",)]
         try:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:

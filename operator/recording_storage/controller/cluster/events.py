@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from recording_storage.controller.cluster.kube import Document, Kube, KubeError, event_path
 from recording_storage.controller.core.decision import Note
@@ -19,56 +21,88 @@ _MAX_MESSAGE = 1024
 _QUEUED = 1000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Involved:
+    """The object that an event is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+    @classmethod
+    def resource(cls, resource: Resource) -> Self:
+        """One of ours."""
+        meta = resource.metadata
+        return cls(
+            api_version=API_VERSION,
+            kind=resource.kind,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+        )
+
+    @classmethod
+    def pod(cls, metadata: Mapping[str, str]) -> Self:
+        """By the `metadata` of it."""
+        return cls(
+            api_version="v1",
+            kind="Pod",
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+        )
+
+
 class Events:
     """Posted in the background: no reconcile waits for them, and too many are dropped rather than kept."""
 
     def __init__(self, kube: Kube, *, now: Callable[[], datetime]) -> None:
         self._kube = kube
         self._now = now
-        self._queue: asyncio.Queue[tuple[Resource, Note]] = asyncio.Queue(_QUEUED)
+        self._queue: asyncio.Queue[tuple[Involved, Note]] = asyncio.Queue(_QUEUED)
 
     def tell(self, resource: Resource, note: Note) -> None:
+        self.tell_of(Involved.resource(resource), note)
+
+    def tell_of(self, involved: Involved, note: Note) -> None:
         log = logger.warning if note.warning else logger.info
-        log(
-            "%s %s/%s: %s: %s",
-            resource.kind,
-            resource.metadata.namespace,
-            resource.metadata.name,
-            note.reason,
-            note.message,
-        )
+        log("%s %s/%s: %s: %s", involved.kind, involved.namespace, involved.name, note.reason, note.message)
         try:
-            self._queue.put_nowait((resource, note))
+            self._queue.put_nowait((involved, note))
         except asyncio.QueueFull:
             logger.debug("an event is dropped, %d are queued", _QUEUED)
 
     async def run(self) -> None:
         while True:
-            resource, note = await self._queue.get()
+            involved, note = await self._queue.get()
             try:
-                await self._post(resource, note)
+                await self._post(involved, note)
             except KubeError as error:
                 level = logging.DEBUG if error.status in {403, 404} else logging.WARNING
                 logger.log(level, "posting event %s: %s", note.reason, error)
 
-    async def _post(self, resource: Resource, note: Note) -> None:
-        meta = resource.metadata
+    async def _post(self, involved: Involved, note: Note) -> None:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         kind = "Warning" if note.warning else "Normal"
-        identity = hashlib.sha256(f"{meta.uid}\0{kind}\0{note.reason}".encode()).hexdigest()[:16]
-        name = f"{meta.name[:230].rstrip('-.')}.{identity}"
+        identity = hashlib.sha256(f"{involved.uid}\0{kind}\0{note.reason}".encode()).hexdigest()[:16]
+        name = f"{involved.name[:230].rstrip('-.')}.{identity}"
         message = shorten(note.message)[:_MAX_MESSAGE]
         document: Document = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": meta.namespace},
+            "metadata": {"name": name, "namespace": involved.namespace},
             "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": resource.kind,
-                "namespace": meta.namespace,
-                "name": meta.name,
-                "uid": meta.uid,
-                "resourceVersion": meta.resource_version,
+                "apiVersion": involved.api_version,
+                "kind": involved.kind,
+                "namespace": involved.namespace,
+                "name": involved.name,
+                "uid": involved.uid,
+                "resourceVersion": involved.resource_version,
             },
             "type": kind,
             "reason": note.reason,
@@ -79,11 +113,11 @@ class Events:
             "source": {"component": COMPONENT},
         }
         try:
-            await self._kube.create(event_path(meta.namespace), document)
+            await self._kube.create(event_path(involved.namespace), document)
         except KubeError as error:
             if not error.conflict:
                 raise
-            path = event_path(meta.namespace, name)
+            path = event_path(involved.namespace, name)
             before = await self._kube.get(path)
             patch = {"count": int(before.get("count", 1)) + 1, "lastTimestamp": stamp, "message": message}
             await self._kube.patch(path, patch)

@@ -102,13 +102,18 @@ class Kube:
             if not error.not_found and not (uid and error.conflict):
                 raise
 
-    async def watch_metadata(self, path: str, *, version: str) -> AsyncIterator[Document]:
-        """Events ({"type", "object"}) of a collection from `version` on; objects have their metadata only.
+    def watch_metadata(self, path: str, *, version: str) -> AsyncIterator[Document]:
+        """As `watch`; objects have their metadata only."""
+        return self.watch(path, version=version, accept=METADATA)
+
+    async def watch(self, path: str, *, version: str, accept: str = JSON, labels: str = "") -> AsyncIterator[Document]:
+        """Events ({"type", "object"}) of a collection from `version` on, of objects that have the labels.
 
         Ends when the server ends it, after about five minutes.
         """
         query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "290"}
-        response = await self._send("GET", f"{path}?{urlencode(query)}", accept=METADATA, timeout=_WATCH)
+        query |= {"labelSelector": labels} if labels else {}
+        response = await self._send("GET", f"{path}?{urlencode(query)}", accept=accept, timeout=_WATCH)
         try:
             async for line in response.content:
                 event = json.loads(line)
@@ -208,6 +213,10 @@ def config_map_path(namespace: str, name: str = "") -> str:
 
 def claim_path(namespace: str, name: str) -> str:
     return _path("/api/v1", namespace, "persistentvolumeclaims", name)
+
+
+def pod_path(namespace: str) -> str:
+    return _path("/api/v1", namespace, "pods", "")
 
 
 def lease_path(namespace: str, name: str = "") -> str:

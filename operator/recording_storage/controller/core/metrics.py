@@ -36,3 +36,8 @@ MASTER_KEY_MISSING = Gauge(
     "recording_storage_operator_master_key_missing",
     "1 while the store has data and the Secret with its master key is not there",
 )
+PODS_WITHOUT_UPLOADER = Gauge(
+    "recording_storage_operator_pods_without_uploader",
+    "Pods that ask for an uploader and have none that works, by reason",
+    ["reason"],
+)
