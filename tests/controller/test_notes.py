@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.core.decision import Decision
+from recording_storage.controller.cluster.events import Events
+from recording_storage.controller.cluster.index import read_object
+from recording_storage.controller.core.decision import Decision, Note
+from recording_storage.controller.core.keys import Kind
 from recording_storage.controller.kinds.aws_credential import decide as aws_credential
 from recording_storage.controller.kinds.public_key import decide as public_key
 from recording_storage.resources import AwsCredential, PublicKey
@@ -59,3 +62,12 @@ def test_of_a_key_its_first_and_its_lost_item_are_told() -> None:
     assert [note.reason for note in public_key.changes(key(), key(sid=OLD))] == ["Created"]
     (note,) = public_key.changes(key(sid=OLD), key(sid=NEW))
     assert (note.reason, note.warning) == ("Recreated", True)
+
+
+def test_a_note_is_one_line_of_bounded_length_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    nothing: Any = None
+    account = read_object(Kind.ACCOUNT, item())
+    Events(nothing, now=nothing).tell(account, Note(reason="No", message="no\nforged" + "x" * 10_000, warning=True))
+    (told,) = caplog.messages
+    assert "No: no forgedx" in told
+    assert len(told) < 2000

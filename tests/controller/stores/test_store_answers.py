@@ -1,19 +1,24 @@
 """Whatever answers at a store's address: what no settings store would answer is StoreUnavailable."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from recording_storage.controller.stores import call as store_call
-from recording_storage.controller.stores.errors import StoreUnavailable
+from recording_storage.controller.stores.errors import StoreFailure, StoreUnavailable
 from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.controller.stores.public import AWS_PATH, ApiKey, Endpoints, PublicStore
 from recording_storage.controller.stores.recent_writes import RecentWrites
+from recording_storage.domain.conditions import MAX_MESSAGE
 from recording_storage.domain.states import Product
+from recording_storage.protocol.accounts import ApiKeyProof, BindNamespace
+from recording_storage.protocol.base import Secret
 
 SID = f"CR{'1' * 32}"
 SETTINGS = {"account_sid": f"AC{'1' * 32}", "aws_storage_enabled": False, "encryption_enabled": None}
@@ -24,7 +29,9 @@ USES: dict[str, Use] = {
     "settings": lambda store: store.settings(Product.VIDEO),
     "list": lambda store: store.aws_credentials(),
     "keys": lambda store: store.public_keys(),
-    "create": lambda store: store.create_aws_credential(friendly_name="n", access_key_id="a", secret_access_key="s"),
+    "create": lambda store: store.create_aws_credential(
+        friendly_name="n", access_key_id="AKIA1", secret_access_key="s3cr3t/+"
+    ),
     "post": lambda store: store.set_settings(Product.VIDEO, {"FriendlyName": "n"}),
     "rename": lambda store: store.rename(AWS_PATH, SID, friendly_name="n"),
 }
@@ -93,6 +100,46 @@ def test_how_long_a_store_asks_to_be_left_alone_is_a_number_or_a_date_by_its_own
     with pytest.raises(StoreUnavailable) as caught:
         use("settings", answer)
     assert caught.value.retry_after == seconds
+
+
+SENT = {
+    "create": {"s3cr3t/+", "AKIA1:s3cr3t/+", "s3cr3t%2F%2B", "secret-secret"},
+    "list": {"secret-secret", "SK1:secret-secret", base64.b64encode(b"SK1:secret-secret").decode()},
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500])
+@pytest.mark.parametrize(
+    ("name", "secret"), [(name, each) for name, secrets in SENT.items() for each in sorted(secrets)]
+)
+def test_what_a_store_repeats_of_a_request_holds_no_secret(name: str, secret: str, status: int) -> None:
+    with pytest.raises(StoreFailure, match="Credentials is wrong: … again") as caught:
+        use(name, answering({"code": secret, "message": f"Credentials is wrong: {secret} again"}, status))
+    assert not any(each in f"{caught.value}{caught.value.code}" for each in ("s3cr3t", "secret-", secret))
+
+
+def test_what_the_internal_api_repeats_of_a_request_holds_no_secret(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t0k3n")
+
+    async def go() -> None:
+        words = {"code": "conflict", "message": "t0k3n may not bind by s3cr3t"}
+        transport = httpx.MockTransport(lambda _: answering(words, 409))
+        proof = ApiKeyProof(api_key_sid=f"SK{'1' * 32}", api_key_secret=Secret("s3cr3t"))
+        async with httpx.AsyncClient(transport=transport) as client:
+            store = InternalStore(client, url=URL, token_file=token)
+            await store.bind("AC1", "u1", BindNamespace(namespace="here", api_key=proof))
+
+    with pytest.raises(StoreFailure, match="… may not bind by …"):
+        asyncio.run(go())
+
+
+def test_a_stores_words_are_one_line_of_bounded_length() -> None:
+    with pytest.raises(StoreFailure) as caught:
+        use("settings", answering({"code": "x" * 1000, "message": "no\n2026-01-01 ERROR forged " + "x" * 500_000}, 403))
+    assert str(caught.value).startswith("no 2026-01-01 ERROR forged x")
+    assert len(str(caught.value)) <= MAX_MESSAGE
+    assert len(caught.value.code) < 100
 
 
 @pytest.mark.parametrize("item", [{}, {"sid": "CR1"}, {"sid": SID, "friendly_name": 7}, {"sid": SID[:-1] + "\n"}, 7])

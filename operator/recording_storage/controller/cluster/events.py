@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -70,6 +70,7 @@ class Events:
         self.tell_of(Involved.resource(resource), note)
 
     def tell_of(self, involved: Involved, note: Note) -> None:
+        note = replace(note, message=shorten(note.message)[:_MAX_MESSAGE])  # it may repeat others' words
         log = logger.warning if note.warning else logger.info
         log("%s %s/%s: %s: %s", involved.kind, involved.namespace, involved.name, note.reason, note.message)
         try:
@@ -91,7 +92,6 @@ class Events:
         kind = "Warning" if note.warning else "Normal"
         identity = hashlib.sha256(f"{involved.uid}\0{kind}\0{note.reason}".encode()).hexdigest()[:16]
         name = f"{involved.name[:230].rstrip('-.')}.{identity}"
-        message = shorten(note.message)[:_MAX_MESSAGE]
         document: Document = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -106,7 +106,7 @@ class Events:
             },
             "type": kind,
             "reason": note.reason,
-            "message": message,
+            "message": note.message,
             "count": 1,
             "firstTimestamp": stamp,
             "lastTimestamp": stamp,
@@ -119,5 +119,5 @@ class Events:
                 raise
             path = event_path(involved.namespace, name)
             before = await self._kube.get(path)
-            patch = {"count": int(before.get("count", 1)) + 1, "lastTimestamp": stamp, "message": message}
+            patch = {"count": int(before.get("count", 1)) + 1, "lastTimestamp": stamp, "message": note.message}
             await self._kube.patch(path, patch)

@@ -5,18 +5,22 @@ it; a field that is missing or of another kind ends here, and nowhere in the mid
 """
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from pydantic import TypeAdapter, ValidationError
 
+from recording_storage.domain.conditions import shorten
 from recording_storage.domain.settings import RecordingSettings as StoreSettings
 from recording_storage.domain.sids import SidPrefix, is_sid
 
 _SETTINGS = TypeAdapter(StoreSettings)
 _LONGEST_NAME = 1024
 """Characters of a friendly name; more is nothing that a store has."""
+_LONGEST_CODE = 32
 _REQUIRED = ("account_sid", "aws_storage_enabled", "encryption_enabled")
 """What tells an answer with settings from any other; each may be null but not absent."""
 
@@ -109,10 +113,30 @@ def _sid(body: Mapping[str, Any], name: str, prefix: SidPrefix) -> str:
     return sid
 
 
-def refusal(content: bytes) -> tuple[str, str]:
-    """The API's own code and words for why it says no; both empty where it is somebody else's answer."""
+def refusal(content: bytes, *, sent: Iterable[str]) -> tuple[str, str]:
+    """The API's own code and words for why it says no, one line each; both empty where it is somebody else's answer.
+
+    Args:
+        content: of the answer.
+        sent: secrets that the request held: a server may repeat what it was sent, and its words go to status and log.
+    """
     try:
         body = read_document(content)
     except AnswerError:
         return "", ""
-    return str(body.get("code", "")), str(body.get("message", ""))
+    secrets = sorted({form for each in sent for form in _forms(each)}, key=len, reverse=True)
+
+    def told(name: str) -> str:
+        words = str(body.get(name, ""))
+        for each in secrets:
+            words = words.replace(each, "…")
+        return shorten(words)
+
+    return told("code")[:_LONGEST_CODE], told("message")
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, as it stands in a form, and as a header of basic authentication has it."""
+    plain = {secret, secret.partition(":")[2]}
+    coded = {quote_plus(each) for each in plain} | {quote(each, safe="") for each in plain}
+    return {each for each in (*plain, *coded, b64encode(secret.encode()).decode()) if each}

@@ -82,4 +82,7 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
 def unreachable(error: httpx.HTTPError | httpx.InvalidURL, *, where: str) -> StoreUnavailable:
     """Of a transport error: no answer came, or not all of it."""
     unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.InvalidURL)
-    return StoreUnavailable(f"{where} can't be reached: {plain_reason(error)}", uncertain=not unsent)
+    # A library's words for what is not HTTP repeat it, and it may repeat a secret that was sent.
+    odd = isinstance(error, httpx.RemoteProtocolError)
+    reason = "it ends the connection, or what it answers is not HTTP" if odd else plain_reason(error)
+    return StoreUnavailable(f"{where} can't be reached: {reason}", uncertain=not unsent)

@@ -1,5 +1,6 @@
 """The bundled store's internal API, the part of it that is for the operator alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -28,7 +29,7 @@ from recording_storage.protocol.accounts import (
     UploaderInfo,
     Uploaders,
 )
-from recording_storage.protocol.base import PROTOCOL_VERSION, MalformedError, Message
+from recording_storage.protocol.base import PROTOCOL_VERSION, MalformedError, Message, Secret
 from recording_storage.protocol.spools import AssignSpool, SpoolInfo, Spools
 
 M = TypeVar("M", bound=Message)
@@ -142,14 +143,16 @@ class InternalStore:
     async def _call(self, method: str, path: str, *, body: Message | None = None) -> Answer:
         where = f"the settings store's internal API at {self._url}"
         headers = {"Recording-Storage-Protocol": PROTOCOL_VERSION, "Content-Type": "application/json"}
+        secrets = list(_secrets(body))
         if self._token_file is not None:
-            headers["Authorization"] = f"Bearer {self._token()}"
+            secrets.append(token := self._token())
+            headers["Authorization"] = f"Bearer {token}"
         content = body.to_json(reveal=True) if body is not None else None
         url = f"{self._url}/internal/v1{path}"
         answer = await call(self._client, method, url, where=where, port="internal", headers=headers, content=content)
         if answer.is_success:
             return answer
-        code, message = refusal(answer.content)
+        code, message = refusal(answer.content, sent=secrets)
         if answer.status == _FORBIDDEN and code == "forbidden":
             raise StoreUnauthorized(message, status=_FORBIDDEN, code=code)
         raise failure_of(answer.status, where=where, code=code, message=message, retry_after=answer.retry_after)
@@ -160,3 +163,11 @@ class InternalStore:
             return self._token_file.read_text().strip()
         except OSError as error:
             raise StoreUnauthorized(f"token file {self._token_file}: {plain_reason(error)}") from error
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, Message):
+        for name in value.__struct_fields__:
+            yield from _secrets(getattr(value, name))
+    if isinstance(value, Secret):
+        yield value.get_secret_value()

@@ -36,6 +36,8 @@ _VERIFYING = httpx.Timeout(90.0, connect=10.0)
 """A POST of settings tries the bucket before it answers."""
 _LOOK_AGAIN = 15.0  # seconds until it is looked whether a store shows what it may have made
 _VERIFIED_WITHIN = 120.0  # seconds
+_SECRET = {"Credentials"}
+"""Fields of our forms that hold a secret."""
 T = TypeVar("T")
 
 
@@ -79,6 +81,7 @@ class PublicStore:
         self._recent = recent
         self._client = client
         self._endpoints = endpoints
+        self._key = key
         self._auth = httpx.BasicAuth(key.sid, key.secret)
 
     async def settings(self, product: Product) -> AccountSettings:
@@ -195,7 +198,11 @@ class PublicStore:
             timeout=timeout,
         )
         if not answer.is_success:
-            code, message = refusal(answer.content)
+            secrets = [
+                f"{self._key.sid}:{self._key.secret}",
+                *(value for name, value in (form or {}).items() if name in _SECRET),
+            ]
+            code, message = refusal(answer.content, sent=secrets)
             raise failure_of(answer.status, where=where, code=code, message=message, retry_after=answer.retry_after)
         return answer
 
