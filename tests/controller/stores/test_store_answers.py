@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from recording_storage.controller.stores import call as store_call
+from recording_storage.controller.stores import public
 from recording_storage.controller.stores.errors import StoreFailure, StoreUnavailable
 from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.controller.stores.public import AWS_PATH, ApiKey, Endpoints, PublicStore
@@ -149,6 +150,63 @@ def test_an_item_that_is_none_spoils_its_page(item: object) -> None:
         use("list", answering({"meta": meta, "credentials": [item]}))
 
 
+def test_a_page_of_more_items_than_were_asked_for_is_none() -> None:
+    meta, items = {"key": "credentials"}, [{"sid": f"CR{number:032x}"} for number in range(101)]
+    assert len(use("list", answering({"meta": meta, "credentials": items[:100]}))) == 100
+    with pytest.raises(StoreUnavailable, match="more than the 100 items"):
+        use("list", answering({"meta": meta, "credentials": items}))
+
+
+def listed(asked: list[str], following: Callable[[], str]) -> Any:
+    """What a list comes to whose pages are empty and name a next one."""
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        await asyncio.sleep(0)
+        return answering({"meta": {"key": "c", "next_page_url": following()}, "c": []})
+
+    async def go() -> Any:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            endpoints = Endpoints(video=URL, accounts=f"{URL}/behind", api=URL)
+            key = ApiKey("SK1", "secret-secret")
+            store = PublicStore(client, endpoints=endpoints, key=key, account="AC1", recent=RecentWrites())
+            return await store.aws_credentials()
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "@evil.example.com/v1?Page=1",
+        ".evil.example.com/v1?Page=1",
+        ":444/v1?Page=1",
+        f"{URL}/v1/Credentials/PublicKeys?Page=1",
+        f"{URL}{AWS_PATH}",
+        "https://[?Page=1",
+    ],
+)
+def test_a_next_page_that_is_not_of_the_same_list_is_none(following: str) -> None:
+    asked: list[str] = []
+    with pytest.raises(StoreUnavailable, match="no page of the same list"):
+        listed(asked, lambda: following)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("place", ["", "http://inside", f"{URL}/behind", "https://x@evil.example.com", "//evil"])
+def test_a_next_page_is_asked_for_where_the_first_one_was(place: str) -> None:
+    asked: list[str] = []
+    listed(asked, lambda: f"{place}{AWS_PATH}?Page=1" if len(asked) == 1 else "")
+    assert asked == [f"{URL}/behind{AWS_PATH}?PageSize=100", f"{URL}/behind{AWS_PATH}?Page=1"]
+
+
+def test_a_list_has_its_time_however_fast_its_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public, "LISTED_WITHIN", 0.2)
+    monkeypatch.setattr(public, "_MAX_PAGES", 10**9)
+    with pytest.raises(StoreUnavailable, match="has not been listed within"):
+        listed([], lambda: f"{AWS_PATH}?Page=1")
+
+
 def test_what_a_store_answers_is_taken() -> None:
     more = {"aws_s3_url": None, "tags": '{"a":"b"}', "later": [1]}
     found = use("settings", answering(SETTINGS | more))
@@ -166,11 +224,11 @@ def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             sent += 65536
             yield b" " * 65536
 
-    with pytest.raises(StoreUnavailable, match="more than 4 MiB"):
+    with pytest.raises(StoreUnavailable, match="more than 1 MiB"):
         use("settings", httpx.Response(200, content=endless()))
-    assert sent < 2 * store_call.LARGEST
+    assert sent < 2 * store_call.LARGEST["public"]
 
-    monkeypatch.setattr(store_call, "LARGEST", 10)
+    monkeypatch.setitem(store_call.LARGEST, "public", 10)
     with pytest.raises(StoreUnavailable, match="answers with more"):
         use("settings", answering("x" * 11, 404))
 

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,7 +47,7 @@ class StoredItem:
 class Page:
     items: tuple[StoredItem, ...]
     following: str
-    """URL of the next one; empty: this was the last."""
+    """Query of the next one; empty: this was the last."""
 
 
 def read_document(content: bytes) -> dict[str, Any]:
@@ -84,8 +84,17 @@ def read_sid(body: Mapping[str, Any]) -> str:
     return _sid(body, "sid", SidPrefix.CREDENTIAL)
 
 
-def read_page(body: Mapping[str, Any]) -> Page:
-    """A page of a list. Raises AnswerError."""
+def read_page(body: Mapping[str, Any], *, collection: str, most: int) -> Page:
+    """A page of a list.
+
+    Args:
+        body: of the answer.
+        collection: its path.
+        most: items that were asked for.
+
+    Raises:
+        AnswerError: it is none, has more items, or the next one is not of the same list.
+    """
     meta = body.get("meta")
     if not isinstance(meta, dict):
         raise AnswerError("meta is missing")
@@ -93,7 +102,22 @@ def read_page(body: Mapping[str, Any]) -> Page:
     following = meta.get("next_page_url") or ""
     if not isinstance(items, list) or not isinstance(following, str):
         raise AnswerError("meta.key or meta.next_page_url is not as a list has it")
-    return Page(items=tuple(read_item(each) for each in items), following=following)
+    if len(items) > most:
+        raise AnswerError(f"a page has more than the {most} items that were asked for")
+    return Page(items=tuple(read_item(each) for each in items), following=_following(following, collection))
+
+
+def _following(url: str, collection: str) -> str:
+    """Its query alone is of use: a store behind a proxy may know neither its own host nor what its paths begin with."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.path.endswith(collection) or not parts.query:
+        raise AnswerError("meta.next_page_url is no page of the same list")
+    return parts.query
 
 
 def read_item(value: object) -> StoredItem:

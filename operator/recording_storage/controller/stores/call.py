@@ -11,8 +11,9 @@ from recording_storage.controller.stores.errors import StoreNotAllowed, StoreUna
 from recording_storage.controller.stores.transport import EndpointRefused
 from recording_storage.domain.retry_after import retry_after_of
 
-LARGEST = 4 * 1024 * 1024
-"""Bytes of an answer: a page of a hundred items takes some 40 KB, settings with a bundle of certificates 150 KB."""
+LARGEST = {"public": 1024 * 1024, "internal": 4 * 1024 * 1024}
+"""Bytes of an answer, by port. A page of a hundred items takes some 40 KB, settings with a bundle of certificates 150 KB;
+the internal API lists all of an account's uploaders at once."""
 LONGEST = 30.0
 """Seconds of a call from its first byte to its last: one that drips would hold a worker for ever."""
 
@@ -51,7 +52,7 @@ async def call(
     try:
         async with asyncio.timeout(longest), client.stream(method, url, headers=headers, **options) as response:
             metrics.STORE_REQUESTS.labels(port=port, outcome=f"{response.status_code // 100}xx").inc()
-            content = await _bounded(response, where=where)
+            content = await _bounded(response, where=where, most=LARGEST[port])
     except TimeoutError as error:
         metrics.STORE_REQUESTS.labels(port=port, outcome="unreachable").inc()
         raise StoreUnavailable(f"{where} has not answered within {longest:.0f} s", uncertain=True) from error
@@ -63,14 +64,14 @@ async def call(
     return Answer(status=response.status_code, retry_after=retry_after_of(response.headers), content=content)
 
 
-async def _bounded(response: httpx.Response, *, where: str) -> bytes:
+async def _bounded(response: httpx.Response, *, where: str, most: int) -> bytes:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":  # a few bytes could become many
         raise StoreUnavailable(f"{where} answers in a compressed form that was not asked for", uncertain=True)
     content = bytearray()
     async for chunk in response.aiter_raw():
         content += chunk
-        if len(content) > LARGEST:
+        if len(content) > most:
             raise StoreUnavailable(
-                f"{where} answers with more than {LARGEST // 1024 // 1024} MiB: no settings store does", uncertain=True
+                f"{where} answers with more than {most // 1024 // 1024} MiB: no settings store does", uncertain=True
             )
     return bytes(content)

@@ -1,7 +1,9 @@
 """The settings store's public API, for one account; the bundled store and the hosted service alike."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,8 +32,10 @@ SETTINGS_PATH = {
 }
 AWS_PATH = "/v1/Credentials/AWS"
 PUBLIC_KEYS_PATH = "/v1/Credentials/PublicKeys"
-_PAGE_SIZE = "100"
+_PAGE_SIZE = 100
 _MAX_PAGES = 200
+LISTED_WITHIN = 60.0
+"""Seconds for all pages of a list: a store that is just not too slow for each of them would hold a worker for hours."""
 _VERIFYING = httpx.Timeout(90.0, connect=10.0)
 """A POST of settings tries the bucket before it answers."""
 _LOOK_AGAIN = 15.0  # seconds until it is looked whether a store shows what it may have made
@@ -152,20 +156,25 @@ class PublicStore:
         return sid
 
     async def _list(self, collection: str) -> tuple[StoredItem, ...]:
-        listed = [item async for item in self._items(collection)]
+        try:
+            async with asyncio.timeout(LISTED_WITHIN):
+                listed = [item async for item in self._items(collection)]
+        except TimeoutError as error:
+            url = self._endpoints.accounts + collection
+            raise StoreUnavailable(f"{url} has not been listed within {LISTED_WITHIN:.0f} s") from error
         return self._recent.items(self._account, collection, listed)
 
     async def _items(self, collection: str) -> AsyncIterator[StoredItem]:
         base = self._endpoints.accounts
+        read = partial(read_page, collection=collection, most=_PAGE_SIZE)
         target = f"{collection}?PageSize={_PAGE_SIZE}"
         for _ in range(_MAX_PAGES):
-            page = await self._ask("GET", base + target, read_page)
+            page = await self._ask("GET", base + target, read)
             for item in page.items:
                 yield item
             if not page.following:
                 return
-            parts = urlsplit(page.following)  # the path only: a store behind a proxy may not know its own host
-            target = f"{parts.path}?{parts.query}"
+            target = f"{collection}?{page.following}"
         raise StoreUnavailable(f"{base}{collection} has more than {_MAX_PAGES} pages")
 
     async def _ask(self, method: str, url: str, read: Callable[[Mapping[str, Any]], T], **options: Any) -> T:
