@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from recording_storage.domain.error_codes import BY_CODE, BY_STATUS, classify
 from recording_storage.domain.failures import Capability, FailureClass, S3Failure
+from recording_storage.domain.retry_after import retry_after_of
 
 K = FailureClass
 
@@ -161,6 +162,11 @@ DATE = "Sat, 21 Nov 2026 06:00:00 GMT"
 )
 def test_retry_after_is_seconds_or_a_date_by_the_server_s_clock(value, seconds):
     assert classify(status=503, headers={"retry-after": value, "date": DATE}).retry_after == seconds
+
+
+def test_a_date_in_an_answer_without_one_of_its_own_counts_by_our_clock():
+    headers = {"retry-after": "Thu, 01 Jan 2026 12:01:00 GMT"}
+    assert retry_after_of(headers, clock=lambda: 1767268800.0) == 60.0
 
 
 def test_the_server_s_date_is_read():

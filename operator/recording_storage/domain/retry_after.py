@@ -1,16 +1,18 @@
 """How long a server asks to be left alone."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 LONGEST = 24 * 3600.0
 """Seconds; a server that asks for more is asked after a day."""
 
 
-def retry_after_of(headers: Mapping[str, str]) -> float | None:
+def retry_after_of(headers: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> float | None:
     """Seconds to wait; the header has them as a number, or as a date to be compared with the answer's own.
 
     Args:
         headers: of the answer, by their names in lower case.
+        clock: seconds since the epoch, for an answer without a date of its own.
     """
     text = headers.get("retry-after", "").strip()
     if not text:
@@ -18,8 +20,10 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST)
     until, now = http_date(text), http_date(headers.get("date", ""))
-    if until is None or now is None:
+    if until is None:
         return None
+    if now is None:
+        now = clock()
     return min(max(until - now, 0.0), LONGEST)
 
 

@@ -41,6 +41,14 @@ RBAC = 'secrets "x" is forbidden: User "u" cannot get resource "secrets" in API 
         (413, "the request is too large", "TooLargeForCluster", True),
         (422, 'Secret "x" is invalid: metadata.name', "RefusedByCluster", True),
         (422, POLICY, "RefusedByPolicy", True),
+        *(
+            (status, text, "RefusedByPolicy", True)
+            for text in (POLICY, WEBHOOK)
+            for status in (401, 404, 405, 409, 410, 429, 500)
+        ),
+        (403, 'secrets "x" is forbidden: status unknown for quota: q, resources: count/secrets', "QuotaExceeded", True),
+        (403, 'secrets "x" is forbidden: failed quota: q: must specify secrets', "QuotaExceeded", True),
+        (409, "the object has been modified", "ApiServerUnavailable", False),
         (429, "busy", "ApiServerUnavailable", False),
         (500, "failed calling webhook", "ApiServerUnavailable", False),
         (0, "can't be reached", "ApiServerUnavailable", False),
@@ -54,20 +62,29 @@ def test_each_refusal_has_its_reason(status: int, message: str, reason: str, *, 
     assert message in verdict.message
 
 
-def no_finalizer(body: Document) -> KubeError | None:
-    return KubeError(422, "Invalid", POLICY) if "finalizers" in body["metadata"] else None
+def no_finalizer(status: int, text: str) -> Callable[[Document], KubeError | None]:
+    return lambda body: KubeError(status, "", text) if "finalizers" in body["metadata"] else None
 
 
 @pytest.mark.parametrize("meta", [{"finalizers": []}, {"deletionTimestamp": "2020-01-01T00:00:00Z"}])
-async def test_a_policy_on_the_object_itself_is_told_in_its_status(meta: dict[str, Any]) -> None:
-    server = ApiServer(item(**meta), refuse=no_finalizer)
+@pytest.mark.parametrize(("status", "text"), [(422, POLICY), *((each, WEBHOOK) for each in (403, 404, 409, 429, 500))])
+async def test_a_policy_on_the_object_itself_is_told_in_its_status(
+    meta: dict[str, Any], status: int, text: str
+) -> None:
+    server = ApiServer(item(**meta), refuse=no_finalizer(status, text))
     outcome = await look(server, Written(Decision(message="fine", finished=True)))
     assert server.condition("Stalled")["reason"] == "RefusedByPolicy"
-    assert POLICY in server.condition("Ready")["message"]
+    assert text in server.condition("Ready")["message"]
     assert outcome.after is not None
     server.refuse = lambda _: None
     await look(server, Written(Decision(message="fine", finished=True)))
     assert (FINALIZER in server.item["metadata"]["finalizers"]) is ("finalizers" in meta)
+
+
+async def test_the_api_server_is_left_alone_for_five_minutes_at_most() -> None:
+    error = KubeError(429, "", "busy", retry_after=86400.0)
+    outcome = await look(ApiServer(item()), Written(api_trouble(error, "Secret n/x")))
+    assert outcome.after == 300.0
 
 
 def secret(namespace: str, **more: Any) -> Document:

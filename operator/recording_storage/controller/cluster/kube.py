@@ -25,6 +25,10 @@ _MANAGED = "?fieldManager=recording-storage-operator"
 _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
+_LONGEST_PAUSE = 300.0
+"""Seconds for which it is left alone at most, as a store is: what is late then is seen by people within minutes."""
+_DENIALS = ("denied the request", "denied request")
+"""A webhook's, and a policy's."""
 _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
 _OTHER_UID = "metadata.uid: Invalid value"
 """In the refusal of a patch with another object's UID: it is taken for a change of the UID, not for a condition."""
@@ -35,8 +39,8 @@ class KubeError(Exception):
 
     def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(status, reason, message)
-        self.retry_after = retry_after
-        """Seconds that it asks to be left alone."""
+        self.retry_after = min(retry_after, _LONGEST_PAUSE) if retry_after is not None else None
+        """Seconds that it asks to be left alone, as far as that is heeded."""
         self.status = status
         self.reason = reason
         self.message = message
@@ -49,12 +53,17 @@ class KubeError(Exception):
         )
 
     @property
+    def denied(self) -> bool:
+        """By an admission webhook or policy, which may choose any status for it."""
+        return any(words in self.message for words in _DENIALS)
+
+    @property
     def not_found(self) -> bool:
-        return self.status == _NOT_FOUND
+        return self.status == _NOT_FOUND and not self.denied
 
     @property
     def conflict(self) -> bool:
-        return self.status == _CONFLICT
+        return self.status == _CONFLICT and not self.denied
 
     @property
     def invalid(self) -> bool:

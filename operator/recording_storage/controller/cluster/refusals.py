@@ -24,7 +24,7 @@ def api_trouble(error: KubeError, what: str) -> Verdict:
 
 def is_refusal(error: KubeError) -> bool:
     """It was understood and refused: the same request would be refused again."""
-    return error.status in {
+    return error.denied or error.status in {
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.FORBIDDEN,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -43,8 +43,8 @@ def _by_policy(error: KubeError, what: str) -> Verdict:
 def _over_quota(error: KubeError, what: str) -> Verdict:
     return Stalled(
         "QuotaExceeded",
-        f"{what}: a quota of the namespace is used up: {error.message}. Raise it, or delete what is not needed; it is "
-        "tried again by itself",
+        f"{what}: a quota of the namespace does not allow it: {error.message}. Raise it, or delete what is not needed; "
+        "it is tried again by itself",
     )
 
 
@@ -80,7 +80,7 @@ def _has(status: HTTPStatus, *words: str) -> Callable[[KubeError], bool]:
 
 _JUDGES: tuple[tuple[Callable[[KubeError], bool], Judge], ...] = (
     (lambda error: is_refusal(error) and any(word in error.message for word in _POLICIES), _by_policy),
-    (_has(HTTPStatus.FORBIDDEN, "exceeded quota"), _over_quota),
+    (_has(HTTPStatus.FORBIDDEN, "exceeded quota", "failed quota:", "status unknown for quota"), _over_quota),
     (_has(HTTPStatus.FORBIDDEN, "is being terminated"), _ending),
     (_has(HTTPStatus.FORBIDDEN), _without_right),
     (_has(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), _too_large),

@@ -12,8 +12,8 @@ from recording_storage.controller.stores.transport import EndpointRefused
 from recording_storage.domain.retry_after import retry_after_of
 
 LARGEST = {"public": 1024 * 1024, "internal": 4 * 1024 * 1024}
-"""Bytes of an answer, by port. A page of a hundred items takes some 40 KB, settings with a bundle of certificates 150 KB;
-the internal API lists all of an account's uploaders at once."""
+"""Bytes of an answer, by port. A page of a hundred items takes some 40 KB, settings with a bundle of certificates
+150 KB; the internal API lists all of an account's uploaders at once."""
 LONGEST = 30.0
 """Seconds of a call from its first byte to its last: one that drips would hold a worker for ever."""
 
