@@ -66,6 +66,25 @@ def test_what_is_allowed_is_reached_by_the_address_that_was_judged() -> None:
         assert store.asked[-1].headers["Host"] == f"store.example.com:{port}"
 
 
+@pytest.mark.parametrize("url", ["https://169.254.169.254/v1", "https://10.0.0.1:8443/v1", "https://localhost/v1"])
+def test_a_proxy_is_no_way_around_the_guard(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OddStore(lambda _: Told()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with pytest.raises(StoreNotAllowed):
+            ask(url)
+        with pytest.raises(StoreNotAllowed):
+            ask("https://video.example.com/v1", addresses=["10.0.0.1"])
+        assert proxy.asked == []
+
+
+def test_what_is_known_to_the_proxy_alone_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(StoreUnavailable, match="nobody listens there"):
+        ask("https://nowhere.invalid/v1")
+
+
 def test_a_name_that_does_not_resolve_may_come() -> None:
     with pytest.raises(StoreUnavailable):
         ask("https://nowhere.invalid/v1")

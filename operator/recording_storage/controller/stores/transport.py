@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,6 +18,7 @@ from recording_storage.domain.bucket_url import normalised_endpoint
 from recording_storage.s3.address_guard import AddressGuard, AddressRefusedError
 
 _CONNECTIONS = 100
+_PORTS = {"https": 443, "http": 80}
 
 
 class EndpointRefused(httpx.ConnectError):
@@ -24,7 +26,10 @@ class EndpointRefused(httpx.ConnectError):
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """Connects to the very address that was judged; TLS goes by the name. What goes by a proxy, the proxy resolves."""
+    """Connects to the very address that was judged; TLS goes by the name.
+
+    What goes by a proxy, the proxy resolves: it is judged by the addresses that are known here, if any are.
+    """
 
     def __init__(self, guard: AddressGuard) -> None:
         super().__init__()
@@ -47,6 +52,8 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         proxy = self._proxies.get(url.scheme)
         if proxy is None or proxy_bypass(url.netloc.decode()):
             return await super().handle_async_request(request)
+        with suppress(socket.gaierror):  # where names are known to the proxy alone, it is the proxy's to refuse
+            await _addresses(self._guard, url.host, url.port or _PORTS[url.scheme])
         return await proxy.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -79,12 +86,8 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        candidates = [normalised_endpoint(f"{scheme}://{_bracketed(host)}:{port}") for scheme in ("https", "http")]
-        endpoint = next((each for each in candidates if each in self._guard.allowed_endpoints), candidates[0])
         try:
-            found = await asyncio.to_thread(self._guard.addresses, endpoint=endpoint, host=host, port=port)
-        except AddressRefusedError as error:
-            raise EndpointRefused(f"{str(error).partition(';')[0]}; {_remedy(endpoint)}") from error
+            found = await _addresses(self._guard, host, port)
         except socket.gaierror as error:
             raise httpcore.ConnectError(str(error)) from error
         last: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -99,6 +102,16 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._network.sleep(seconds)
+
+
+async def _addresses(guard: AddressGuard, host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    """Raises EndpointRefused, and gaierror."""
+    candidates = [normalised_endpoint(f"{scheme}://{_bracketed(host)}:{port}") for scheme in ("https", "http")]
+    endpoint = next((each for each in candidates if each in guard.allowed_endpoints), candidates[0])
+    try:
+        return await asyncio.to_thread(guard.addresses, endpoint=endpoint, host=host, port=port)
+    except AddressRefusedError as error:
+        raise EndpointRefused(f"{str(error).partition(';')[0]}; {_remedy(endpoint)}") from error
 
 
 def _remedy(endpoint: str) -> str:
