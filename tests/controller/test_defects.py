@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 from prometheus_client import REGISTRY
@@ -48,6 +49,31 @@ async def test_a_fault_in_a_look_is_a_condition(
     assert named in ready["message"]
     assert SECRET not in str(server.item) + caplog.text
     assert "test_defects" in caplog.text or "reconcile.py" in caplog.text, "the log says where"
+    assert defects() == before + 1
+    assert outcome.after is not None
+
+
+class Faulty(Written):
+    """One of its methods that are not a look itself has a fault."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(Decision(message="fine"))
+        setattr(self, method, self._fault)
+
+    def _fault(self, *_: object) -> NoReturn:
+        raise KeyError(SECRET)
+
+
+@pytest.mark.parametrize("method", ["changes", "interval", "suspended"])
+async def test_a_fault_beside_a_look_is_a_condition_and_no_traceback_alone(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, server, told = defects(), ApiServer(item()), Told()
+    outcome = await look(server, Faulty(method), told=told)
+    assert server.condition("Ready")["reason"] == "OperatorDefect"
+    assert "KeyError" in server.condition("Ready")["message"]
+    assert "OperatorDefect" in told.reasons
+    assert SECRET not in str(server.item) + caplog.text
     assert defects() == before + 1
     assert outcome.after is not None
 

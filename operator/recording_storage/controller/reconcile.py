@@ -45,6 +45,7 @@ from recording_storage.resources.common import API_VERSION
 logger = logging.getLogger(__name__)
 
 FINALIZER = "recordingstorage.dev/store"
+_FAILED_MOST = 300.0  # seconds between looks at an object whose writes the cluster refuses
 _ROUNDS = 12
 """Looks in a row; more would mean that acting doesn't lead to where the decision expects."""
 
@@ -117,7 +118,9 @@ class Reconciler:
         except KubeError as error:
             if not is_refusal(error):
                 raise
-            outcome = await self._refused(kind, key, api_trouble(error, f"writing {key}"), streak=streak)
+            outcome = await self._failed(key, api_trouble(error, f"writing {key}"), streak=streak)
+        except Exception as error:  # noqa: BLE001 - told, counted, and one object's only
+            outcome = await self._failed(key, _defect(resource, error), streak=streak)
         metrics.DURATION.labels(kind=key.kind).observe(time.monotonic() - started)
         metrics.RECONCILES.labels(kind=key.kind, outcome=_word(outcome.verdict)).inc()
         return outcome
@@ -131,14 +134,14 @@ class Reconciler:
             return await self._suspend(kind, resource)
         return await self._manage(kind, resource, streak=streak)
 
-    async def _refused(self, kind: AnyKind, key: Key, verdict: Verdict, *, streak: Streak) -> Outcome:
-        """The cluster refuses a write to the object; its status may be exempt from that, and is the place to say it."""
+    async def _failed(self, key: Key, verdict: Verdict, *, streak: Streak) -> Outcome:
+        """The cluster refuses a write, or a fault of ours has ended the look; the status may be exempt, and says it."""
         resource = self._index.get(key)
         if resource is None:
             return Outcome(after=None, verdict=None)
         await self._write_status(resource, resource, conditions_of(verdict, (), ready_message=""))
         self._tell_verdict(resource, verdict)
-        after = pause(verdict, failures=streak.count(verdict.reason), interval=kind.interval(resource))
+        after = pause(verdict, failures=streak.count(verdict.reason), interval=_FAILED_MOST)
         return Outcome(after=after, verdict=verdict)
 
     async def _manage(self, kind: AnyKind, resource: Resource, *, streak: Streak) -> Outcome:

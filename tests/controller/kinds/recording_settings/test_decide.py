@@ -177,6 +177,20 @@ def test_what_a_hosted_service_has_nothing_for_is_refused(spec: dict[str, Any], 
     assert named in verdict.message
 
 
+@pytest.mark.parametrize(
+    ("upload", "named"), [({"retryWindow": "1w"}, "RetryWindow"), ({"keyTemplate": "{nonsense}"}, "KeyTemplate")]
+)
+@pytest.mark.parametrize("hosted", [True, False])
+def test_what_can_not_be_read_is_named(upload: dict[str, str], named: str, *, hosted: bool) -> None:
+    resource = settings(products=["video"], upload=upload)
+    views = {VIDEO: View(settings=StoreSettings())}
+    facts = Observed(account_sid="AC1", views=views, refs=REFS, applied=(), hosted=hosted)
+    verdict = decide(resource, facts).verdict
+    assert isinstance(verdict, Stalled)
+    assert verdict.reason == "InvalidSettings"
+    assert named in verdict.message
+
+
 def test_at_a_hosted_service_only_what_it_knows_is_compared_and_sent() -> None:
     resource = settings(products=["video"])
     answer = {

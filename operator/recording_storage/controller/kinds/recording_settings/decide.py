@@ -34,11 +34,11 @@ def decide(settings: RecordingSettings, observed: Observed) -> Decision[Action]:
     if observed.failure is not None:
         resolved = (true(REFS, "Resolved", "all references are there"),) if observed.refs_resolved else ()
         return Decision(verdict=observed.failure, conditions=resolved)
-    if observed.hosted and (refusal := _hosted_refusal(settings, observed)):
-        return Decision(verdict=refusal)
     resolved_condition = true(REFS, "Resolved", "all references are there")
     form = parameters(spec, observed.refs, hosted=observed.hosted)
     try:
+        if observed.hosted and (refusal := _hosted_refusal(settings, observed)):
+            return Decision(verdict=refusal)
         drift = {
             product: differences(form, observed.views[product].settings, hosted=observed.hosted)
             for product in spec.products
