@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from recording_storage.protocol.base import Secret
+from recording_storage.protocol.plan import CredentialPlan
 from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.scheduler import health
 from tests.s3.fixtures import create_bucket
@@ -177,8 +180,6 @@ def test_the_window_passes_and_a_retry_brings_it_back(gated: SpoolFolder, door: 
 
 
 def test_a_hanging_destination_does_not_stop_another(gated: SpoolFolder, door: Gate) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     other = create_bucket(gated.bucket.server)
     account = "AC" + "2" * 32
     with gated.running() as running:
@@ -189,18 +190,19 @@ def test_a_hanging_destination_does_not_stop_another(gated: SpoolFolder, door: G
         plan = book.plan("AC" + "0" * 32)
         assert plan is not None
         terms = next(iter(plan.destinations.values()))
-        from recording_storage.s3.types import Credential  # noqa: PLC0415
-
-        fine = replace(
-            terms,
+        fine = terms.replace(
             id="f" * 32,
             endpoint=gated.bucket.server.endpoint,
             bucket=other.name,
-            credential=Credential(other.credentials.access_key, other.credentials.secret_key),
+            credential=CredentialPlan(
+                sid="CR" + "2" * 32,
+                access_key_id=other.credentials.access_key,
+                secret_access_key=Secret(other.credentials.secret_key),
+            ),
         )
         products = {product: replace(one, destination_id=fine.id) for product, one in plan.products.items()}
         book.replace(
-            {account: replace(plan, account_sid=account, products=products, destinations={fine.id: fine})},
+            {account: plan.replace(account_sid=account, products=products, destinations={fine.id: fine})},
             everybody=plan,
         )
         door.stall()
