@@ -8,7 +8,7 @@ import pytest
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.plan import AccountPlan
-from recording_storage.uploader.core.plans import s3_destination
+from recording_storage.s3.types import Destination
 from recording_storage.uploader.journal.database import Journal
 from recording_storage.uploader.journal.plans import journal_plans, journalled_plans
 from tests.field.arena import LinkedSpool
@@ -59,7 +59,9 @@ def test_a_plan_that_trusts_is_understood_and_journalled_so(tmp_path: Path) -> N
         journal.close()
         for plan in (taken, recalled):
             terms = plan.destinations[wanted.id]
-            assert terms.trust_unverified is s3_destination(terms).trust_unverified is (wanted is trusting)
+            assert (
+                terms.trust_unverified is Destination.of(terms.location, terms).trust_unverified is (wanted is trusting)
+            )
 
 
 def test_a_plan_of_an_older_store_trusts_nothing() -> None:

@@ -8,13 +8,9 @@ from typing import Any
 
 import click
 
-from recording_storage.domain.spool_spec import SpoolSpec, read_spool_spec
+from recording_storage.domain.spool_spec import SPOOL_SPEC, SpoolSpec, ignored_annotations, read_spool_spec
 
 FLAG = "--sidecar"
-SPOOL_SPEC = "RECORDING_STORAGE_SPOOL_SPEC"
-"""What the pod's annotation `spool-spec` asks for, or the chart where it has none."""
-IGNORED = "RECORDING_STORAGE_IGNORED_ANNOTATIONS"
-"""Names of the pod's annotations whose values can't be used, with commas."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +58,7 @@ def asked_by_pod(environment: Mapping[str, str]) -> SpoolSpec:
     spec = read_spool_spec(environment.get(SPOOL_SPEC, ""))
     for fault in spec.faults:
         log.warning("the pod's annotation recordingstorage.dev/spool-spec is not used in this: %s", fault)
-    for name in filter(None, environment.get(IGNORED, "").split(",")):
+    for name in ignored_annotations(environment):
         log.warning("the value of the pod's annotation %s can't be used; it runs as if it were not there", name)
     return spec
 

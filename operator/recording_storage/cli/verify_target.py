@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.types import Credential, Destination
-from recording_storage.uploader.core.plans import s3_credential, s3_destination
+from recording_storage.uploader.core.plans import s3_credential
 from recording_storage.uploader.standalone.config import read_plan
 
 
@@ -27,7 +27,7 @@ def from_config(path: Path) -> Target:
     _, plan = read_plan(path)
     (terms,) = plan.destinations.values()
     return Target(
-        destination=s3_destination(terms),
+        destination=Destination.of(terms.location, terms),
         credential=s3_credential(terms),
         guard=AddressGuard([terms.endpoint] if terms.allow_private else []),
     )

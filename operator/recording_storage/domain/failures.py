@@ -36,6 +36,10 @@ PASSING = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 """What ends without anybody's doing."""
 
 
+ABOUT_EVERY_REQUEST = frozenset({FailureClass.CREDENTIAL, FailureClass.REGION})
+"""Of the key pair, or of where the bucket is: no list, abort or part's number is refused for that."""
+
+
 class Capability(StrEnum):
     """What a server may lack without harm to a recording; each is dropped by itself for a destination.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 LONGEST = 24 * 3600.0
 """Seconds; a server that asks for more is asked after a day."""
+_HEEDED = 300.0
 
 
 def retry_after_of(headers: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> float | None:
@@ -37,3 +38,8 @@ def http_date(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def heeded(retry_after: float | None) -> float | None:
+    """As far as the operator goes along with it: what is late then is seen by people within minutes."""
+    return min(retry_after, _HEEDED) if retry_after is not None else None

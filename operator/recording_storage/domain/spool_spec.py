@@ -7,6 +7,10 @@ from typing import Any
 
 from recording_storage.domain.durations import format_duration, parse_duration, shown
 
+SPOOL_SPEC = "RECORDING_STORAGE_SPOOL_SPEC"
+"""The variable of an injected uploader with what the annotation asks for, or the chart where there is none."""
+_IGNORED = "RECORDING_STORAGE_IGNORED_ANNOTATIONS"
+"""The one with names of the pod's annotations whose values can't be used, with commas."""
 LEAST_SETTLE, MOST_SETTLE = 1.0, 3600.0
 """Seconds, as for a RecordingSpool."""
 EXAMPLE = '{"completion": {"mode": "Marker"}}'
@@ -105,3 +109,8 @@ def _settle(value: Any) -> float:
             f"{shown(value)} is not between {format_duration(LEAST_SETTLE)} and {format_duration(MOST_SETTLE)}"
         )
     return seconds
+
+
+def ignored_annotations(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Of an injected uploader: which of its pod's annotations admission could not use, by name."""
+    return tuple(filter(None, environment.get(_IGNORED, "").split(",")))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from recording_storage.domain.backoff import doubled
-from recording_storage.domain.failures import PASSING, Capability, FailureClass, S3Failure
+from recording_storage.domain.failures import ABOUT_EVERY_REQUEST, PASSING, Capability, FailureClass, S3Failure
 from recording_storage.domain.proof import FEW_PARTS, MOST_PARTS, Proof, Voucher, may_pass_soon
 from recording_storage.s3.checksum_support import ChecksumSupport
 from recording_storage.s3.client import S3Client
@@ -25,8 +25,6 @@ _METADATA = {"recording-sid": "RE00000000000000000000000000000000"}
 """As recordings have: a server that refuses the header shows it here."""
 _NO_LISTING = frozenset({400, 404, 405, 501})
 """How servers answer ListMultipartUploads that don't know it."""
-_ABOUT_OTHER_THINGS = frozenset({FailureClass.CREDENTIAL, FailureClass.REGION})
-"""What no list, and no part's number, is refused for."""
 _ATTEMPTS = 3
 _PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 """Seconds before something is asked again: the first pause, and the longest."""
@@ -155,7 +153,7 @@ class Probe:
         try:
             found = self._client.list_parts(self._key, upload_id=self._begun[0])
         except S3Failure as failure:
-            if failure.status is None or failure.kind in (*_ABOUT_OTHER_THINGS, FailureClass.FATAL):
+            if failure.status is None or failure.kind in (*ABOUT_EVERY_REQUEST, FailureClass.FATAL):
                 raise
             _log.warning(
                 "%s: an upload that is interrupted will begin anew, its parts can't be listed: %s",
@@ -184,7 +182,7 @@ class Probe:
             part = self._numbered_part(MOST_PARTS)
         except S3Failure as failure:
             # Servers have any word for a number that is too high; one that takes the lower one meant that.
-            if failure.status is None or failure.kind in _ABOUT_OTHER_THINGS:
+            if failure.status is None or failure.kind in ABOUT_EVERY_REQUEST:
                 raise
             granted = len(self._granted)
             try:
@@ -267,7 +265,7 @@ class Probe:
                 return True  # what follows tells whether it is the list alone that fails
             if failure.status not in _NO_LISTING or failure.code == "NoSuchBucket":
                 raise
-            if failure.kind in (FailureClass.CREDENTIAL, FailureClass.REGION, FailureClass.FATAL):
+            if failure.kind in (*ABOUT_EVERY_REQUEST, FailureClass.FATAL):
                 raise
             return False
         return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 
 from recording_storage.domain.bucket_url import BucketLocation
 from recording_storage.domain.checksum import Checksum
@@ -21,6 +21,25 @@ class Credential:
     """POSIX time from which on it is no longer used; None: it has no end."""
 
 
+class StorageOptions(Protocol):
+    """What settings and plans say alike of a bucket's objects; see `Destination`."""
+
+    @property
+    def ca_bundle(self) -> str: ...
+    @property
+    def expected_bucket_owner(self) -> str: ...
+    @property
+    def storage_class(self) -> str: ...
+    @property
+    def server_side_encryption(self) -> str: ...
+    @property
+    def kms_key_id(self) -> str: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+    @property
+    def trust_unverified(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Destination:
     """How to reach a bucket, and what every object in it is stored with."""
@@ -37,6 +56,20 @@ class Destination:
     tags: Mapping[str, str] = field(default_factory=dict)
     trust_unverified: bool = False
     """A server that vouches for nothing is used all the same."""
+
+    @classmethod
+    def of(cls, location: BucketLocation, options: StorageOptions) -> Self:
+        """The bucket with what settings, or a plan, say of it."""
+        return cls(
+            location,
+            ca_bundle=options.ca_bundle or None,
+            expected_bucket_owner=options.expected_bucket_owner,
+            storage_class=options.storage_class,
+            sse=options.server_side_encryption,
+            kms_key_id=options.kms_key_id,
+            tags=options.tags,
+            trust_unverified=options.trust_unverified,
+        )
 
 
 class StoredObject(NamedTuple):

@@ -6,7 +6,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from recording_storage.controller.cluster.kube import Kube, KubeError, secret_path
+from recording_storage.controller.cluster.kube import LABELS, Kube, KubeError, find, secret_path
 
 SECRET_NAME = "recording-storage-operator-hash-key"  # noqa: S105 - a name
 _FIELD = "key"
@@ -35,16 +35,13 @@ async def load(kube: Kube, *, namespace: str) -> HashKey:
         "metadata": {
             "name": SECRET_NAME,
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/managed-by": "recording-storage"},
+            "labels": LABELS,
         },
         "type": "Opaque",
         "data": {_FIELD: base64.b64encode(secrets.token_bytes(_BYTES)).decode()},
     }
-    try:
-        found = await kube.get(secret_path(namespace, SECRET_NAME))
-    except KubeError as error:
-        if not error.not_found:
-            raise
+    found = await find(kube, secret_path(namespace, SECRET_NAME))
+    if found is None:
         try:
             found = await kube.create(secret_path(namespace), document)
         except KubeError as conflict:

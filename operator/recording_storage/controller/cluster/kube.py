@@ -9,7 +9,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 
 from recording_storage.controller.cluster.identity import UNAUTHORIZED, Identity
-from recording_storage.domain.retry_after import retry_after_of
+from recording_storage.domain.retry_after import heeded, retry_after_of
 from recording_storage.domain.system_errors import plain_reason
 
 Document = dict[str, Any]
@@ -19,14 +19,14 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 """For the API server's own kinds only: it knows by what the elements of a list are told apart."""
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+LABELS = {"app.kubernetes.io/managed-by": "recording-storage"}
+"""Of each Secret and ConfigMap of ours: a policy of the cluster may keep the operator to these."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _MANAGED = "?fieldManager=recording-storage-operator"
 """Who owns the fields that we write; without it, that is told by the client library's name."""
 _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
-_LONGEST_PAUSE = 300.0
-"""Seconds for which it is left alone at most, as a store is: what is late then is seen by people within minutes."""
 _DENIALS = ("denied the request", "denied request")
 """A webhook's, and a policy's."""
 _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
@@ -39,7 +39,7 @@ class KubeError(Exception):
 
     def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(status, reason, message)
-        self.retry_after = min(retry_after, _LONGEST_PAUSE) if retry_after is not None else None
+        self.retry_after = heeded(retry_after)
         """Seconds that it asks to be left alone, as far as that is heeded."""
         self.status = status
         self.reason = reason
@@ -212,6 +212,16 @@ def _refused(status: int, answer: Mapping[str, Any], *, retry_after: float | Non
     return KubeError(status, reason, message, retry_after=retry_after)
 
 
+async def find(kube: Kube, path: str, **options: Any) -> Document | None:
+    """As `Kube.get`; None where there is no such object. Raises KubeError."""
+    try:
+        return await kube.get(path, **options)
+    except KubeError as error:
+        if error.not_found:
+            return None
+        raise
+
+
 def secret_path(namespace: str, name: str = "") -> str:
     return _path("/api/v1", namespace, "secrets", name)
 
@@ -220,12 +230,16 @@ def config_map_path(namespace: str, name: str = "") -> str:
     return _path("/api/v1", namespace, "configmaps", name)
 
 
-def claim_path(namespace: str, name: str) -> str:
+def claim_path(namespace: str, name: str = "") -> str:
     return _path("/api/v1", namespace, "persistentvolumeclaims", name)
 
 
-def pod_path(namespace: str) -> str:
-    return _path("/api/v1", namespace, "pods", "")
+def pod_path(namespace: str, name: str = "") -> str:
+    return _path("/api/v1", namespace, "pods", name)
+
+
+def namespace_path(name: str = "") -> str:
+    return _path("/api/v1", "", "namespaces", name)
 
 
 def lease_path(namespace: str, name: str = "") -> str:

@@ -10,6 +10,7 @@ from recording_storage.controller.cluster.kube import (
     Document,
     Kube,
     config_map_path,
+    namespace_path,
     resource_path,
     secret_path,
 )
@@ -77,7 +78,7 @@ def path_of(kind: Kind, namespace: str) -> str:
         case Kind.CONFIG_MAP:
             return config_map_path(namespace)
         case _:
-            return "/api/v1/namespaces"
+            return namespace_path()
 
 
 def _versions(items: dict[Key, Document]) -> dict[Key, str]:

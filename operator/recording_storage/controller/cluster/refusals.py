@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
-from recording_storage.controller.cluster.kube import KubeError
+from recording_storage.controller.cluster.kube import Document, Kube, KubeError, find
 from recording_storage.controller.core.verdicts import NamespaceEnding, Stalled, Transient, Verdict
 
 Judge = Callable[[KubeError, str], Verdict]
@@ -20,6 +21,14 @@ def api_trouble(error: KubeError, what: str) -> Verdict:
         what: was to be read or written, for people.
     """
     return next(judge for holds, judge in _JUDGES if holds(error))(error, what)
+
+
+async def found(kube: Kube, path: str, *, what: str, **options: Any) -> Document | None:
+    """The object, or None where there is none; `options` are those of `Kube.get`. Raises verdicts."""
+    try:
+        return await find(kube, path, **options)
+    except KubeError as error:
+        raise api_trouble(error, what) from error
 
 
 def is_refusal(error: KubeError) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from recording_storage.controller.cluster.index import Index, account_key
-from recording_storage.controller.cluster.kube import METADATA, Kube, KubeError
+from recording_storage.controller.cluster.kube import METADATA, Kube, KubeError, namespace_path
 from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.verdicts import NamespaceEnding, Stalled, Transient, Verdict, Waiting
@@ -181,7 +181,7 @@ class Accounts:
 
     async def _is_ending(self, namespace: str) -> bool:
         try:
-            found = await self._kube.get(f"/api/v1/namespaces/{namespace}", accept=METADATA)
+            found = await self._kube.get(namespace_path(namespace), accept=METADATA)
         except KubeError as error:
             raise api_trouble(error, f"namespace {namespace}") from error
         return "deletionTimestamp" in found["metadata"]

@@ -2,10 +2,9 @@
 
 import base64
 from dataclasses import dataclass, field
-from typing import Any
 
-from recording_storage.controller.cluster.kube import Kube, KubeError, config_map_path, secret_path
-from recording_storage.controller.cluster.refusals import api_trouble
+from recording_storage.controller.cluster.kube import Kube, config_map_path, secret_path
+from recording_storage.controller.cluster.refusals import found
 from recording_storage.controller.stores.public import ApiKey
 from recording_storage.domain.sids import SidPrefix, is_sid
 
@@ -24,12 +23,9 @@ class SecretContent:
 
 async def read_secret(kube: Kube, *, namespace: str, name: str) -> SecretContent:
     """Raises Transient or KubeError-made verdicts; a missing Secret is no error."""
-    try:
-        document = await kube.get(secret_path(namespace, name))
-    except KubeError as error:
-        if error.not_found:
-            return SecretContent(found=False)
-        raise api_trouble(error, f"Secret {namespace}/{name}") from error
+    document = await found(kube, secret_path(namespace, name), what=f"Secret {namespace}/{name}")
+    if document is None:
+        return SecretContent(found=False)
     data = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
     meta = document["metadata"]
     controllers = [each["uid"] for each in meta.get("ownerReferences", ()) if each.get("controller")]
@@ -44,13 +40,8 @@ async def read_secret(kube: Kube, *, namespace: str, name: str) -> SecretContent
 
 async def read_config_map(kube: Kube, *, namespace: str, name: str) -> dict[str, str] | None:
     """The `data` of a ConfigMap; None if there is none."""
-    try:
-        document: dict[str, Any] = await kube.get(config_map_path(namespace, name))
-    except KubeError as error:
-        if error.not_found:
-            return None
-        raise api_trouble(error, f"ConfigMap {namespace}/{name}") from error
-    return dict(document.get("data") or {})
+    document = await found(kube, config_map_path(namespace, name), what=f"ConfigMap {namespace}/{name}")
+    return None if document is None else dict(document.get("data") or {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,8 @@
 
 import httpx
 
+from recording_storage.domain.retry_after import heeded
 from recording_storage.domain.system_errors import plain_reason
-
-_RETRY_AFTER_LIMIT = 300.0  # seconds
 
 
 class StoreFailure(Exception):  # noqa: N818 - the base of the failures below
@@ -67,7 +66,7 @@ def failure_of(status: int, *, where: str, code: str, message: str, retry_after:
     if status == _NOT_FOUND:
         return StoreNotFound(said, status=status, code=code)
     if status >= _SERVER or status in {_THROTTLED, _TIMEOUT} or status < _FORBIDDEN - 3:
-        pause = min(retry_after, _RETRY_AFTER_LIMIT) if retry_after is not None else None
+        pause = heeded(retry_after)
         asked = f", and asks for a pause of {retry_after:.0f} s: tried again after {pause:.0f} s" if pause else ""
         return StoreUnavailable(
             f"{where} answers {status}: {said}{asked}",

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from recording_storage.controller.cluster.kube import Kube, KubeError, claim_path
+from recording_storage.controller.cluster.kube import Kube, KubeError, claim_path, find
 from recording_storage.controller.core import metrics
 from recording_storage.controller.trust.objects import OwnObjects
 
@@ -85,7 +85,7 @@ class MasterKeyKeeper:
         """Do what is due, and say how it stood. Raises KubeError."""
         options = self._options
         secret = await self._objects.secret(options.secret) or {}
-        claim = await self._objects.find(claim_path(self._namespace, options.claim)) or {}
+        claim = await find(self._kube, claim_path(self._namespace, options.claim)) or {}
         marked = bool(claim) and MARK in (claim["metadata"].get("annotations") or {})
         key = bool(secret) and bool((secret.get("data") or {}).get(FIELD))
         state = key_state(key=key, claim=bool(claim), marked=marked, make=options.make and not secret)

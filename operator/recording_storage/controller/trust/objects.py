@@ -1,8 +1,7 @@
 """What is the operator's own in its namespace: Secrets, ConfigMaps, by name."""
 
-from recording_storage.controller.cluster.kube import Document, Kube, KubeError, config_map_path, secret_path
+from recording_storage.controller.cluster.kube import LABELS, Document, Kube, config_map_path, find, secret_path
 
-LABELS = {"app.kubernetes.io/managed-by": "recording-storage"}
 TRUSTED = "ca.crt"
 """The key under which a ConfigMap or Secret says whom to trust."""
 
@@ -14,15 +13,7 @@ class OwnObjects:
         self._kube, self.namespace = kube, namespace
 
     async def secret(self, name: str) -> Document | None:
-        return await self.find(secret_path(self.namespace, name))
-
-    async def find(self, path: str) -> Document | None:
-        try:
-            return await self._kube.get(path)
-        except KubeError as error:
-            if error.not_found:
-                return None
-            raise
+        return await find(self._kube, secret_path(self.namespace, name))
 
     async def write_secret(self, name: str, found: Document | None, *, kind: str, data: dict[str, str]) -> None:
         """`data` in base64, `found` as it was seen: a conflict if another has written meanwhile."""
@@ -32,7 +23,7 @@ class OwnObjects:
     async def publish(self, name: str, bundle: str) -> None:
         """Say whom to trust, by a ConfigMap."""
         path = config_map_path(self.namespace, name)
-        found = await self.find(path)
+        found = await find(self._kube, path)
         if found is None or (found.get("data") or {}).get(TRUSTED) != bundle:
             await self._write(path, found, {"apiVersion": "v1", "kind": "ConfigMap", "data": {TRUSTED: bundle}})
 

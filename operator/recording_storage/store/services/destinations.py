@@ -12,7 +12,6 @@ from recording_storage.domain.bucket_url import BucketLocation, BucketUrlError, 
 from recording_storage.domain.settings import RecordingSettings, destination_id
 from recording_storage.domain.states import Product
 from recording_storage.protocol.plan import DestinationPlan
-from recording_storage.s3.types import Destination as S3Destination
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import UNFINISHED, Destination, PublicKey, Recording, Settings, Spool
@@ -35,20 +34,6 @@ def locate(store: Store, settings: RecordingSettings) -> BucketLocation:
         )
     except BucketUrlError as error:
         raise StoreError(ErrorCode.INVALID_BUCKET_URL, f"AwsS3Url: {error}") from None
-
-
-def s3_destination(location: BucketLocation, settings: RecordingSettings) -> S3Destination:
-    """The settings as the S3 client wants them."""
-    return S3Destination(
-        location=location,
-        ca_bundle=settings.ca_bundle or None,
-        expected_bucket_owner=settings.expected_bucket_owner,
-        storage_class=settings.storage_class,
-        sse=settings.server_side_encryption,
-        kms_key_id=settings.kms_key_id,
-        tags=settings.tags,
-        trust_unverified=settings.trust_unverified,
-    )
 
 
 def record_destination(

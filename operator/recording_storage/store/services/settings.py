@@ -13,14 +13,14 @@ from recording_storage.domain.policy import OwnStorage
 from recording_storage.domain.settings import RecordingSettings
 from recording_storage.domain.settings_parameters import SettingsError
 from recording_storage.domain.states import Product
-from recording_storage.s3.types import Credential
+from recording_storage.s3.types import Credential, Destination
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import Account, AwsCredential, PublicKey, Settings
 from recording_storage.store.errors import ErrorCode, StoreError, invalid
 from recording_storage.store.services.accounts import bump_revision, lock_account
 from recording_storage.store.services.credentials import open_credential
-from recording_storage.store.services.destinations import locate, record_destination, s3_destination
+from recording_storage.store.services.destinations import locate, record_destination
 from recording_storage.store.services.public_keys import UnusableKeyError, load_public_key
 from recording_storage.store.verification import check_ca_bundle, is_allowed, verify_bucket
 
@@ -110,7 +110,7 @@ def _prove(store: Store, account_sid: str, *, before: RecordingSettings, after: 
         return _Proof(location if after.aws_storage_enabled else None, verified=False)
     assert location is not None
     assert credential is not None
-    verify_bucket(store.config, s3_destination(location, after), credential=credential)
+    verify_bucket(store.config, Destination.of(location, after), credential=credential)
     return _Proof(location, verified=True)
 
 

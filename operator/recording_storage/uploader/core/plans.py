@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from recording_storage.domain.policy import UploadPolicy
-from recording_storage.s3.types import Credential, Destination
+from recording_storage.s3.types import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,22 +20,8 @@ LOCAL_ACCOUNT = "AC" + "0" * 32
 """The account of recordings that name none, where an uploader runs alone."""
 
 
-def s3_destination(plan: DestinationPlan) -> Destination:
-    """As the S3 client takes it."""
-    return Destination(
-        plan.location,
-        ca_bundle=plan.ca_bundle or None,
-        expected_bucket_owner=plan.expected_bucket_owner,
-        storage_class=plan.storage_class,
-        sse=plan.server_side_encryption,
-        kms_key_id=plan.kms_key_id,
-        tags=plan.tags,
-        trust_unverified=plan.trust_unverified,
-    )
-
-
 def s3_credential(plan: DestinationPlan) -> Credential:
-    """The same of its credential, which is there and usable."""
+    """As the S3 client takes it; it is there and usable."""
     keys = plan.keys
     assert keys is not None
     return Credential(

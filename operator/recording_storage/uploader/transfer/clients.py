@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from recording_storage import __version__
 from recording_storage.s3.address_guard import AddressGuard
 from recording_storage.s3.client import S3Client
+from recording_storage.s3.types import Destination
 from recording_storage.s3.verify import learn, verify
-from recording_storage.uploader.core.plans import s3_credential, s3_destination
+from recording_storage.uploader.core.plans import s3_credential
 from recording_storage.uploader.transfer.watched_client import WatchedStore
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class S3Connections:
     def _client(self, terms: DestinationPlan) -> S3Client:
         allowed = [terms.endpoint] if terms.allow_private or terms.allow_http else []
         return S3Client(
-            s3_destination(terms),
+            Destination.of(terms.location, terms),
             credential=s3_credential(terms),
             guard=AddressGuard(allowed),
             user_agent=f"recording-storage-uploader/{__version__}",

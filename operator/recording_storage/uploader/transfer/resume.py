@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recording_storage.domain.failures import PASSING, FailureClass, S3Failure
+from recording_storage.domain.failures import ABOUT_EVERY_REQUEST, PASSING, FailureClass, S3Failure
 from recording_storage.domain.proof import MOST_PARTS, Voucher
 from recording_storage.s3 import checksums
 from recording_storage.uploader.journal import records
@@ -28,7 +28,6 @@ _MIB = 1 << 20
 _SEARCHES = 3
 _PATIENCE = 5
 """Tries of a recording in a row that failed, after which a list that fails again is taken for one that always does."""
-_ABOUT_OTHER_THINGS = frozenset({FailureClass.CREDENTIAL, FailureClass.REGION})
 
 
 def part_size_for(size: int, *, most_parts: int = MOST_PARTS) -> int:
@@ -148,13 +147,13 @@ class Resume:
         """Whether it is more than a list that this server can't make; a denied one is held until it is allowed."""
         if failure.kind in PASSING:
             return failure.status is None or self._task.recording.failures < _PATIENCE
-        return failure.kind in _ABOUT_OTHER_THINGS or failure.kind is FailureClass.FATAL
+        return failure.kind in ABOUT_EVERY_REQUEST or failure.kind is FailureClass.FATAL
 
     def _abort(self, attempt: Attempt) -> None:
         """Now, or later where that is refused: no recording waits for it."""
         assert attempt.upload_id is not None
         failure = abandoned.abort(self._store, attempt.key, upload_id=attempt.upload_id)
-        if failure is not None and (failure.status is None or failure.kind in _ABOUT_OTHER_THINGS):
+        if failure is not None and (failure.status is None or failure.kind in ABOUT_EVERY_REQUEST):
             raise failure
         outcome = AttemptOutcome.ABORTED if failure is None else AttemptOutcome.ABANDONED
         self._task.earlier = [a for a in self._task.earlier if a.id != attempt.id]  # it has made no object

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from recording_storage.controller.cluster.index import Index, key_of
-from recording_storage.controller.cluster.kube import METADATA, METADATA_LIST, Kube, KubeError
+from recording_storage.controller.cluster.kube import METADATA, METADATA_LIST, Kube, KubeError, namespace_path
 from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.core.decision import Decision, Note
 from recording_storage.controller.core.keys import Key
@@ -200,11 +200,11 @@ class AccountKind:
         here = resource.metadata.namespace
         allowed = resource.spec.allowed_namespaces
         try:
-            own = await self._kube.get(f"/api/v1/namespaces/{here}", accept=METADATA)
+            own = await self._kube.get(namespace_path(here), accept=METADATA)
             items = [own]
             if allowed.from_ is NamespacesFrom.SELECTOR and allowed.selector is not None and self._clusterwide:
                 query = urlencode({"labelSelector": selector_text(allowed.selector)})
-                listed = await self._kube.get(f"/api/v1/namespaces?{query}", accept=METADATA_LIST)
+                listed = await self._kube.get(f"{namespace_path()}?{query}", accept=METADATA_LIST)
                 items += listed["items"] or []
         except KubeError as error:
             raise api_trouble(

@@ -2,7 +2,14 @@
 
 import base64
 
-from recording_storage.controller.cluster.kube import STRATEGIC_MERGE_PATCH, Document, Kube, KubeError, secret_path
+from recording_storage.controller.cluster.kube import (
+    LABELS,
+    STRATEGIC_MERGE_PATCH,
+    Document,
+    Kube,
+    KubeError,
+    secret_path,
+)
 from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.kinds.account.decide import AdoptSecret, KeySecret, ReleaseSecret, WriteKeySecret
 from recording_storage.controller.kinds.accounts import takes_auth_token
@@ -48,11 +55,10 @@ class KeySecrets:
             await self._patch(resource, action.over, named, data=data)
             return
         namespace, name = resource.metadata.namespace, resource.api_key_secret_name
-        labels = {"app.kubernetes.io/managed-by": "recording-storage"}
         document = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels, **named},
+            "metadata": {"name": name, "namespace": namespace, "labels": LABELS, **named},
             "type": "kubernetes.io/basic-auth",
             "data": data,
         }

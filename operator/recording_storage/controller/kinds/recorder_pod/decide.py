@@ -5,12 +5,11 @@ from enum import StrEnum
 from typing import Any
 
 from recording_storage.controller.core.decision import Note
-from recording_storage.domain.spool_spec import read_spool_spec
+from recording_storage.domain.spool_spec import ignored_annotations, read_spool_spec
 
 LABEL = "recordingstorage.dev/inject"
 UPLOADER = "recording-storage-uploader"
 _PREFIX = "recordingstorage.dev/"
-_IGNORED = "RECORDING_STORAGE_IGNORED_ANNOTATIONS"
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 Pod = Mapping[str, Any]
@@ -93,9 +92,10 @@ def _containers(pod: Pod, field: str) -> Sequence[Mapping[str, Any]]:
 
 def _not_used(pod: Pod, uploader: Mapping[str, Any]) -> Iterator[str]:
     environment = {each["name"]: each.get("value", "") for each in uploader.get("env") or ()}
-    for name in filter(None, environment.get(_IGNORED, "").split(",")):
+    ignored = ignored_annotations(environment)
+    for name in ignored:
         yield f"the value of the annotation {name} can't be used, and it runs as if it were not there"
     text = (pod["metadata"].get("annotations") or {}).get(f"{_PREFIX}spool-spec", "")
-    if f"{_PREFIX}spool-spec" not in environment.get(_IGNORED, ""):
+    if f"{_PREFIX}spool-spec" not in ignored:
         for fault in read_spool_spec(text).faults:
             yield f"of the annotation {_PREFIX}spool-spec this is not used: {fault}"

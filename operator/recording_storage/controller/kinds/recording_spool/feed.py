@@ -6,7 +6,15 @@ import time
 from collections.abc import Collection, Sequence
 
 from recording_storage.controller.cluster.index import Index
-from recording_storage.controller.cluster.kube import METADATA, METADATA_LIST, Kube, KubeError
+from recording_storage.controller.cluster.kube import (
+    METADATA,
+    METADATA_LIST,
+    Kube,
+    KubeError,
+    claim_path,
+    find,
+    namespace_path,
+)
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.core.verdicts import Verdict
 from recording_storage.controller.core.work_queue import WorkQueue
@@ -135,19 +143,16 @@ class SpoolFeed:
     async def _claims(self, namespaces: Collection[str]) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         for namespace in namespaces:
-            path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
-            answer = await self._kube.get(path, accept=METADATA_LIST)
+            answer = await self._kube.get(claim_path(namespace), accept=METADATA_LIST)
             found |= {(namespace, each["metadata"]["name"]) for each in answer["items"] or ()}
         return frozenset(found)
 
     async def _uid(self, namespace: str) -> str | None:
         """None: it can't be asked; empty: it is gone."""
         try:
-            found = await self._kube.get(f"/api/v1/namespaces/{namespace}", accept=METADATA)
-        except KubeError as error:
-            if error.not_found:
-                return ""
+            found = await find(self._kube, namespace_path(namespace), accept=METADATA)
+        except KubeError:
             if self._namespaces:  # its own right on namespaces is a cluster's
                 return None
             raise
-        return str(found["metadata"]["uid"])
+        return "" if found is None else str(found["metadata"]["uid"])

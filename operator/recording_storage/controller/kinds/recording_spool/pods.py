@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from recording_storage.controller.cluster.kube import METADATA, Kube, KubeError
-from recording_storage.controller.cluster.refusals import api_trouble
+from recording_storage.controller.cluster.kube import METADATA, Kube, claim_path, pod_path
+from recording_storage.controller.cluster.refusals import found
 from recording_storage.protocol.spools import SpoolInfo
 
 
@@ -11,25 +11,16 @@ class Pods:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    async def misfit(self, found: SpoolInfo) -> str:
+    async def misfit(self, info: SpoolInfo) -> str:
         """Why the pod can't have the spool where it says; empty where it can. Raises verdicts."""
-        path = f"/api/v1/namespaces/{found.namespace}/pods/{found.pod}"
-        pod = await self._get(path, what=f"pod {found.namespace}/{found.pod}")
-        return misfit_of(pod, found)
+        path, what = pod_path(info.namespace, info.pod), f"pod {info.namespace}/{info.pod}"
+        return misfit_of(await found(self._kube, path, what=what), info)
 
     async def claim_uid(self, namespace: str, name: str) -> str | None:
         """None: there is no such claim. Raises verdicts."""
-        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
-        claim = await self._get(path, what=f"PersistentVolumeClaim {namespace}/{name}", accept=METADATA)
+        path, what = claim_path(namespace, name), f"PersistentVolumeClaim {namespace}/{name}"
+        claim = await found(self._kube, path, what=what, accept=METADATA)
         return None if claim is None else str(claim["metadata"]["uid"])
-
-    async def _get(self, path: str, *, what: str, **options: Any) -> Any:
-        try:
-            return await self._kube.get(path, **options)
-        except KubeError as error:
-            if error.not_found:
-                return None
-            raise api_trouble(error, what) from error
 
 
 def misfit_of(pod: Any, found: SpoolInfo) -> str:
