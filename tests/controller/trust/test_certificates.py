@@ -85,9 +85,9 @@ def test_a_pair_is_of_use_only_whole() -> None:
 def test_a_secret_gives_back_what_was_kept_in_it() -> None:
     first, second = new_authority("a", life=LIFE, now=NOW), new_authority("b", life=LIFE, now=NOW)
     authority = Authority().begun(first, now=NOW).prepared(second).announced(now=NOW)
-    assert Authority.of(authority.data()) == authority
+    assert Authority.of(authority.texts()) == authority
     taken = authority.taken_over(now=NOW)
-    assert Authority.of(taken.data()) == taken
+    assert Authority.of(taken.texts()) == taken
     assert Authority.of({}) == Authority()
     assert Authority.of({"current.crt": "bm9uc2Vuc2U=", "coming.published": "!"}) == Authority()
 

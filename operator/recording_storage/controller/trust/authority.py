@@ -1,6 +1,5 @@
 """The internal authority as its Secret keeps it."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,9 +18,8 @@ class Authority:
     """Certificates that signed before, and may still be what somebody is shown."""
 
     @classmethod
-    def of(cls, data: Mapping[str, str]) -> Self:
-        """From a Secret's data; what is of no use there is not there."""
-        text = {key: _decoded(value) for key, value in data.items()}
+    def of(cls, text: Mapping[str, str]) -> Self:
+        """From what a Secret holds; what is of no use there is not there."""
         current = Pair(text.get("current.crt", ""), text.get("current.key", ""))
         coming = Pair(text.get("coming.crt", ""), text.get("coming.key", ""))
         try:
@@ -36,7 +34,7 @@ class Authority:
             former=tuple(each.strip() + "\n" for each in former if each.strip()),
         )
 
-    def data(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         """As a Secret keeps it."""
         text = {"former.crt": _BETWEEN.join(self.former)}
         for name, pair in (("current", self.current), ("coming", self.coming)):
@@ -44,7 +42,7 @@ class Authority:
                 text |= {f"{name}.crt": pair.certificate, f"{name}.key": pair.key}
         if self.published is not None:
             text["coming.published"] = self.published.isoformat()
-        return {key: base64.b64encode(value.encode()).decode() for key, value in text.items() if value}
+        return {key: value for key, value in text.items() if value}
 
     def bundle(self, *, now: datetime) -> str:
         """Whom to trust: every one that signs, will sign, or has signed what may still be in use."""
@@ -76,10 +74,3 @@ _BETWEEN = "\n\n"
 def _lasts(certificate: str, *, now: datetime) -> bool:
     found = validity(certificate)
     return found is not None and found.ends > now
-
-
-def _decoded(value: str) -> str:
-    try:
-        return base64.b64decode(value).decode()
-    except ValueError:
-        return ""

@@ -1,7 +1,6 @@
 """Keeps the internal authority and the store's certificate: a Secret each, and a ConfigMap with whom to trust."""
 
 import asyncio
-import base64
 import logging
 import ssl
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from recording_storage.controller.core import metrics
 from recording_storage.controller.trust.authority import Authority
 from recording_storage.controller.trust.certificates import Pair, issue, new_authority, serves, trust, usable, validity
 from recording_storage.controller.trust.decide import Observed, Step, next_step
-from recording_storage.controller.trust.objects import TRUSTED, OwnObjects
+from recording_storage.controller.trust.objects import TRUSTED, OwnObjects, texts_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +80,14 @@ class TrustKeeper:
         for _ in range(_STEPS):
             kept = await self._objects.secret(self._options.authority)
             served = await self._objects.secret(self._options.serving)
-            authority = Authority.of((kept or {}).get("data") or {})
-            leaf = _pair(served)
+            authority = Authority.of(texts_of(kept))
+            serving = texts_of(served)
+            leaf = Pair(serving.get("tls.crt", ""), serving.get("tls.key", ""))
             now = self._now()
             bundle = authority.bundle(now=now)
             if authority.current is not None:  # before anything else: it may have been written, and this not
                 await self._objects.publish(self._options.authority, bundle)
-                if served is not None and _value(served, TRUSTED) != bundle:
+                if served is not None and serving.get(TRUSTED) != bundle:
                     await self._write_serving(served, leaf, bundle)
                     continue
             step = next_step(self._observed(authority, leaf), now=now)
@@ -129,12 +129,11 @@ class TrustKeeper:
         return authority.prepared(pair) if step is Step.PREPARE else authority.begun(pair, now=now)
 
     async def _write_authority(self, found: Document | None, authority: Authority) -> None:
-        await self._objects.write_secret(self._options.authority, found, kind="Opaque", data=authority.data())
+        await self._objects.write_secret(self._options.authority, found, kind="Opaque", texts=authority.texts())
 
     async def _write_serving(self, found: Document | None, leaf: Pair, bundle: str) -> None:
-        data = {"tls.crt": leaf.certificate, "tls.key": leaf.key, TRUSTED: bundle}
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        await self._objects.write_secret(self._options.serving, found, kind="kubernetes.io/tls", data=encoded)
+        texts = {"tls.crt": leaf.certificate, "tls.key": leaf.key, TRUSTED: bundle}
+        await self._objects.write_secret(self._options.serving, found, kind="kubernetes.io/tls", texts=texts)
 
     def _trust(self, bundle: str) -> None:
         if bundle != self._trusted:
@@ -147,14 +146,3 @@ class TrustKeeper:
             found = validity(pair.certificate)
             assert found is not None
             metrics.CERTIFICATE_ENDS.labels(certificate=name).set(found.ends.timestamp())
-
-
-def _value(secret: Document, key: str) -> str:
-    try:
-        return base64.b64decode((secret.get("data") or {}).get(key, "")).decode()
-    except ValueError:
-        return ""
-
-
-def _pair(secret: Document | None) -> Pair:
-    return Pair(_value(secret or {}, "tls.crt"), _value(secret or {}, "tls.key"))

@@ -91,7 +91,7 @@ class MasterKeyKeeper:
         state = key_state(key=key, claim=bool(claim), marked=marked, make=options.make and not secret)
         self._tell(state)
         if state is KeyState.TO_MAKE:
-            await self._objects.write_secret(options.secret, None, kind="Opaque", data=_new())
+            await self._objects.write_secret(options.secret, None, kind="Opaque", texts={FIELD: _new()})
         elif state is KeyState.UNMARKED:
             mark = {"metadata": {"uid": claim["metadata"]["uid"], "annotations": {MARK: options.secret}}}
             await self._kube.patch(claim_path(self._namespace, options.claim), mark)
@@ -106,6 +106,5 @@ class MasterKeyKeeper:
             self._told = state
 
 
-def _new() -> dict[str, str]:
-    key = base64.b64encode(secrets.token_bytes(_BYTES)) + b"\n"
-    return {FIELD: base64.b64encode(key).decode()}
+def _new() -> str:
+    return base64.b64encode(secrets.token_bytes(_BYTES)).decode() + "\n"

@@ -1,5 +1,9 @@
 """What is the operator's own in its namespace: Secrets, ConfigMaps, by name."""
 
+import base64
+from collections.abc import Mapping
+from contextlib import suppress
+
 from recording_storage.controller.cluster.kube import LABELS, Document, Kube, config_map_path, find, secret_path
 
 TRUSTED = "ca.crt"
@@ -15,8 +19,9 @@ class OwnObjects:
     async def secret(self, name: str) -> Document | None:
         return await find(self._kube, secret_path(self.namespace, name))
 
-    async def write_secret(self, name: str, found: Document | None, *, kind: str, data: dict[str, str]) -> None:
-        """`data` in base64, `found` as it was seen: a conflict if another has written meanwhile."""
+    async def write_secret(self, name: str, found: Document | None, *, kind: str, texts: Mapping[str, str]) -> None:
+        """`found` as it was seen: a conflict if another has written meanwhile."""
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
         document = {"apiVersion": "v1", "kind": "Secret", "type": kind, "data": data}
         await self._write(secret_path(self.namespace, name), found, document)
 
@@ -36,3 +41,12 @@ class OwnObjects:
             kept = found["metadata"]
             labels = (kept.get("labels") or {}) | LABELS
             await self._kube.replace(path, document | {"metadata": kept | {"labels": labels}})
+
+
+def texts_of(secret: Document | None) -> dict[str, str]:
+    """What a Secret holds; none of what is no text, and none of a Secret that is not there."""
+    texts: dict[str, str] = {}
+    for key, value in ((secret or {}).get("data") or {}).items():
+        with suppress(ValueError):
+            texts[key] = base64.b64decode(value).decode()
+    return texts
