@@ -246,12 +246,15 @@ def test_what_was_pinned_before_the_restart_keeps_its_pin(customer: Customer, mo
         customer.record("pinned.wav")
         assert running.await_states({"pinned.wav": "held"})["pinned.wav"].pinned
     customer.in_force(NOW, revision=3)
+    before = len(customer.store.syncs)
 
     with customer.running() as running:
         customer.record("new.wav")
         running.await_states({"pinned.wav": "released", "new.wav": "released"})
 
     assert customer.stored() == ["a/new.wav", "b/first.wav", "b/pinned.wav"]
+    anew = [each for each in customer.store.syncs[before:] if not each.known]
+    assert len(anew) <= 5, "a probe asks for the plan, and the answer leads to no other probe"
 
 
 def test_a_running_uploader_pins_by_the_plan_at_hand_when_it_loses_the_store(customer: Customer) -> None:

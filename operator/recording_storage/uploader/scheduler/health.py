@@ -89,15 +89,16 @@ class HealthChecks:
         if lane.destination_id is None:
             return
         terms = self.prober.terms(lane)
-        if terms == lane.terms and lane.store is not None:
-            return
+        waits_for_plan = lane.state is LaneState.HELD and lane.error is not None and lane.error.code == Reason.NO_PLAN
+        if terms == lane.terms and not waits_for_plan:
+            return  # a probe fetches the plan itself: if that led to another one, there would be no end
         if terms != lane.terms:
             lane.denial.allowed()  # what was denied, was denied to another key pair
         lane.terms = terms
         if lane.state is not LaneState.CHECKING:
             lane.drop_client()
         if lane.state is LaneState.HELD:
-            if lane.error is not None and lane.error.code == Reason.NO_PLAN and unusable(terms, live=True) is None:
+            if waits_for_plan and unusable(terms, live=True) is None:
                 self._recovered(lane)
             else:
                 lane.probes, lane.probe_at = 0, self._clock.monotonic()
