@@ -1,10 +1,14 @@
 """A refusal that may be meant for the destination is asked back before a recording is blamed for it."""
 
+import threading
 from collections import Counter
 
 import pytest
 
-from tests.field.actions import refuse
+from recording_storage.uploader.scheduler.batching import Gathering
+from recording_storage.uploader.scheduler.destination import Lane
+from recording_storage.uploader.transfer.task import Outcome
+from tests.field.actions import refuse, stall
 from tests.field.exchange import Action, Answer, Exchange, Operation
 from tests.field.server import FieldServer
 from tests.uploader.scheduler.test_outage import put_many
@@ -41,6 +45,37 @@ def test_a_destination_that_refuses_everything_is_held_and_comes_back_by_itself(
         clock.advance(10)
         running.await_states(dict.fromkeys(names, "released"))
         assert running.uploader.parts.counters.values()["parked"] == 0
+    field_spool.check_all_stored()
+
+
+def test_a_refusal_that_comes_back_while_the_scheduler_is_at_work_is_settled_before_another_is_tried(
+    field: FieldServer, field_spool: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, came_back, put = threading.Event(), threading.Event(), Gathering.put
+
+    def put_and_tell(gathering: Gathering, lane: Lane, outcome: Outcome) -> bool:
+        try:
+            return put(gathering, lane, outcome)
+        finally:
+            came_back.set()
+
+    monkeypatch.setattr(Gathering, "put", put_and_tell)
+    held = field.on(Operation.BEGIN, stall(go_on), times=1)
+    field.on(set(Operation), REFUSALS["InvalidArgument"])
+    names = put_many(field_spool)
+    with field_spool.running(clock=FakeClock()) as running:
+
+        def while_at_work() -> None:  # what has come back by now was gathered before this
+            go_on.set()
+            assert came_back.wait(SOON)
+
+        assert held.met.wait(SOON)
+        running.uploader.scheduler.post(while_at_work)
+        running.await_states(dict.fromkeys(names, "held"))
+        assert len({one.key for one in field.seen(Operation.BEGIN)}) == 1, "the first one found out, alone"
+        field.mend()
+        running.uploader.view.retry(None)
+        running.await_states(dict.fromkeys(names, "released"))
     field_spool.check_all_stored()
 
 

@@ -57,9 +57,6 @@ class Gathering:
         self.until = None
         return True
 
-    def is_empty(self) -> bool:
-        return not self.unsettled and self._outcomes.empty()
-
 
 class Telling:
     """When the reporter hears of changes. Used by the scheduler's thread."""

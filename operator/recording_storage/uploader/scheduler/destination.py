@@ -81,6 +81,8 @@ class Lane:
         """Uploader running time, in seconds, when it last came back from being held."""
         self.denial = Denial()
         """Whether it denies the right to store, and for how long."""
+        self.busy = 0
+        """Tasks that were put there and are not settled yet: queued, under way, or what came of them is gathered."""
         self.limbo: list[Outcome] = []
         """Failures that wait for what `CHECKING` finds out."""
         self.at_rest_since: float | None = None
@@ -109,11 +111,6 @@ class Lane:
     @property
     def queued(self) -> int:
         return self._workers.queued
-
-    @property
-    def busy(self) -> int:
-        """Tasks that are queued or under way."""
-        return self._workers.busy
 
     @property
     def is_denied(self) -> bool:
@@ -167,6 +164,7 @@ class Lane:
 
     def put(self, tasks: Sequence[Task]) -> None:
         self.at_rest_since = None
+        self.busy += len(tasks)
         self._workers.put(tasks)
 
     def drain(self) -> list[Task]:

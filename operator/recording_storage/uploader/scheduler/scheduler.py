@@ -222,7 +222,7 @@ class Scheduler:
         return max(min(due), 0.0)
 
     def _is_idle(self) -> bool:
-        if self._health.prober.asking or not self._inbox.empty() or not self._gathering.is_empty():
+        if self._health.prober.asking or not self._inbox.empty():
             return False
         return not any(
             lane.busy
@@ -241,8 +241,7 @@ class Scheduler:
     def _finished(self) -> bool:
         if not self._stopping.begun:
             return False
-        busy = any(lane.busy for lane in self.lanes.values()) or not self._gathering.is_empty()
-        return self._stopping.is_over(busy=busy)
+        return self._stopping.is_over(busy=any(lane.busy for lane in self.lanes.values()))
 
     # What is posted.
 
@@ -311,7 +310,7 @@ class Scheduler:
         unsettled = self._gathering.unsettled
         for lane in list(unsettled):
             self.settle(lane, unsettled[lane], confirmation=Confirmation.PENDING)
-            del unsettled[lane]
+            lane.busy -= len(unsettled.pop(lane))
 
     def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, confirmation: Confirmation) -> None:
         """Decide what becomes of them, and journal it. Raises JournalError: nothing has happened then."""

@@ -74,12 +74,6 @@ class WorkerPool:
     def queued(self) -> int:
         return len(self._queue)
 
-    @property
-    def busy(self) -> int:
-        """Tasks that are queued or under way."""
-        with self._lock:
-            return len(self._queue) + self._active
-
     def put(self, tasks: Sequence[Task]) -> None:
         with self._lock:
             self._queue.extend(tasks)
