@@ -5,18 +5,24 @@ With RECORDING_STORAGE_WRITE_TESTDATA=1 the objects are kept as the examples of 
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from recording_storage.controller.kinds.recording_spool.make import name_for
+from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document
 from tests.controller import resources
 from tests.controller.conftest import World
+from tests.controller.parts import Store
+from tests.controller.pod_uploader import Uploader, claim, reviewing_store
 from tests.controller.watching import API, condition, is_
 from tests.health.fixtures import CUSTOMIZATIONS, Judge
+from tests.s3.servers import S3Server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +30,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "operator.md"
 WRITE = os.environ.get("RECORDING_STORAGE_WRITE_TESTDATA") == "1"
 WRONG = {"accessKeyId": "AKIAIOSFODNN7WRONG00", "secretAccessKey": "wrong-secret-wrong-secret-wrong-secret-00"}
 Situation = Callable[[World, str], Document]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, moto_server: S3Server, cluster: Cluster) -> Iterator[Store]:
+    yield from reviewing_store(tmp_path_factory.mktemp("store"), moto_server, cluster)
 
 
 def not_looked_at(world: World, _pem: str) -> Document:
@@ -96,6 +107,41 @@ def deletion_waits(world: World, _pem: str) -> Document:
     return world.until("AwsCredential", "main", is_("DeletionBlocked", "True", "InUse"))
 
 
+def declare_spool(world: World, name: str) -> None:
+    spec = {"volume": {"claimName": "calls"}, "accountRef": {"name": "default"}}
+    world.apply(resources.resource("RecordingSpool", name, world.namespace, spec))
+
+
+def spool_without_a_pod(world: World, _pem: str) -> Document:
+    world.apply(resources.account(world.namespace))
+    declare_spool(world, "calls")
+    return world.until("RecordingSpool", "calls", is_("Ready", "True"))
+
+
+def spool_of_which_nothing_is_known(world: World, pem: str) -> Document:
+    spool_without_a_pod(world, pem)
+    world.operator.stop()
+    world.store.stop()
+    world.operator.start()
+    return world.until("RecordingSpool", "calls", is_("Ready", "Unknown", "StoreUnavailable"))
+
+
+def spool_beside_another(world: World, pem: str) -> Document:
+    spool_without_a_pod(world, pem)
+    declare_spool(world, "later")
+    return world.until("RecordingSpool", "later", is_("Stalled", "True", "Conflict"))
+
+
+def spool_with_parked_recordings(world: World, _pem: str) -> Document:
+    world.apply(resources.account(world.namespace))
+    world.ready("RecordingAccount", "default")
+    claim(world.kube, world.namespace)
+    uploader = Uploader(world)
+    eventually(uploader.assigned, what="it is assigned")
+    uploader.sync(parked=2)
+    return world.until("RecordingSpool", name_for("calls", ""), is_("Healthy", "False", "Parked"))
+
+
 SITUATIONS: dict[str, Situation] = {
     "the operator has not looked at it yet": not_looked_at,
     "it works": works,
@@ -108,6 +154,10 @@ SITUATIONS: dict[str, Situation] = {
     "a new key pair is refused": rotation_refused,
     "settings that run on with the earlier key pair": runs_on_with_the_earlier_key,
     "its deletion waits": deletion_waits,
+    "a spool that is accepted, before there is a pod": spool_without_a_pod,
+    "a spool before the store has said anything to an operator that has just started": spool_of_which_nothing_is_known,
+    "a spool for whose folder there is another one": spool_beside_another,
+    "a spool whose recordings wait for somebody": spool_with_parked_recordings,
 }
 
 

@@ -7,7 +7,8 @@ from prometheus_client import REGISTRY
 
 from recording_storage.controller.cluster.events import Events, Involved
 from recording_storage.controller.core.decision import Note
-from recording_storage.controller.kinds.recorder_pod.decide import UPLOADER, Reason, judge
+from recording_storage.controller.core.keys import Key, Kind
+from recording_storage.controller.kinds.recorder_pod.decide import UPLOADER, Reason, claims_of, judge
 from recording_storage.controller.kinds.recorder_pod.watch import Told
 
 PREFIX = "recordingstorage.dev/"
@@ -106,7 +107,7 @@ def counted(reason: Reason) -> float | None:
 
 def test_each_is_told_once_and_counted_while_it_is_so() -> None:
     heard = Heard()
-    told = Told(cast("Events", heard))
+    told = Told(cast("Events", heard), changed=lambda _: None)
     for _ in range(3):
         told.look(named("a"))
     told.look(named("b", namespace="there"))
@@ -120,3 +121,31 @@ def test_each_is_told_once_and_counted_while_it_is_so() -> None:
     told.gone("uid-of-b")
     told.only(set(), namespace="")
     assert (counted(Reason.NOT_INJECTED), counted(Reason.STRIPPED)) == (0.0, 0.0)
+
+
+def test_spools_on_its_claim_are_told_while_it_is_so() -> None:
+    changed: list[Key] = []
+    told = Told(cast("Events", Heard()), changed=changed.append)
+    told.look(named("well", initContainers=[SIDECAR]))
+    assert (told.at("here", "spool"), changed) == (None, [])
+    for name in ("b", "a"):
+        told.look(named(name))
+    told.look(named("a"))
+    assert changed == [Key(Kind.CLAIM, "here", "spool")] * 2, "what is as it was wakes nobody"
+    note = told.at("here", "spool")
+    assert note is not None
+    assert (note.reason, note.message.partition(":")[0]) == ("NotInjected", "pod a")
+    assert told.at("there", "spool") is told.at("here", "other") is None
+    told.gone("uid-of-a")
+    told.look(named("b", status={"phase": "Succeeded"}))
+    assert told.at("here", "spool") is None
+    assert len(changed) == 4
+
+
+@pytest.mark.parametrize(
+    ("annotations", "claims"),
+    [({}, {"spool", "other"}), (ANNOTATED, {"spool"}), ({f"{PREFIX}spool-volume": "none"}, {"spool", "other"})],
+)
+def test_it_records_on_the_claim_that_it_names_or_on_any(annotations: dict[str, str], claims: set[str]) -> None:
+    other = {"name": "o", "persistentVolumeClaim": {"claimName": "other"}}
+    assert claims_of(pod(annotations, volumes=[CLAIM, other, {"name": "x", "emptyDir": {}}])) == claims

@@ -4,7 +4,9 @@ import pytest
 
 from recording_storage.controller.kinds.recorder_pod.decide import UPLOADER
 from tests.cluster.kube import Document
+from tests.controller import resources
 from tests.controller.conftest import World
+from tests.controller.watching import condition, is_
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -48,3 +50,17 @@ def test_a_pod_that_comes_later_is_told_of_too(world: World) -> None:
     eventually(lambda: events(world, "first"), what="the watch is there")
     world.kube.apply(recorder("later"), namespace=world.namespace)
     eventually(lambda: events(world, "later"), what="it is told of")
+
+
+def test_the_spool_of_its_claim_tells_it(world: World) -> None:
+    world.apply(resources.account(world.namespace))
+    spec = {"volume": {"claimName": "spool"}, "accountRef": {"name": "default"}}
+    world.apply(resources.resource("RecordingSpool", "calls", world.namespace, spec))
+    world.until("RecordingSpool", "calls", is_("Attended", "Unknown", "NeverReported"))
+    world.kube.apply(recorder("plain"), namespace=world.namespace)
+    found = world.until("RecordingSpool", "calls", is_("Attended", "False", "NotInjected"))
+    assert condition(found, "Attended")["message"].startswith("pod plain: this pod has no uploader")
+    world.ready("RecordingSpool", "calls")
+    path = f"/api/v1/namespaces/{world.namespace}/pods/plain"
+    world.kube.request("DELETE", path, {"gracePeriodSeconds": 0})
+    world.until("RecordingSpool", "calls", is_("Attended", "Unknown", "NeverReported"))

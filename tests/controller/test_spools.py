@@ -1,87 +1,30 @@
 """A recorder's pod brings its spool into the cluster's view: made, assigned, told, and gone with what it stood for."""
 
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from recording_storage.controller.kinds.recording_spool.make import name_for
-from recording_storage.domain.states import RecordingState
-from recording_storage.protocol.sync import AssignmentState, SpoolPlace, SpoolReport, SyncRequest, SyncResponse, Tally
-from tests.cluster.accounts import create_pod, create_service_account, service_account_token
 from tests.cluster.cluster import Cluster
-from tests.cluster.kube import Document, Kube
+from tests.cluster.kube import Document
 from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.parts import Part, Store
+from tests.controller.pod_uploader import POD, Uploader, claim, delete_claim, reviewing_store
 from tests.controller.watching import condition, is_
 from tests.s3.servers import S3Server
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller_manager")]
 
-POD = "recorder-0"
 NAME = name_for("calls", "")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, moto_server: S3Server, cluster: Cluster) -> Iterator[Store]:
-    """It asks the cluster whose a token is."""
-    kubeconfig = ["--kubeconfig", str(cluster.kubeconfig)]
-    part = Store(tmp_path_factory.mktemp("store"), allow=[moto_server.endpoint], more=kubeconfig)
-    part.start()
-    yield part
-    part.stop()
-
-
-def claim(kube: Kube, namespace: str, name: str = "calls") -> None:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": spec,
-        }
-    )
-
-
-def delete_claim(kube: Kube, namespace: str, name: str = "calls") -> None:
-    """As it goes once no pod uses it: nothing here watches that."""
-    kube.delete("v1", "PersistentVolumeClaim", name, namespace=namespace)
-    kube.patch("v1", "PersistentVolumeClaim", name, {"metadata": {"finalizers": None}}, namespace=namespace)
-
-
-class Uploader:
-    """What an uploader in a pod tells the store, in the words of the wire."""
-
-    def __init__(self, world: World, *, pod: str = POD, claims: tuple[str, ...] = ("calls",), **place: str) -> None:
-        create_service_account(world.kube, namespace=world.namespace, name="media")
-        create_pod(world.kube, namespace=world.namespace, name=pod, service_account="media", claims=claims)
-        self.token = service_account_token(
-            world.kube, namespace=world.namespace, name="media", audience="recording-storage", pod=pod
-        )
-        self.spool_id = str(uuid.uuid4())
-        self.place = SpoolPlace(**({"claim": "calls", "account": "default"} | place))
-        self._url = f"{world.store.internal_url}/internal/v1/uploaders/{self.spool_id}/sync"
-
-    def sync(self, *, acknowledged: dict[str, int] | None = None, **states: int) -> SyncResponse:
-        tallies = {RecordingState(name): Tally(count=count, size=count) for name, count in states.items()}
-        report = SpoolReport(uploader_version="1", started_at=datetime.now(UTC), states=tallies)
-        done = acknowledged or {}
-        request = SyncRequest(report=report, place=self.place, acknowledged=list(done), retried=done)
-        body = request.to_json()
-        answer = httpx.post(self._url, content=body, headers={"Authorization": f"Bearer {self.token}"}, timeout=30)
-        assert answer.is_success, answer.text
-        return SyncResponse.from_json(answer.content)
-
-    def assigned(self) -> bool:
-        found = self.sync().assignment
-        return found is not None and found.state is AssignmentState.ASSIGNED
+    yield from reviewing_store(tmp_path_factory.mktemp("store"), moto_server, cluster)
 
 
 def spools_at_store(world: World) -> list[Any]:

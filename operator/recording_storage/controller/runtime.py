@@ -85,6 +85,7 @@ class Operator:
         self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces
         seen, pods = Seen(), Pods(kube)
+        self._told = Told(self._events, changed=self._ref_changed)
         maker = Maker(kube=kube, index=index, pods=pods, fence=fence or no_fence)
         self._spools = SpoolFeed(
             accounts,
@@ -100,7 +101,9 @@ class Operator:
             Kind.CREDENTIAL: CredentialKind(kube=kube, index=index, accounts=accounts, hash_key=hash_key, now=now),
             Kind.PUBLIC_KEY: PublicKeyKind(kube=kube, index=index, accounts=accounts, hash_key=hash_key),
             Kind.SETTINGS: SettingsKind(kube=kube, index=index, accounts=accounts),
-            Kind.SPOOL: SpoolKind(kube=kube, index=index, accounts=accounts, seen=seen, pods=pods),
+            Kind.SPOOL: SpoolKind(
+                kube=kube, index=index, accounts=accounts, seen=seen, pods=pods, without=self._told.at
+            ),
         }
         self._reconciler = Reconciler(
             kube=kube, index=index, kinds=kinds, events=self._events, written=self._written, now=now, fence=fence
@@ -120,8 +123,7 @@ class Operator:
         tasks: list[Coroutine[Any, Any, None]] = [self._work() for _ in range(WORKERS)]
         tasks += [self._events.run(), self._compare_forever(), self._measure(), self._watch_kopf(), self._spools.run()]
         tasks += [each.run() for each in self._metadata_watches.values()]
-        told = Told(self._events)
-        tasks += [RecorderPods(self._kube, namespace=name, told=told).run() for name in self._namespaces or ("",)]
+        tasks += [RecorderPods(self._kube, namespace=name, told=self._told).run() for name in self._namespaces or ("",)]
         try:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:

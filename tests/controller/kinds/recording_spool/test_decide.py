@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from recording_storage.controller.core.verdicts import Stalled, Transient, Waiting
+from recording_storage.controller.core.decision import Note
+from recording_storage.controller.core.verdicts import Stalled, Transient, Waiting, conditions_of
 from recording_storage.controller.kinds.recording_spool.decide import decide
 from recording_storage.controller.kinds.recording_spool.observed import (
     Assign,
@@ -126,6 +127,20 @@ def test_a_pod_that_is_not_what_it_says_is_told_and_gets_nothing() -> None:
     decision = decide(spool(), seen(found=info(), misfit="pod x has it not"))
     attended = next(each for each in decision.conditions if each.type is ConditionType.ATTENDED)
     assert (attended.status, attended.reason, attended.message) == (Truth.UNKNOWN, "OtherPod", "pod x has it not")
+
+
+def test_before_the_store_has_said_anything_all_is_unknown_and_says_why() -> None:
+    decision = decide(spool(), seen(asked=False, failure=NO_STORE))
+    conditions = {each.type: each for each in conditions_of(decision.verdict, decision.conditions, ready_message="")}
+    for type_ in (ConditionType.READY, ConditionType.ATTENDED, ConditionType.HEALTHY, ConditionType.DISK_PRESSURE):
+        assert (conditions[type_].status, conditions[type_].reason) == (Truth.UNKNOWN, "StoreUnavailable")
+
+
+def test_a_pod_without_an_uploader_counts_more_than_one_that_is_not_what_it_says() -> None:
+    without = Note(reason="NotInjected", message="pod a: why")
+    decision = decide(spool(), seen(found=info(), misfit="pod x has it not", without=without))
+    attended = next(each for each in decision.conditions if each.type is ConditionType.ATTENDED)
+    assert (attended.status, attended.reason, attended.message) == (Truth.FALSE, "NotInjected", "pod a: why")
 
 
 @pytest.mark.parametrize("written", ["a/b", "a//b/", "./a/b", "a/./b"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from recording_storage.controller.core.decision import Note
 from recording_storage.controller.kinds.recording_spool.reported import conditions_of_report, status_of
 from recording_storage.domain.conditions import ConditionType, Truth, render
 from recording_storage.domain.states import RecordingState
@@ -41,6 +42,27 @@ def with_report(**values: Any) -> SpoolInfo:
 )
 def test_conditions(*, found: SpoolInfo | None, heard: bool, type_: ConditionType, status: Truth, reason: str) -> None:
     one = next(each for each in conditions_of_report(found, heard=heard) if each.type is type_)
+    assert (one.status, one.reason) == (status, reason)
+
+
+WITHOUT = Note(reason="NotInjected", message="pod a: why")
+
+
+@pytest.mark.parametrize(
+    ("found", "heard", "status", "reason"),
+    [
+        (None, False, Truth.FALSE, "NotInjected"),
+        (with_report(states={}), False, Truth.FALSE, "NotInjected"),
+        (with_report(states={"found": 1}), False, Truth.FALSE, "NotInjected"),
+        (with_report(states={"found": 1}), True, Truth.TRUE, "Attended"),
+    ],
+)
+def test_a_pod_without_an_uploader_is_told_unless_another_one_attends(
+    *, found: SpoolInfo | None, heard: bool, status: Truth, reason: str
+) -> None:
+    conditions = conditions_of_report(found, heard=heard, without=WITHOUT)
+    assert len(conditions) == 3
+    one = next(each for each in conditions if each.type is ATTENDED)
     assert (one.status, one.reason) == (status, reason)
 
 

@@ -45,6 +45,17 @@ def judge(pod: Pod) -> tuple[Note, ...]:
     return tuple(Note(reason=Reason.ANNOTATION, message=each, warning=True) for each in _not_used(pod, uploader))
 
 
+def claims_of(pod: Pod) -> frozenset[str]:
+    """Where it records: the claim of the volume that it names; all of its claims where it names none of its own."""
+    volumes = {
+        each["name"]: claim["claimName"]
+        for each in pod["spec"].get("volumes") or ()
+        if (claim := each.get("persistentVolumeClaim"))
+    }
+    named = (pod["metadata"].get("annotations") or {}).get(f"{_PREFIX}spool-volume", "")
+    return frozenset({volumes[named]} if named in volumes else volumes.values())
+
+
 def _why_not(pod: Pod) -> str:
     annotations = pod["metadata"].get("annotations") or {}
     volume = annotations.get(f"{_PREFIX}spool-volume", "")

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from recording_storage.controller.cluster.events import Events, Involved
 from recording_storage.controller.cluster.kube import Kube, KubeError, pod_path
 from recording_storage.controller.core import metrics
+from recording_storage.controller.core.decision import Note
+from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.core.watch_backoff import WatchBackoff
-from recording_storage.controller.kinds.recorder_pod.decide import LABEL, WITHOUT, judge
+from recording_storage.controller.kinds.recorder_pod.decide import LABEL, WITHOUT, claims_of, judge
 
 logger = logging.getLogger(__name__)
 
@@ -19,39 +21,70 @@ _LABELS = f"{LABEL}=true"
 _FORBIDDEN = 403
 
 
-class Told:
-    """What was told of which pod: each reason once, and as a number of pods while it is so."""
+class _Pod(NamedTuple):
+    namespace: str
+    name: str
+    notes: frozenset[Note]
+    claims: frozenset[str]
+    """Where it records and nobody uploads; none while somebody does."""
 
-    def __init__(self, events: Events) -> None:
+
+class Told:
+    """What was told of which pod: each reason once, as a number of pods, and at their spools while it is so."""
+
+    def __init__(self, events: Events, *, changed: Callable[[Key], None]) -> None:
+        """Take where events go, and what is called with a claim at whose spools there is something else to say."""
         self._events = events
-        self._pods: dict[str, tuple[str, frozenset[tuple[str, str]]]] = {}
-        """By UID: its namespace, and reason and message of what was told."""
+        self._changed = changed
+        self._pods: dict[str, _Pod] = {}
+        """By UID."""
         self._count()
 
     def look(self, pod: Mapping[str, Any]) -> None:
         """It is there, new or changed."""
-        metadata, notes = pod["metadata"], judge(pod)
-        _, before = self._pods.get(metadata["uid"], ("", frozenset()))
-        for note in notes:
-            if (note.reason, note.message) not in before:
-                self._events.tell_of(Involved.pod(metadata), note)
-        told = frozenset((note.reason, note.message) for note in notes)
-        self._pods[metadata["uid"]] = (metadata["namespace"], told)
-        self._count()
+        metadata, notes = pod["metadata"], frozenset(judge(pod))
+        before = self._pods.get(metadata["uid"])
+        for note in notes - (before.notes if before else frozenset()):
+            self._events.tell_of(Involved.pod(metadata), note)
+        claims = claims_of(pod) if any(note.reason in WITHOUT for note in notes) else frozenset[str]()
+        self._replace(metadata["uid"], _Pod(metadata["namespace"], metadata["name"], notes, claims))
 
     def gone(self, uid: str) -> None:
-        self._pods.pop(uid, None)
-        self._count()
+        self._replace(uid, None)
 
     def only(self, uids: set[str], *, namespace: str) -> None:
         """All others of the namespace (empty: of all) are gone."""
         for uid in self._pods.keys() - uids:
-            if namespace in {"", self._pods[uid][0]}:
+            if namespace in {"", self._pods[uid].namespace}:
                 self.gone(uid)
+
+    def at(self, namespace: str, claim: str) -> Note | None:
+        """Of a pod that records on the claim without an uploader: why it has none. The same one as long as it is so."""
+        pods = [each for each in self._pods.values() if each.namespace == namespace and claim in each.claims]
+        first = min(pods, key=lambda each: each.name, default=None)
+        if first is None:
+            return None
+        note = next(note for note in first.notes if note.reason in WITHOUT)
+        return Note(reason=note.reason, message=f"pod {first.name}: {note.message}", warning=True)
+
+    def _replace(self, uid: str, pod: _Pod | None) -> None:
+        before = self._pods.pop(uid, None)
+        if pod is not None:
+            self._pods[uid] = pod
+        self._count()
+        claims = {
+            Key(Kind.CLAIM, each.namespace, claim)
+            for each in (before, pod)
+            if each is not None
+            for claim in each.claims
+        }
+        if claims and (before is None or pod is None or (before.notes, before.claims) != (pod.notes, pod.claims)):
+            for key in claims:
+                self._changed(key)
 
     def _count(self) -> None:
         for reason in WITHOUT:
-            pods = sum(any(told == reason for told, _ in notes) for _, notes in self._pods.values())
+            pods = sum(any(note.reason == reason for note in each.notes) for each in self._pods.values())
             metrics.PODS_WITHOUT_UPLOADER.labels(reason=reason.value).set(pods)
 
 

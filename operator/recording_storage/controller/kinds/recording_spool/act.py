@@ -1,7 +1,7 @@
 """RecordingSpool: looks at its account, its rivals and what the store has heard of it, and does what was decided."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from recording_storage.controller.cluster.index import MODELS, Index, account_key
@@ -36,12 +36,23 @@ SYNCED = ConditionType.SYNCED
 
 
 class SpoolKind:
-    def __init__(self, *, kube: Kube, index: Index, accounts: Accounts, seen: Seen, pods: Pods) -> None:
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        index: Index,
+        accounts: Accounts,
+        seen: Seen,
+        pods: Pods,
+        without: Callable[[str, str], Note | None],
+    ) -> None:
+        """Take the parts; `without` says, by namespace and claim, why a pod that records there has no uploader."""
         self._kube = kube
         self._index = index
         self._accounts = accounts
         self._seen = seen
         self._pods = pods
+        self._without = without
         self._asking = asyncio.Lock()
 
     def interval(self, resource: RecordingSpool) -> float:
@@ -76,6 +87,7 @@ class SpoolKind:
         facts: dict[str, Any] = {
             "found": found,
             "heard": found is not None and self._seen.heard(found),
+            "without": self._without(resource.metadata.namespace, volume.claim_name),
             "rivals": self._rivals(resource),
             "account_gone": self._index.get(account_key(resource)) is None,
         }

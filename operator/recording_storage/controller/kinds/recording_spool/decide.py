@@ -18,7 +18,12 @@ from recording_storage.controller.kinds.recording_spool.observed import (
     overlap,
     rival_of,
 )
-from recording_storage.controller.kinds.recording_spool.reported import conditions_of_report, status_of
+from recording_storage.controller.kinds.recording_spool.reported import (
+    conditions_of_report,
+    conditions_unasked,
+    not_injected,
+    status_of,
+)
 from recording_storage.controller.kinds.recording_spool.retry import Retry
 from recording_storage.domain.conditions import Condition, ConditionType, override, true, unknown
 from recording_storage.protocol.spools import AssignSpool, SpoolInfo, SpoolStanding
@@ -34,11 +39,11 @@ _RESOLVED = true(REFS, "Resolved", "the account is there")
 def decide(spool: RecordingSpool, observed: Observed) -> Decision[Action]:  # noqa: PLR0911 - one for each state
     """Decide the next step towards the spool's recordings belonging to its account."""
     if not observed.asked:
-        return Decision(verdict=observed.failure)
+        return Decision(verdict=observed.failure, conditions=conditions_unasked(observed.failure))
     if is_made(spool) and _goes(spool, observed):
         return Decision(actions=(Withdraw(),), finished=True)
     found = observed.found
-    conditions = conditions_of_report(found, heard=observed.heard)
+    conditions = conditions_of_report(found, heard=observed.heard, without=observed.without)
     status: dict[str, Any] = {}
     if found is not None and found.standing is not SpoolStanding.ELSEWHERE:
         status = status_of(found, account_sid=observed.account_sid, heard=observed.heard)
@@ -49,7 +54,8 @@ def decide(spool: RecordingSpool, observed: Observed) -> Decision[Action]:  # no
         message = "accepted; no uploader has reported from this folder yet"
         return Decision(status=status, conditions=conditions, message=message)
     if observed.misfit:
-        conditions = override(conditions, unknown(ConditionType.ATTENDED, "OtherPod", observed.misfit))
+        attended = not_injected(observed.without) or unknown(ConditionType.ATTENDED, "OtherPod", observed.misfit)
+        conditions = override(conditions, attended)
         return Decision(status=status, conditions=conditions, message="accepted; no pod of this claim has reported yet")
     if (wanted := _wanted(spool, observed, found)) is not None:
         return Decision(actions=(Assign(found.spool_id, wanted),), status=status, conditions=conditions)
@@ -90,7 +96,10 @@ def _goes(spool: RecordingSpool, observed: Observed) -> bool:
 
 def _why_not(spool: RecordingSpool, observed: Observed) -> Verdict | None:
     if fields := ", ".join(_not_served(spool)):
-        message = f"this version does not serve {fields} yet: leave it at its default"
+        message = (
+            f"this version does not serve {fields} yet: leave it at its default here; the annotation "
+            "recordingstorage.dev/spool-spec of the pod's asks its uploader for all of it but layout Directories"
+        )
         return Stalled("NotSupported", message, cause=SYNCED)
     own = rival_of(spool)
     before = [each for each in observed.rivals if each.seniority < own.seniority]

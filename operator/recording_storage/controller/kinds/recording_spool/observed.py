@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from recording_storage.controller.core.decision import Note
 from recording_storage.controller.core.keys import Key, Kind
 from recording_storage.controller.core.verdicts import Verdict
 from recording_storage.controller.kinds.recording_spool.retry import Retry
@@ -45,6 +46,8 @@ class Observed:
     """Where an uploader has found a spool there, the one that was heard of last."""
     heard: bool = False
     """Its uploader has been heard of lately."""
+    without: Note | None = None
+    """Why a pod that records on the claim has no uploader; None: there is no such pod."""
     command: CommandStatus | None = None
     """The retry that was asked for last, as far as it has come; None: there is none under way."""
     misfit: str = ""

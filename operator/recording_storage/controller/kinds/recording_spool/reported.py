@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from recording_storage.controller.core.decision import Note
+from recording_storage.controller.core.verdicts import Verdict
 from recording_storage.domain.amounts import counted
-from recording_storage.domain.conditions import Condition, ConditionType, false, true, unknown
+from recording_storage.domain.conditions import Condition, ConditionType, false, override, true, unknown
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.spools import SpoolInfo
 from recording_storage.protocol.sync import SpoolReport
@@ -50,8 +52,32 @@ def status_of(found: SpoolInfo, *, account_sid: str, heard: bool) -> dict[str, A
     return status
 
 
-def conditions_of_report(found: SpoolInfo | None, *, heard: bool) -> tuple[Condition, ...]:
-    """Attended, Healthy, DiskPressure."""
+def conditions_unasked(why: Verdict | None) -> tuple[Condition, ...]:
+    """The same three before the store has said anything since the operator's start."""
+    reason = why.reason if why is not None else "NotAsked"
+    nothing = "the store has not said since the operator's start what uploaders report"
+    return tuple(unknown(each, reason, nothing) for each in (ATTENDED, HEALTHY, DISK))
+
+
+def not_injected(without: Note | None) -> Condition | None:
+    """Attended, where a pod records without an uploader; False even where nothing was left: nobody counts it."""
+    return None if without is None else false(ATTENDED, without.reason, without.message)
+
+
+def conditions_of_report(found: SpoolInfo | None, *, heard: bool, without: Note | None = None) -> tuple[Condition, ...]:
+    """Attended, Healthy, DiskPressure.
+
+    Args:
+        found: what the store has heard of the spool.
+        heard: lately.
+        without: of a pod that records on its claim and has no uploader.
+    """
+    conditions = _conditions_of_report(found, heard=heard)
+    attended = None if heard else not_injected(without)
+    return conditions if attended is None else override(conditions, attended)
+
+
+def _conditions_of_report(found: SpoolInfo | None, *, heard: bool) -> tuple[Condition, ...]:
     if found is None:
         nothing = "no uploader has reported from this folder yet"
         return tuple(unknown(each, "NeverReported", nothing) for each in (ATTENDED, HEALTHY, DISK))
