@@ -24,7 +24,7 @@ RESOURCES, WITH_STATUS, ETCD, STORE = (
     f"restore {what}" for what in ("resources", "resources with status", "etcd", "store")
 )
 OBJECTS = (("RecordingAccount", "default"), ("AwsCredential", "main"), ("RecordingSettings", "default"))
-LONG = 90.0
+LONG = 180.0  # of which the operator may take 80 to find a watch that brings nothing
 
 
 @dataclass

@@ -274,6 +274,7 @@ async def _first_list(kube: Kube, options: Options) -> None:
                 kube,
                 namespaces=options.namespaces,
                 resource_versions=ResourceVersions(namespaced=bool(options.namespaces)),
+                index=Index(),
             ).objects()
         except KubeError as error:
             # An API server that has just started, or a CRD that has just come, answers so for a moment.

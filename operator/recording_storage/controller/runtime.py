@@ -80,7 +80,7 @@ class Operator:
         self._events = Events(kube, now=now)
         self._ready_of: dict[Key, str] = {}
         self._resource_versions = ResourceVersions(namespaced=bool(self._namespaces))
-        self._lists = Lists(kube, namespaces=self._namespaces, resource_versions=self._resource_versions)
+        self._lists = Lists(kube, namespaces=self._namespaces, resource_versions=self._resource_versions, index=index)
         self._metadata_watches = {place: self._metadata_watch(place) for place in self._metadata_places()}
         self._renew_kopf = asyncio.Event()
         clusterwide = not self._namespaces

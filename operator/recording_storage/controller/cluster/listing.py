@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recording_storage.controller.cluster.index import MODELS
+from recording_storage.controller.cluster import rollback
+from recording_storage.controller.cluster.index import MODELS, Index, read_object
 from recording_storage.controller.cluster.kube import (
     JSON,
     METADATA_LIST,
@@ -22,11 +23,14 @@ from recording_storage.resources.common import API_VERSION
 class Lists:
     """Gives no list that doesn't follow on what is known already: each may raise `RolledBack`, or KubeError."""
 
-    def __init__(self, kube: Kube, *, namespaces: Sequence[str], resource_versions: ResourceVersions) -> None:
+    def __init__(
+        self, kube: Kube, *, namespaces: Sequence[str], resource_versions: ResourceVersions, index: Index
+    ) -> None:
         """Take the API server, where our kinds are looked for (in no namespaces: in all), and what is known."""
         self._kube = kube
         self._namespaces = namespaces
         self._resource_versions = resource_versions
+        self._index = index
 
     async def objects(self) -> dict[Key, Document]:
         """All objects of our kinds, whole. The KubeError is a 404 when the CRDs are not installed."""
@@ -35,6 +39,10 @@ class Lists:
             for namespace in self._namespaces or [""]:
                 items, _ = await self._list((kind, namespace), collection(kind, namespace), accept=JSON)
                 found |= items
+        for key, item in found.items():
+            known = self._index.get(key)
+            if known is not None and known.metadata.resource_version == item["metadata"]["resourceVersion"]:
+                rollback.check_same(known, read_object(key.kind, item))
         return found
 
     async def versions(self, places: Iterable[Place]) -> dict[Key, str]:

@@ -8,6 +8,7 @@ to come.
 from collections.abc import Mapping
 
 from recording_storage.controller.core.keys import Key
+from recording_storage.resources import Resource
 
 
 class RolledBack(Exception):  # noqa: N818 - reads as what has happened
@@ -33,3 +34,18 @@ def check(listed: Mapping[Key, int], *, version: int, reached: int, seen: Mappin
         # A restore may raise the version (etcdutl --bump-revision), or others write so much that it has caught up.
         if present < seen.get(key, 0) <= version:
             raise RolledBack(f"{key} has version {present} after {seen[key]}, in a list of version {version}")
+
+
+def check_same(known: Resource, listed: Resource) -> None:
+    """Hold an object of a list against what is known of it at the same version.
+
+    Another history may have come to the very version at which this one was seen: nothing else shows that then, and no
+    watch tells of it, since it has begun at that version.
+
+    Raises:
+        RolledBack: it is another one.
+    """
+    if listed != known:
+        meta = known.metadata
+        name = f"{known.kind} {meta.namespace}/{meta.name}"
+        raise RolledBack(f"{name} is another one at version {meta.resource_version} than it was")
