@@ -34,7 +34,7 @@ test: setup
 	@$(BIN)/python -m pytest $(TEST_ARGS) $(CLUSTERS)
 	@$(BIN)/python -m pytest tests/e2e
 
-test-e2e: setup                   ## real pods on a real node; skipped with one line where there is no root on Linux
+test-e2e: setup                   ## real pods on a real node; skipped with one line where root's rights on Linux are not there
 	@$(BIN)/python -m pytest tests/e2e
 
 test-quick: setup

@@ -10,16 +10,18 @@ from tests.cluster.fixtures import CRDS
 from tests.cluster.kube import Document
 from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.cluster.restoring import RestorableCluster
-from tests.controller import operations_page
 from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
 from tests.controller.watching import condition, is_, ready
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
+from tests.tools.pages import Page
 
 pytestmark = pytest.mark.slow
 
+PACKAGES = {"jq": ("jq", "libjq1", "libonig5"), "sqlite3": ("sqlite3", "libsqlite3-0", "libreadline8", "libtinfo6")}
+PAGE = Page("operations.md", tools=["kubectl"], packages=PACKAGES)
 RESOURCES, WITH_STATUS, ETCD, STORE = (
     f"restore {what}" for what in ("resources", "resources with status", "etcd", "store")
 )
@@ -44,7 +46,7 @@ class Place:
             "start the store": self.world.store.start,
         }
         environment = {"KUBECONFIG": str(self.kubeconfig), "NAMESPACE": self.world.namespace, **self.values}
-        operations_page.follow(name, steps=steps, folder=self.world.store.folder, environment=environment)
+        PAGE.follow(name, steps=steps, folder=self.world.store.folder, environment=environment)
 
     def lose_resources(self) -> None:
         """With their namespace, as if the cluster were a new one."""
@@ -226,7 +228,7 @@ def test_what_is_there_before_the_store_is_told_with_its_account(place: Place) -
 
 
 def test_every_block_of_the_page_is_followed_here() -> None:
-    assert set(operations_page.BLOCKS) == {
+    assert set(PAGE.blocks) == {
         "back up",
         "look now",
         RESOURCES,

@@ -1,7 +1,5 @@
 """`node`: one real node for all tests here; `bucket` and `gate` as its pods reach them."""
 
-import os
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +12,7 @@ from tests.e2e.node import Node
 from tests.e2e.pods import Site
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
+from tests.tools import rights
 from tests.tools.cache import tell
 from tests.tools.errors import ToolFailed, ToolMissing
 
@@ -30,13 +29,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("NO REAL PODS HERE: a node needs root on Linux")
+    """Where one can be made, failing to is a failure: nothing else would tell of tools that do not build."""
+    if lacking := rights.missing():
+        pytest.skip(f"NO REAL PODS HERE: {lacking}")
     try:
         found = Node()
-    except ToolMissing as error:
-        pytest.skip(f"NO REAL PODS HERE: {error}")
-    except ToolFailed as error:
+    except (ToolMissing, ToolFailed) as error:
         pytest.fail(str(error), pytrace=False)
     yield found
     if request.session.stash.get(_failed, False):
@@ -75,7 +73,6 @@ def gate(node: Node, versity_server: S3Server) -> Iterator[TimedGate]:
 def site(node: Node, namespace: str, bucket: Bucket, gate: TimedGate) -> Site:
     """A namespace with a claim, a bucket, and the settings of an uploader that is alone."""
     volume = node.folder / "volumes" / namespace
-    volume.mkdir(parents=True)
     found = Site(kube=node.kube, namespace=namespace, volume=volume, bucket=bucket, gate=gate)
     pods.claim(found)
     pods.settings(found)

@@ -16,9 +16,9 @@ from tempfile import gettempdir
 
 from tests.tools.children import Children
 from tests.tools.errors import ToolFailed
+from tests.tools.rights import CGROUPS
 
 PREFIX = "recording-storage-node-"
-CGROUPS = Path("/sys/fs/cgroup")
 # Mounts travel down to containers from a shared root. What would be written beside the folder goes to file systems in
 # memory, containers' cgroups go below one of ours, and a kubelet that sets tunables of the whole machine writes into
 # copies of them.

@@ -77,6 +77,10 @@ class Node:
             f"--cert-dir={self.folder}/kubelet-pki",
         )
 
+    def name_image(self, image: str, name: str) -> None:
+        """Has one of ours be there under another name, too."""
+        self._ctr("--namespace=k8s.io", "images", "tag", "--force", image, name)
+
     def keep_logs(self, folder: Path) -> None:
         """Those of all processes and pods, and what the cluster says of its pods and events."""
         shutil.copytree(self.folder / "log", folder / "log", dirs_exist_ok=True, ignore_dangling_symlinks=True)

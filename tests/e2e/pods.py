@@ -49,30 +49,31 @@ class Site:
 
 def claim(site: Site) -> None:
     """A claim, and the volume on the node that it is bound to."""
-    site.kube.apply({
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": site.namespace},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": "",
-            "local": {"path": str(site.volume)},
-            "claimRef": {"namespace": site.namespace, "name": CLAIM},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [
-                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}]}
-            ]}},
-        },
-    })  # fmt: skip
+    volume(site.kube, site.volume, namespace=site.namespace, claim=CLAIM)
     site.kube.apply({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": CLAIM, "namespace": site.namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    })  # fmt: skip
+
+
+def volume(kube: Kube, folder: Path, *, namespace: str, claim: str) -> None:
+    """What a provisioner would do for the claim: a volume, here a folder of the node."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kube.apply({
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"{namespace}-{claim}"},
         "spec": {
+            "capacity": {"storage": "100Gi"},
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": "",
-            "volumeName": site.namespace,
-            "resources": {"requests": {"storage": "1Gi"}},
+            "local": {"path": str(folder)},
+            "claimRef": {"namespace": namespace, "name": claim},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}]}
+            ]}},
         },
     })  # fmt: skip
 
@@ -139,14 +140,13 @@ def pod(name: str, *, recorder: str) -> Document:
 
 
 def start(site: Site, document: Document) -> None:
-    eventually(lambda: has_service_account(site), what="the namespace has its service account")
+    eventually(lambda: has_service_account(site.kube, site.namespace), what="the namespace has its service account")
     site.kube.create(document, namespace=site.namespace)
 
 
-def has_service_account(site: Site) -> bool:
+def has_service_account(kube: Kube, namespace: str) -> bool:
     return any(
-        found["metadata"]["name"] == "default"
-        for found in site.kube.list("v1", "ServiceAccount", namespace=site.namespace)
+        found["metadata"]["name"] == "default" for found in kube.list("v1", "ServiceAccount", namespace=namespace)
     )
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.machine import CGROUPS, sweep
+from tests.e2e.machine import sweep
 from tests.e2e.node import Node
 from tests.tools.processes import gone, removed
+from tests.tools.rights import CGROUPS
 
 pytestmark = pytest.mark.slow
 
@@ -47,3 +48,14 @@ def test_what_a_killed_process_had_on_its_machine_is_gone(node: Node) -> None:
     assert not folder.exists()
     assert not list(CGROUPS.glob(f"*/{name}"))
     assert node.folder.exists()
+
+
+@pytest.mark.usefixtures("node")
+@pytest.mark.parametrize(("right", "said"), [("sys_admin", "unshare failed"), ("net_admin", "ip_forward")])
+def test_root_without_the_kernels_rights_is_told_what_is_missing(right: str, said: str) -> None:
+    asked = "from tests.tools import rights; print(rights.missing())"
+    done = subprocess.run(
+        ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}", sys.executable, "-c", asked],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said in done.stdout

@@ -1,6 +1,7 @@
 """Builds the image as `make image` does, with buildah, on a base of our own; kept below the cache folder."""
 
 import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 BASE = "localhost/recording-storage-base:trixie"
 IMAGE = "localhost/recording-storage:test"
 IDLE = "localhost/recording-storage-idle:trixie"
+IDLES = ("sh", "-c", "trap exit TERM; sleep infinity & wait")
+"""Until it is asked to end; the first process of a container is not ended by a signal that it doesn't catch."""
 SOURCES = (
     "Dockerfile",
     ".dockerignore",
@@ -48,11 +51,11 @@ def built() -> Path:
 
 def idle() -> Path:
     """The archive of an image that does nothing, on the same base: for recorders, and for what holds a pod together."""
-    target = cache_dir() / "image" / "idle.oci.tar"
+    target = cache_dir() / "image" / f"idle-{hashlib.sha256(repr(IDLES).encode()).hexdigest()[:16]}.oci.tar"
     with locked(target.with_name(".build.lock"), what="the image"):
         if not target.is_file():
             env = _with_base()
-            options = ("--env", "PATH=/usr/bin:/bin", "--entrypoint", '["sleep", "infinity"]')
+            options = ("--env", "PATH=/usr/bin:/bin", "--entrypoint", json.dumps(IDLES))
             _commit(env, BASE, IDLE, "config", *options, "CONTAINER")
             _export(env, IDLE, target)
     return target

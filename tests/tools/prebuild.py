@@ -4,21 +4,22 @@ A cold build takes minutes: inside a fixture it would count against the timeout 
 its progress.
 """
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 
 import pytest
 
 from tests.image import builder
-from tests.tools import binaries
+from tests.tools import binaries, rights
 from tests.tools.errors import ToolFailed, ToolMissing
 
 IMAGE = "image"
 NODE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 RUNTIME = ("containerd", "containerd-shim-runc-v2", "ctr", "coredns")
+PEOPLE = ("kubectl", "helm")
+"""What the pages of docs/ are followed with."""
 NEEDS = {
-    "node": (*NODE, *RUNTIME, IMAGE, "versitygw") if os.geteuid() == 0 else (),
+    "node": (*NODE, *RUNTIME, *PEOPLE, IMAGE, "versitygw"),
     "image": (IMAGE,),
     "cluster": ("etcd", "kube-apiserver"),
     "controller_manager": ("kube-controller-manager",),
@@ -46,5 +47,5 @@ def _needed(items: Iterable[pytest.Item]) -> Iterable[str]:
         if (callspec := getattr(item, "callspec", None)) is not None:
             names.update(value for value in callspec.params.values() if isinstance(value, str))
         for fixture, tools in NEEDS.items():
-            if fixture in names:
+            if fixture in names and not (fixture == "node" and rights.missing()):
                 yield from tools
