@@ -134,7 +134,7 @@ class SpoolFolder:
 
     def once(self, *arguments: str, fault: str = "", timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "RECORDING_STORAGE_FAULT": fault}
-        return subprocess.run(
+        finished = subprocess.run(
             self.command("--once", *arguments),
             env=environment,
             timeout=timeout,
@@ -142,6 +142,8 @@ class SpoolFolder:
             text=True,
             check=False,
         )
+        sys.stderr.write(finished.stderr)  # shown by pytest where a test fails
+        return finished
 
     @contextmanager
     def process(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
