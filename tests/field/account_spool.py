@@ -16,6 +16,7 @@ from tests.field.server import FieldBucket
 from tests.uploader.spools import Running, running_at, write_finished
 from tests.uploader.store_link.conftest import account_plan
 from tests.uploader.store_link.fake_store import FakeStore
+from tests.waiting import SOON
 
 
 @dataclass
@@ -96,7 +97,7 @@ class AccountSpool:
         """Names of those that the store knows to be released."""
         return {one.file for one in self.store.recordings.values() if one.state is RecordingState.RELEASED}
 
-    def await_released(self, *, seconds: float) -> None:
+    def await_released(self, *, seconds: float = SOON) -> None:
         """Wait until the store has heard that each is released."""
         with self.store.changed:
             if not self.store.changed.wait_for(lambda: self.released() == set(self.contents), timeout=seconds):

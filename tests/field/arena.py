@@ -13,6 +13,7 @@ from tests.field.server import FieldBucket
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.uploader.store_link.conftest import ACCOUNT, account_plan
 from tests.uploader.store_link.fake_store import FakeStore
+from tests.waiting import SOON
 
 SMALL, LARGE = 3_000, 17 * MIB
 """Bytes: one request, and three parts."""
@@ -21,8 +22,6 @@ STEP = 5.0
 LONG_STEP = 30.0
 LOOK_EVERY = 0.01
 """Real seconds between two looks: what a step makes due is done meanwhile."""
-PATIENCE = 40.0
-"""Real seconds."""
 NEVER = frozenset({RecordingState.PARKED, RecordingState.DELETED})
 """What no recording becomes by itself, unless a row says so."""
 
@@ -96,7 +95,7 @@ class Arena:
         self, wanted: Mapping[str, RecordingState], *, running: Running, unless: Collection[RecordingState] = ()
     ) -> dict[str, Recording]:
         """The same of those in `wanted`, each with a state of its own."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + SOON
         while True:
             found = running.recordings()
             states = {name: found[name].state for name in wanted if name in found}
@@ -113,7 +112,7 @@ class Arena:
         for _ in range(int(seconds / LONG_STEP)):
             self.clock.advance(LONG_STEP)
             time.sleep(LOOK_EVERY)
-        assert running.uploader.scheduler.idle.wait(PATIENCE)
+        assert running.uploader.scheduler.idle.wait(SOON)
         return running.recordings()
 
     def check_nothing_lost(self, found: dict[str, Recording]) -> None:

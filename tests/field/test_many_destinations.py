@@ -70,7 +70,7 @@ def test_a_destination_that_hangs_keeps_no_large_file_of_another_waiting(
             assert PART_SIZE <= pool.size <= 3 * PART_SIZE
         finally:
             go_on.set()
-        accounts.await_released(seconds=60)
+        accounts.await_released()
         clock.advance(idle_resources.EVERY)
         eventually(lambda: pool.size == 0, what="no buffer is kept")
     accounts.check_all_stored()
@@ -81,7 +81,7 @@ def test_destinations_at_rest_let_go_of_their_clients_and_store_again(accounts: 
         accounts.put(account, "call.wav", 3_000)
     clock = FakeClock()
     with accounts.running(clock=clock) as running:
-        accounts.await_released(seconds=60)
+        accounts.await_released()
         assert clients(running) == ACCOUNTS
         pass_a_rest(clock, running)
         eventually(lambda: clients(running) == 0, what="no client is kept")
@@ -89,7 +89,7 @@ def test_destinations_at_rest_let_go_of_their_clients_and_store_again(accounts: 
         once_more, *_ = accounts.buckets
         accounts.put(once_more, "another.wav", 3_000)
         running.uploader.intake.rescan()
-        accounts.await_released(seconds=60)
+        accounts.await_released()
         assert clients(running) == 1
     accounts.check_all_stored()
 
@@ -99,14 +99,14 @@ def test_a_destination_that_no_plan_names_any_more_goes(field: FieldServer, acco
     accounts.put(account, "call.wav", 3_000)
     clock = FakeClock()
     with accounts.running(clock=clock) as running:
-        accounts.await_released(seconds=60)
+        accounts.await_released()
         lanes = running.uploader.scheduler.lanes
         (former,) = lanes
         there = (account, accounts.lead(account, field.bucket()))
         eventually(lambda: there[1] in running.uploader.plans.plan(account).destinations, what="the plan names it")
         accounts.put(account, "another.wav", 3_000)
         running.uploader.intake.rescan()
-        accounts.await_released(seconds=60)
+        accounts.await_released()
         assert set(lanes) == {former, there}
         pass_a_rest(clock, running)
         eventually(lambda: set(lanes) == {there}, what="only it is left")

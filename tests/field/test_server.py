@@ -228,6 +228,6 @@ class TestRules:
             where = "127.0.0.1", urlsplit(server.endpoint).port
             with socket.create_connection(where):
                 # it may be cut before it is known to be there
-                with suppress(ConnectionResetError), socket.create_connection(where, timeout=20) as second:
+                with suppress(ConnectionResetError), socket.create_connection(where, timeout=SOON) as second:
                     assert second.recv(1) == b""
                 assert server.connections == 1

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.uploader.spools import SpoolFolder
+from tests.waiting import SOON
 
-PATIENCE = 60.0
-"""Seconds until what doesn't come is missed."""
 RECORDER = 12_345
 """The user of a recorder that is not the uploader's."""
 HERE = Path(__file__).parent
@@ -46,7 +45,7 @@ class Talker:
 
     def end(self) -> None:
         try:
-            self.process.communicate(timeout=PATIENCE)
+            self.process.communicate(timeout=SOON)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
@@ -122,7 +121,7 @@ class Site:
     def verdict(self) -> set[str]:
         """Each object is a whole final file, once, or the file is told; the paths of what is told."""
         final = {path: digest for recorder in self.recorders for path, digest in recorder.files.items()}
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + SOON
         while True:
             answer = self.ask()
             there = self._there() & set(final)

@@ -16,6 +16,7 @@ from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.spool import unfinished
 from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from recording_storage.uploader.spool.writers import ignore_lease_breaks
+from tests.waiting import SOON
 
 
 def main(root: str, config: str, settle: str) -> None:
@@ -28,7 +29,7 @@ def main(root: str, config: str, settle: str) -> None:
     spool.prepare()
     uploader = Uploader(Options(spool=spool.root, config=Path(config), grace=5.0, settle=float(settle)), spool=spool)
     uploader.start()
-    uploader.intake.scanned.wait(60)
+    assert uploader.intake.scanned.wait(SOON)
     print("ready", flush=True)
     for _ in sys.stdin:
         scans = uploader.intake.scans

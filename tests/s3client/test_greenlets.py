@@ -46,9 +46,10 @@ def all_of(*calls):
 
 def test_a_call_goes_on_where_it_gave_way(bell):
     one = Interleaved(lambda: is_ready(bell, select.POLLIN, seconds=20), stacks=Stacks())
+    before = time.monotonic()
     wait = one.resume()
     assert (wait.fd, wait.event) == (bell, select.POLLIN)
-    assert wait.until == pytest.approx(time.monotonic() + 20, abs=5)
+    assert before + 20 <= wait.until <= time.monotonic() + 20
     assert one.resume(ready=True) is None
     assert one.result is True
 
@@ -207,10 +208,10 @@ def test_the_time_for_an_answer_begins_when_the_request_was_sent(make_client):
     with FakeServer(reply) as server:
         client = make_client(server.endpoint, read_timeout=5.0)
         one = Interleaved(lambda: client.put_object("k", b"hello"), stacks=Stacks())
-        wait = one.resume()
+        before, wait = time.monotonic(), one.resume()
         while wait.event != select.POLLIN:  # connecting
-            wait = one.resume()
-        assert wait.until == pytest.approx(time.monotonic() + 5.0, abs=2)
+            before, wait = time.monotonic(), one.resume()
+        assert before + 5.0 <= wait.until <= time.monotonic() + 5.0
         with pytest.raises(S3Failure) as caught:
             one.resume(ready=False)
         never.set()

@@ -17,6 +17,7 @@ from recording_storage.store.config import load_config
 from recording_storage.store.context import Store, open_store
 from recording_storage.store.server import Listeners, Listening
 from recording_storage.store.services.accounts import NewAccount, create_account
+from tests.waiting import SOON
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 """PostgreSQL is slow only to start."""
@@ -33,7 +34,7 @@ class LiveStore:
         return self.account.sid, self.account.auth_token
 
     def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, auth=self.auth, timeout=60)
+        return httpx.Client(base_url=self.url, auth=self.auth, timeout=SOON)
 
     def sdk(self, user: str | None = None, password: str | None = None, *, account_sid: str | None = None) -> Client:
         """The unmodified SDK; only its base URLs are changed."""
@@ -117,12 +118,12 @@ def serving(store: Store) -> Iterator[Listening]:
 
     thread = threading.Thread(target=run, name="store")
     thread.start()
-    up.wait(30)
+    assert up.wait(SOON)
     try:
         yield found[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(SOON)
         loop.close()
 
 

@@ -13,6 +13,7 @@ from recording_storage.store.config import load_config
 from recording_storage.store.context import open_store
 from tests.store.conftest import serving
 from tests.tools.pki import Authority
+from tests.waiting import eventually
 
 
 def served_name(url: str, authority: Authority) -> str:
@@ -25,10 +26,7 @@ def served_name(url: str, authority: Authority) -> str:
 
 
 def wait_for(name: str, url: str, authority: Authority) -> None:
-    for _ in range(200):
-        if served_name(url, authority) == name:
-            return
-    pytest.fail(f"the certificate of {name} is not served")
+    eventually(lambda: served_name(url, authority) == name, what=f"the certificate of {name} is served")
 
 
 def test_a_renewal_is_served_to_new_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from recording_storage.cli.main import main
 from recording_storage.store.database.migrate import newest_revision
 from tests.tools.pki import Authority
+from tests.waiting import SOON
 
 FREE = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]
 
@@ -55,7 +56,7 @@ def started(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[d
             yield listening
         finally:
             process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=30)
+            _, log = process.communicate(timeout=SOON)
         assert process.returncode == 0, log
         assert "Traceback" not in log
 
@@ -81,12 +82,15 @@ def test_it_serves_both_ports_until_it_is_asked_to_stop(base: list[str], tmp_pat
     with started(*base, *FREE, "--media", str(tmp_path / "media"), env=env) as listening:
         auth = (made["account_sid"], made["auth_token"])
         public, internal = listening["public"], listening["internal"]
-        assert httpx.get(f"{public}/v1/RecordingSettings/Default", auth=auth).json()["aws_storage_enabled"] is False
-        assert httpx.get(f"{internal}/healthz").status_code == 200
-        assert httpx.get(f"{internal}/readyz").status_code == 200
-        metrics = httpx.get(f"{internal}/metrics").text
+        assert (
+            httpx.get(f"{public}/v1/RecordingSettings/Default", auth=auth, timeout=SOON).json()["aws_storage_enabled"]
+            is False
+        )
+        assert httpx.get(f"{internal}/healthz", timeout=SOON).status_code == 200
+        assert httpx.get(f"{internal}/readyz", timeout=SOON).status_code == 200
+        metrics = httpx.get(f"{internal}/metrics", timeout=SOON).text
         assert 'recording_storage_store_requests_total{port="public",status="200"} 1.0' in metrics
-        assert httpx.get(f"{public}/metrics").status_code == 404, "metrics are not for customers"
+        assert httpx.get(f"{public}/metrics", timeout=SOON).status_code == 404, "metrics are not for customers"
         taken = public.removeprefix("http://")
         result = run(*base, "--listen", taken, "--internal-listen", "127.0.0.1:0")
         assert taken in failure(result, 1)
@@ -105,7 +109,7 @@ def test_everything_can_come_from_the_environment(tmp_path: Path):
     made = json.loads(run("create-account", "--friendly-name", "acme", "--json", env=env).stdout)
     with started(env=env) as listening:
         auth = (made["account_sid"], made["auth_token"])
-        assert httpx.get(f"{listening['public']}/v1/Recordings", auth=auth).status_code == 200
+        assert httpx.get(f"{listening['public']}/v1/Recordings", auth=auth, timeout=SOON).status_code == 200
 
 
 def test_tls_on_both_ports(base: list[str], tmp_path: Path):
@@ -118,8 +122,8 @@ def test_tls_on_both_ports(base: list[str], tmp_path: Path):
     context = ssl.create_default_context(cafile=authority.certificate_file)
     with started(*base, "--create-master-key", *FREE, *tls, "--media", str(tmp_path / "media")) as listening:
         assert listening["public"].startswith("https://")
-        assert httpx.get(f"{listening['internal']}/healthz", verify=context).status_code == 200
-        assert httpx.get(f"{listening['public']}/v1/Recordings", verify=context).status_code == 401
+        assert httpx.get(f"{listening['internal']}/healthz", verify=context, timeout=SOON).status_code == 200
+        assert httpx.get(f"{listening['public']}/v1/Recordings", verify=context, timeout=SOON).status_code == 401
 
 
 def test_a_missing_key_file(base: list[str], tmp_path: Path):

@@ -31,6 +31,7 @@ from recording_storage.store.services.settings import get_settings, update_setti
 from tests.postgres.server import PostgresServer
 from tests.store.conftest import LiveStore, serving
 from tests.store.rows import MOMENT, add_recording
+from tests.waiting import SOON
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(store: Store):
@@ -91,7 +92,7 @@ def test_replicas_that_start_at_once_migrate_one_after_another(database_url: str
                 assert replica.stdin is not None
                 replica.stdin.close()  # which ends the wait of whoever comes to it
             told += [line.split() for line in pipe]
-        assert [replica.wait(30) for replica in replicas] == [0, 0, 0]
+        assert [replica.wait(SOON) for replica in replicas] == [0, 0, 0]
     finally:
         for replica in replicas:
             replica.kill()

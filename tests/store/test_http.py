@@ -13,6 +13,7 @@ from recording_storage.store.database.models import Account
 from recording_storage.store.hashing import hash_secret, matches, new_secret
 from tests.store.conftest import LiveStore
 from tests.store.rows import MOMENT, add_recording, add_series
+from tests.waiting import SOON
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -46,7 +47,9 @@ def check_error(answer: httpx.Response, status: int, code: int) -> None:
     ],
 )
 def test_who_does_not_prove_himself(live: LiveStore, header: str | None):
-    answer = httpx.get(f"{live.url}/v1/Recordings", headers={"Authorization": header} if header is not None else {})
+    answer = httpx.get(
+        f"{live.url}/v1/Recordings", headers={"Authorization": header} if header is not None else {}, timeout=SOON
+    )
     check_error(answer, 401, 20003)
     assert answer.headers["www-authenticate"].startswith("Basic ")
 

@@ -9,6 +9,7 @@ from recording_storage.domain.states import Product, RecordingState
 from recording_storage.store.services.accounts import create_account
 from tests.store.conftest import LiveStore
 from tests.store.rows import add_recording, keep_media
+from tests.waiting import SOON
 
 SOUND = bytes(range(256)) * 40
 VOICE = {"product": Product.VOICE, "content_type": "audio/x-wav", "file": "a/call.wav"}
@@ -66,8 +67,8 @@ def test_video_media_by_a_link_that_ends(live: LiveStore, http: httpx.Client, mo
     assert answer.status_code == 302
     link = answer.headers["location"]
     assert answer.json() == {"redirect_to": link}
-    assert httpx.get(link).content == SOUND, "without any credential"
-    assert httpx.get(link, headers={"Range": "bytes=0-9"}).content == SOUND[:10]
+    assert httpx.get(link, timeout=SOON).content == SOUND, "without any credential"
+    assert httpx.get(link, headers={"Range": "bytes=0-9"}, timeout=SOON).content == SOUND[:10]
     query = parse_qs(urlsplit(link).query)
     other = create_account(live.store, friendly_name="other").sid
     for wrong in (
@@ -78,10 +79,10 @@ def test_video_media_by_a_link_that_ends(live: LiveStore, http: httpx.Client, mo
         link + "0",
         link.replace("expires=", "expires=é"),
     ):
-        assert httpx.get(wrong).json()["code"] == 20403, wrong
+        assert httpx.get(wrong, timeout=SOON).json()["code"] == 20403, wrong
     later = int(query["expires"][0]) + 1
     monkeypatch.setattr("recording_storage.store.media_links.time.time", lambda: later)
-    assert httpx.get(link).json()["code"] == 20403
+    assert httpx.get(link, timeout=SOON).json()["code"] == 20403
 
 
 @pytest.mark.parametrize("ttl", ["0", "-1", "x", "999999999999999", "²"])

@@ -44,7 +44,7 @@ def test_no_file_log_answer_or_metric_has_a_secret(live: LiveStore, tmp_path: Pa
         key = http.post(f"/2010-04-01/Accounts/{live.account.sid}/Keys.json", data={"FriendlyName": "k"}).json()
         answers.append(http.get(f"/2010-04-01/Accounts/{live.account.sid}/Keys.json"))
         answers.append(http.get(f"/2010-04-01/Accounts/{live.account.sid}.json"))
-    wrong_auth = httpx.get(f"{live.url}/v1/Recordings", auth=(live.account.sid, PLANTED))
+    wrong_auth = httpx.get(f"{live.url}/v1/Recordings", auth=(live.account.sid, PLANTED), timeout=SOON)
     assert wrong_auth.status_code == 401
     answers.append(wrong_auth)
     with live.store.database.write() as session:

@@ -18,6 +18,7 @@ from recording_storage.store.internal.app import create_internal_app, release_wa
 from recording_storage.store.internal.kube_identity import TokenReviewer
 from recording_storage.store.server import Listeners, Listening
 from recording_storage.store.tokens import create_token
+from tests.waiting import SOON
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Live:
     def client(self, token: str | None = None, **headers: str) -> httpx.Client:
         """A client with that bearer token; None: the admin's."""
         sent = {"Authorization": f"Bearer {token or self.admin_token}", **headers}
-        return httpx.Client(base_url=f"{self.listening.internal}/internal/v1", headers=sent, timeout=60)
+        return httpx.Client(base_url=f"{self.listening.internal}/internal/v1", headers=sent, timeout=SOON)
 
     def account_token(self, account_sid: str) -> str:
         with self.store.database.write() as session:
@@ -77,14 +78,14 @@ def serving(store: Store, *, reviewer: TokenReviewer | None = None) -> Iterator[
 
     thread = threading.Thread(target=run, name="internal port")
     thread.start()
-    assert up.wait(30)
+    assert up.wait(SOON)
     with store.database.write() as session:
         token = create_token(session, account_sid=None)
     try:
         yield Live(store, found[0], app, token)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(SOON)
         loop.close()
 
 

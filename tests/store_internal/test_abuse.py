@@ -1,7 +1,9 @@
 """A pod with a good token, of a namespace that is bound to one account: what can it do to others, and to the store?"""
 
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +16,17 @@ from recording_storage.protocol.accounts import CommandStatus, NewCommand
 from recording_storage.protocol.recordings import BatchResponse
 from recording_storage.protocol.sync import CommandKind, SyncResponse
 from recording_storage.store import server
+from recording_storage.store.changes import Changes
 from recording_storage.store.clock import now
 from recording_storage.store.context import Store
 from recording_storage.store.database.models import Binding, Recording, Spool
 from recording_storage.store.internal import exchange, media_api, wire
 from recording_storage.store.internal.kube_identity import ServiceAccount, TokenRefusedError
-from recording_storage.store.services.accounts import create_account, create_api_key
+from recording_storage.store.services.accounts import bump_revision, create_account, create_api_key
 from tests.store_internal.messages import batch, enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body, serving
 from tests.store_internal.test_media import CONTENT, DONE, SHA256
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 
 class Namespaces:
@@ -74,7 +77,7 @@ def live(store: Store) -> Iterator[Live]:
 @contextmanager
 def _connected(live: Live) -> Iterator[socket.socket]:
     url = urlsplit(live.listening.internal)
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=20) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=SOON) as connection:
         yield connection
 
 
@@ -215,7 +218,7 @@ def test_a_content_type_can_not_change_the_answer_of_who_plays_it(live: Live, th
     assert thief.http.post(f"{path}:complete", content=body(DONE)).status_code == 200
     made = create_api_key(live.store, account_sid=thief.account_sid, friendly_name="player")
     url = f"{live.listening.public}/2010-04-01/Accounts/{thief.account_sid}/Recordings/{report.sid}.wav"
-    answer = httpx.get(url, auth=(made.key.sid, made.secret))
+    answer = httpx.get(url, auth=(made.key.sid, made.secret), timeout=SOON)
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     assert (answer.headers["content-type"], answer.headers["content-disposition"].split(";")[0]) == (
@@ -239,22 +242,47 @@ def test_a_gigabyte_is_refused_before_it_is_sent(live: Live, thief: Tenant) -> N
 
 
 def test_who_sends_no_request_is_not_waited_for(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
-    with _connected(live) as silent, _connected(live) as slow, _connected(live) as again:
-        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+    with _connected(live) as again:
         again.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
         while not answer.endswith(b"ok\n"):
             answer += again.recv(4096)
+        monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)  # from here on nobody sends what has to come in time
         again.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
-        for connection in (silent, slow, again):
-            assert _all_of(connection) == b""
+        with _connected(live) as silent, _connected(live) as slow:
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+            for connection in (silent, slow, again):
+                assert _all_of(connection) == b""
 
 
 def test_a_long_poll_is_none_of_those(live: Live, victim: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    """Nobody's patience ends while it waits."""
+    wait_for_head, wait = server._Protocol._wait_for_head, Changes.wait
+    timers: list[Any] = []
+    waiting: list[bool] = []
+    begun = threading.Event()
+
+    def noted(connection: server._Protocol) -> None:
+        wait_for_head(connection)
+        assert connection._patience is not None
+        timers.append(connection._patience)
+
+    async def looked_at(self: Changes, *args: Any, **kwargs: Any) -> bool:
+        waiting.extend(timer.cancelled() for timer in timers)
+        begun.set()
+        return await wait(self, *args, **kwargs)
+
+    monkeypatch.setattr(server._Protocol, "_wait_for_head", noted)
+    monkeypatch.setattr(Changes, "wait", looked_at)
     known = victim.sync().etag
-    assert victim.sync(known=known, wait_seconds=0.6).plans is None
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(victim.sync, known=known, wait_seconds=60)
+        assert begun.wait(SOON)
+        with live.store.database.write() as session:
+            bump_revision(session, victim.account_sid)
+        assert answer.result(SOON).plans is not None
+    assert waiting
+    assert all(waiting)
 
 
 def test_a_message_that_does_not_end_is_not_waited_for(
@@ -270,14 +298,15 @@ def test_an_upload_that_stands_still_makes_room_for_its_successor(
     live: Live, victim: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its node is gone without a word: the recording must not be locked until TCP notices."""
-    monkeypatch.setattr(media_api, "IDLE_SECONDS", 0.5)
     report = recording(victim.account_sid, size=len(CONTENT))
     victim.report(report)
     path = f"/accounts/{victim.account_sid}/recordings/{report.sid}/media"
     with _connected(live) as connection:
         sent = head(live, "PATCH", path, "victim", Content_Length=len(CONTENT), Upload_Offset=0) + CONTENT[:1000]
-        connection.sendall(sent)
-        assert b" 408 " in _all_of(connection).splitlines()[0]
+        with monkeypatch.context() as impatient:
+            impatient.setattr(media_api, "IDLE_SECONDS", 0.5)
+            connection.sendall(sent)
+            assert b" 408 " in _all_of(connection).splitlines()[0]
         assert victim.http.head(path).headers["Upload-Offset"] == "1000"
         again = victim.http.patch(path, content=CONTENT[1000:], headers={"Upload-Offset": "1000"})
         assert again.status_code == 204

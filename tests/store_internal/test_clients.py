@@ -19,6 +19,7 @@ from recording_storage.uploader.store_link.http import StoreAddress, StoreRefuse
 from recording_storage.uploader.store_link.media_upload import MediaSource, MediaUpload
 from tests.store_internal.messages import enable, new_credential, new_spool, recording, sync_request
 from tests.store_internal.servers import Live
+from tests.waiting import SOON
 
 CONTENT = os.urandom(3_000_000)
 
@@ -88,7 +89,7 @@ def test_the_operator_manages_accounts(live_sqlite: Live, account_sid: str, tmp_
     store = live_sqlite.store
 
     async def run() -> None:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=SOON) as http:
             api = InternalStore(http, url=live_sqlite.listening.internal, token_file=token)
             opened = await api.open_account("cluster/ns name/uid", friendly_name="n")
             again = await api.open_account("cluster/ns name/uid", friendly_name="n")

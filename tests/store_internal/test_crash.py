@@ -13,6 +13,7 @@ from recording_storage.protocol.recordings import BatchResponse
 from tests.controller.parts import Store
 from tests.store_internal.messages import batch, new_spool, recording
 from tests.store_internal.servers import body
+from tests.waiting import SOON
 
 SLICE = 2**20
 CONTENT = os.urandom(8 * SLICE)
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def client(store: Store) -> httpx.Client:
     headers = {"Authorization": f"Bearer {store.token_file.read_text()}"}
-    return httpx.Client(base_url=f"{store.internal_url}/internal/v1", headers=headers, timeout=30)
+    return httpx.Client(base_url=f"{store.internal_url}/internal/v1", headers=headers, timeout=SOON)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from recording_storage.store.services.accounts import create_account
 from recording_storage.store.tokens import PREFIX, UnknownAccountError, create_token, find_token, token_hash
 from tests.store_internal.messages import batch, new_spool, recording, sync_request
 from tests.store_internal.servers import Live, body
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 
 def problem(answer: httpx.Response) -> Problem:
@@ -27,34 +27,36 @@ def problem(answer: httpx.Response) -> Problem:
 def test_without_a_bearer_token_nobody_gets_in(live_sqlite: Live, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     url = f"{live_sqlite.listening.internal}/internal/v1/accounts/AC{'0' * 32}"
-    answer = httpx.get(url, headers=headers)
+    answer = httpx.get(url, headers=headers, timeout=SOON)
     assert problem(answer).code == "unauthorized"
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_schemas_describe_the_messages(live_sqlite: Live) -> None:
     url = f"{live_sqlite.listening.internal}/internal/v1/schemas"
-    listed = httpx.get(url).json()
+    listed = httpx.get(url, timeout=SOON).json()
     assert listed["protocol"] == "1.0"
     assert {"SyncRequest", "SyncResponse", "BatchRequest", "OpenAccount", "Problem"} <= set(listed["schemas"])
     for name in listed["schemas"]:
-        answer = httpx.get(f"{url}/{name}")
+        answer = httpx.get(f"{url}/{name}", timeout=SOON)
         assert answer.status_code == 200, name
         jsonschema.Draft202012Validator.check_schema(answer.json())
-    schema = httpx.get(f"{url}/SyncRequest").json()
+    schema = httpx.get(f"{url}/SyncRequest", timeout=SOON).json()
     jsonschema.validate(sync_request("AC" + "0" * 32).to_values(), schema)
-    assert problem(httpx.get(f"{url}/Nothing")).code == "not_found"
+    assert problem(httpx.get(f"{url}/Nothing", timeout=SOON)).code == "not_found"
 
 
 def test_health_is_told_without_a_token(live_sqlite: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     base = live_sqlite.listening.internal
-    assert [httpx.get(f"{base}/{path}").status_code for path in ("healthz", "readyz", "metrics")] == [200] * 3
+    assert [httpx.get(f"{base}/{path}", timeout=SOON).status_code for path in ("healthz", "readyz", "metrics")] == [
+        200
+    ] * 3
 
     def gone(_self: Database) -> None:
         raise DatabaseUnavailableError("gone")
 
     monkeypatch.setattr(Database, "ping", gone)
-    assert [httpx.get(f"{base}/{path}").status_code for path in ("healthz", "readyz")] == [200, 503]
+    assert [httpx.get(f"{base}/{path}", timeout=SOON).status_code for path in ("healthz", "readyz")] == [200, 503]
 
 
 def test_a_database_that_is_gone_is_a_503(live_sqlite: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +90,11 @@ def test_each_request_is_logged_without_what_is_secret(live_sqlite: Live, caplog
         assert http.post("/recordings:batch?token=planted", content=batch(new_spool())).status_code == 200
     with live_sqlite.client() as http:
         http.delete(f"/accounts/{account.sid}/settings/voice/owner?owner=planted")
-    httpx.get(f"{live_sqlite.listening.internal}/internal/v1/nothing%0Aplanted?planted", headers={"X": "planted"})
+    httpx.get(
+        f"{live_sqlite.listening.internal}/internal/v1/nothing%0Aplanted?planted",
+        headers={"X": "planted"},
+        timeout=SOON,
+    )
 
     lines = eventually(
         lambda: found if len(found := access_lines(caplog)) == 3 else [],

@@ -132,7 +132,7 @@ class SpoolFolder:
             *arguments,
         ]
 
-    def once(self, *arguments: str, fault: str = "", timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def once(self, *arguments: str, fault: str = "", timeout: float = SOON) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "RECORDING_STORAGE_FAULT": fault}
         finished = subprocess.run(
             self.command("--once", *arguments),

@@ -104,7 +104,7 @@ def test_killed_while_a_file_that_is_not_ours_is_aside(quick: SpoolFolder, point
         env={**os.environ, "RECORDING_STORAGE_FAULT": point},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SOON,
         check=False,
     )
     assert crashed.returncode == KILLED, f"{point} was not passed: {crashed.stderr}"
@@ -211,7 +211,7 @@ def test_a_recorder_that_breaks_a_lease_does_not_end_it(quick: SpoolFolder) -> N
         eventually(quick.bucket.uploads, what="its upload in parts has begun")
         child.send_signal(signal.SIGIO)  # as the kernel does
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=30) == 0
+        assert child.wait(timeout=SOON) == 0
 
 
 def lose_journal(spool: SpoolFolder) -> None:

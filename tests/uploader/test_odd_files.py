@@ -97,7 +97,7 @@ def test_parts_that_were_cancelled_give_their_buffers_back(
     for number in range(3):
         gated.put(f"{number}.mkv", 60 * MIB)
     with gated.running() as running:
-        running.await_states({f"{number}.mkv": "released" for number in range(3)}, timeout=40)
+        running.await_states({f"{number}.mkv": "released" for number in range(3)})
 
 
 def test_a_thread_that_dies_ends_the_process(quick: SpoolFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def lines_of(child: "subprocess.Popen[str]", text: str) -> None:
 
 def tool(command: str, spool: SpoolFolder, *arguments: str) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-m", "recording_storage.cli.main", command, "--spool", str(spool.root), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=SOON, check=False)
 
 
 def fetch(port: int, path: str) -> str:

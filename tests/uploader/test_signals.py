@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.waiting import SOON
+
 PROGRAM = """
 import os, signal
 from recording_storage.uploader.signals import stop_event
@@ -18,5 +20,5 @@ print("ended")
 def test_a_signal_that_comes_while_the_events_lock_is_held_is_heard() -> None:
     for name in ("SIGTERM", "SIGINT"):
         program = [sys.executable, "-c", PROGRAM.format(name=name)]
-        ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run(program, capture_output=True, text=True, timeout=SOON, check=False)
         assert ended.stdout == "ended\n", ended.stderr

@@ -51,7 +51,7 @@ def test_what_a_held_destination_keeps_from_being_tried_is_said_with_the_reason(
         assert (item["sid"], item["state"], item["remains"]) == (sid, "held", True)
         field.mend()
         retry(field_spool)
-        running.await_states({"a.wav": "released"}, timeout=60)
+        running.await_states({"a.wav": "released"})
 
 
 def test_what_is_parked_for_a_destination_that_works_is_tried(field: FieldServer, field_spool: SpoolFolder) -> None:

@@ -22,6 +22,7 @@ from recording_storage.protocol.recordings import (
     RecordingReport,
 )
 from recording_storage.protocol.sync import AssignmentState, Command, SpoolAssignment, SyncRequest, SyncResponse
+from tests.waiting import SOON
 
 
 @dataclass
@@ -51,6 +52,9 @@ class FakeStore(ThreadingHTTPServer):
         """Every request is answered with this status."""
         self.hangs = False
         """No exchange is answered; set under `changed`, and notify to go on."""
+        self.endless = False
+        """Long polls are answered when there is news, and never before."""
+        self.closed = False
         self.cut_after: int | None = None
         """A PATCH's connection breaks after so many bytes, once."""
         super().__init__(("127.0.0.1", port), Handler)
@@ -70,6 +74,9 @@ class FakeStore(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
+        with self.changed:  # whoever is held in a long poll
+            self.closed = True
+            self.changed.notify_all()
         self.shutdown()
         self.server_close()
 
@@ -95,7 +102,7 @@ class FakeStore(ThreadingHTTPServer):
             self.commands.append(command)
             self.changed.notify_all()
 
-    def wait_until(self, condition: Any, *, seconds: float = 10.0) -> None:
+    def wait_until(self, condition: Any, *, seconds: float = SOON) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, timeout=seconds), "the store didn't see it in time"
 
@@ -110,7 +117,10 @@ class FakeStore(ThreadingHTTPServer):
             self.changed.wait_for(lambda: not self.hangs)
             self.commands = [c for c in self.commands if c.id not in request.acknowledged]
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self.commands or self.etag() != request.known, timeout=request.wait_seconds)
+            self.changed.wait_for(
+                lambda: self.closed or self.commands or self.etag() != request.known,
+                timeout=None if self.endless and request.wait_seconds else request.wait_seconds,
+            )
             etag = self.etag()
             return SyncResponse(
                 etag=etag,

@@ -70,7 +70,7 @@ class RealStore:
             data=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.admin_token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=SOON) as answer:
             return json.load(answer)
 
     def _public(self, method: str, path: str, body: bytes | None) -> Any:
@@ -78,7 +78,7 @@ class RealStore:
         request = urllib.request.Request(
             f"{self.public}{path}", method=method, data=body, headers={"Authorization": f"Basic {basic}"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=SOON) as answer:
             return json.load(answer)
 
     def _tool(self, *arguments: str) -> Any:

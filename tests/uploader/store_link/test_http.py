@@ -159,7 +159,7 @@ def test_a_long_poll_ends_at_once_when_it_is_aborted(server: Server, store: Stor
 
     def wait() -> None:
         try:
-            store.json("POST", "/x", body=b"{}", timeout=60)
+            store.json("POST", "/x", body=b"{}", timeout=3 * SOON)
         except StoreUnreachableError as error:
             failures.append(error)
 

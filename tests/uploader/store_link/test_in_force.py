@@ -25,7 +25,7 @@ from tests.s3.servers import S3Server
 from tests.uploader.spools import FakeClock, Running
 from tests.uploader.store_link.conftest import ACCOUNT
 from tests.uploader.store_link.fake_store import FakeStore
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 BEFORE, NOW = "b" * 32, "a" * 32
 """Destinations."""
@@ -164,7 +164,7 @@ def test_what_is_no_answer_of_the_store_puts_no_plan_in_force(customer: Customer
         assert (one.pinned, one.destination_id) == (False, None)
         assert running.uploader.link_state().plan == Standing.AWAITED
         customer.answer()
-        running.uploader.parts.source.refresh(timeout=10)
+        running.uploader.parts.source.refresh(timeout=SOON)
         running.await_states({"second.wav": "released"})
 
     assert customer.stored() == ["a/second.wav", "b/first.wav"]
@@ -195,7 +195,7 @@ def test_a_store_that_comes_late_is_believed_all_the_same(
         customer.record("late.wav")
         waiting(running, "late.wav")
         customer.answer()
-        running.uploader.parts.source.refresh(timeout=10)
+        running.uploader.parts.source.refresh(timeout=SOON)
         found = running.await_states({"early.wav": "released", "late.wav": "released"})
 
     assert {found[name].destination_id for name in ("early.wav", "late.wav")} == {NOW}
@@ -242,7 +242,7 @@ def test_what_was_pinned_before_the_restart_keeps_its_pin(customer: Customer, mo
     plan = customer.store.plans[ACCOUNT]
     customer.store.set_plan(plan.replace(revision=2, destinations={BEFORE: lost}))
     with customer.running() as running:
-        running.uploader.parts.source.refresh(timeout=10)
+        running.uploader.parts.source.refresh(timeout=SOON)
         customer.record("pinned.wav")
         assert running.await_states({"pinned.wav": "held"})["pinned.wav"].pinned
     customer.in_force(NOW, revision=3)

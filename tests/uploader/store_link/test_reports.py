@@ -15,6 +15,7 @@ from recording_storage.uploader.store_link.http import StoreAddress
 from recording_storage.uploader.store_link.reports import StoreReports
 from tests.uploader.store_link.conftest import ACCOUNT, SPOOL_ID, entry
 from tests.uploader.store_link.fake_store import FakeStore
+from tests.waiting import SOON
 
 OTHER = "AC" + "9" * 32
 
@@ -55,7 +56,7 @@ class MemoryOutbox:
             self.refusals.update({refusal.sid: refusal for refusal in refusals})
             self.told.notify_all()
 
-    def wait_until(self, condition, *, seconds: float = 10.0) -> None:
+    def wait_until(self, condition, *, seconds: float = SOON) -> None:
         with self.told:
             assert self.told.wait_for(condition, seconds), "the outbox wasn't told in time"
 

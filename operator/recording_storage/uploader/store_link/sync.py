@@ -66,7 +66,7 @@ class StoreSync:
         self._meanwhile = "recordings wait until it has answered since the start"
         """What goes on without the store."""
         self._error = ""
-        self._interrupted_at = 0.0
+        self._interrupted_at = float("-inf")
         self._later: threading.Timer | None = None
         """The report that waits for REPORT_GAP to pass."""
 
