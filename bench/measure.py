@@ -42,9 +42,10 @@ class Measured:
         )
 
     def require_alive(self) -> None:
-        """Raise RunFailed when it has ended."""
+        """Raise RunFailed when it has ended: it was to run until it is stopped."""
         if self._child.poll() is not None:
-            self.result()
+            took = self.result()
+            raise RunFailed(f"{self._argv[0]} ended by itself after {took.seconds:.1f} s: {self._tail()}")
 
     def stop(self) -> None:
         """Ask it to end."""
@@ -54,12 +55,16 @@ class Measured:
     def result(self) -> Run:
         """What it took from its start to its end, which is waited for. Raises RunFailed."""
         said, _ = self._child.communicate()
+        if not said:
+            raise RunFailed(f"what measures {self._argv[0]} ended with {self._child.returncode}: {self._tail()}")
         result = json.loads(said)
         code = result.pop("code")
         if code != 0:
-            tail = self._log.read_text(errors="replace")[-_SHOWN:].strip()
-            raise RunFailed(f"{self._argv[0]} ended with {code} after {result['seconds']:.1f} s: {tail}")
+            raise RunFailed(f"{self._argv[0]} ended with {code} after {result['seconds']:.1f} s: {self._tail()}")
         return Run(**result)
+
+    def _tail(self) -> str:
+        return self._log.read_text(errors="replace")[-_SHOWN:].strip() if self._log.exists() else ""
 
 
 @contextmanager
