@@ -12,11 +12,11 @@ import pytest
 
 from recording_storage.uploader.core.recording import Recording
 from recording_storage.uploader.spool import removal
-from tests.field.exchange import Answer, Exchange
+from tests.field.exchange import Answer, Exchange, Operation, is_recording
 from tests.field.killing import KILLED
 from tests.field.server import FieldServer
 from tests.uploader.scheduler.test_denial import DENIED, TO_STORE, delete, prove, take
-from tests.uploader.spools import FakeClock, Running, SpoolFolder
+from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.waiting import SOON, eventually
 
 pytestmark = pytest.mark.slow
@@ -51,6 +51,18 @@ def stay(_path: Path) -> None:
 def rename(path: Path) -> None:
     if path.exists():
         path.rename(path.with_name("b.wav"))
+
+
+def test_its_upload_is_aborted_though_nothing_else_comes(field: FieldServer, field_spool: SpoolFolder) -> None:
+    clock = FakeClock()
+    with field_spool.running(clock=clock) as running:
+        prove(running, field_spool)
+        denied = field.on(Operation.PART, DENIED, when=is_recording)
+        field_spool.put("a.wav", 12 * MIB)
+        take(running)
+        await_deleted_once(running, field_spool, clock)
+        assert denied.met.is_set()
+        eventually(lambda: not field_spool.bucket.uploads(), what="its upload is aborted")
 
 
 @pytest.mark.parametrize("meanwhile", [stay, rename])

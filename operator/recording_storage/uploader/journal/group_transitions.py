@@ -168,12 +168,6 @@ def end_denied(
         )
         ended = [records.Change(one, RecordingState.DELETED, error=error, failures=one.failures) for one in there]
         deleted += transitions.apply(connection, ended, now=now)
-    for ids in sql.groups(change.recording.id for change in deleted):
-        connection.execute(
-            "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
-            f" AND recording_id IN ({sql.marks(ids)})",
-            tuple(ids),
-        )
     move_lane(
         connection,
         destination,

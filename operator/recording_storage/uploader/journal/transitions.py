@@ -138,6 +138,12 @@ def apply(connection: sqlite3.Connection, changes: Iterable[Change], *, now: flo
             " UPDATE attempts SET outcome=v.outcome FROM v WHERE attempts.id=v.id",
             sql.flat(attempts),
         )
+    for ids in sql.groups(c.recording.id for c in made if c.after is _S.DELETED):  # of any life: it has no other
+        connection.execute(
+            "UPDATE attempts SET outcome='abandoned' WHERE outcome='open' AND upload_id IS NOT NULL"
+            f" AND recording_id IN ({sql.marks(ids)})",
+            tuple(ids),
+        )
     return made
 
 

@@ -81,8 +81,19 @@ class HealthChecks:
         lane.proven = lane.proven or terms.proven or proven
         if most_parts is not None:
             lane.trust.limited(most_parts)
-        self.prober.ask(lane, lambda: self._sweep(lane))
+        self.sweep(lane)
         return True
+
+    def sweep(self, lane: Lane) -> None:
+        """Have uploads that were given up aborted; without a client, that is done with the next one."""
+        if (store := lane.store) is None:
+            return
+
+        def ask() -> Callable[[], None]:
+            sweep(lane.key, store, journal=self._parts.journal)
+            return lambda: None  # an answer that changes nothing
+
+        self.prober.ask(lane, ask)
 
     def new_terms(self, lane: Lane) -> None:
         """Another plan is in force: perhaps another credential, perhaps what was wrong is mended."""
@@ -232,8 +243,3 @@ class HealthChecks:
         graces = [policy.grace(product) for product, policy in policies.items()]
         left = [grace for grace in graces if not lane.denial.lasts(grace, least=LEAST_DENIED)]
         return max(FIRST_PROBE, min([MOST_PROBE, *(grace / LEAST_DENIED for grace in left)]))
-
-    def _sweep(self, lane: Lane) -> Callable[[], None]:
-        if lane.store is not None:
-            sweep(lane.key, lane.store, journal=self._parts.journal)
-        return lambda: None  # an answer that changes nothing

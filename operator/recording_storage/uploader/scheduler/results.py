@@ -139,7 +139,7 @@ class Results:
             failures=recording.failures + 1,
             failing_since=since,
             attempt_id=outcome.task.attempt_id,
-            outcome=_attempt_outcome(outcome, after=after, uncertain=failure.uncertain),
+            outcome=_attempt_outcome(outcome, uncertain=failure.uncertain),
         )
 
     def _problem(self, outcome: Outcome, problem: FileProblemError, measures: Measures) -> None:
@@ -167,10 +167,10 @@ _AFTER = {
 }
 
 
-def _attempt_outcome(outcome: Outcome, *, after: RecordingState, uncertain: bool) -> AttemptOutcome:
+def _attempt_outcome(outcome: Outcome, *, uncertain: bool) -> AttemptOutcome:
     """A multipart upload stays open, to be gone on with; a single request is over, with or without effect."""
     if outcome.task.is_multipart:
-        return AttemptOutcome.ABANDONED if after is _S.DELETED else AttemptOutcome.OPEN
+        return AttemptOutcome.OPEN
     return AttemptOutcome.UNCERTAIN if uncertain else AttemptOutcome.FAILED
 
 

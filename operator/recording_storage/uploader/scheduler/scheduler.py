@@ -331,6 +331,8 @@ class Scheduler:
         self.side_effects.follow(made)
         for path in measures.await_again:
             self._intake.await_again(path)
+        if any(change.after is _S.DELETED for change in made):
+            self._health.sweep(lane)
         if measures.hold is not None:
             self._health.hold(lane, measures.hold)
         if measures.refresh:
