@@ -1,5 +1,6 @@
 """A watch that has died in silence loses no change, is begun anew, and fails liveness when that doesn't help."""
 
+import getpass
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,24 @@ def operator(
     made.start()
     yield made
     made.stop()
+
+
+@pytest.mark.usefixtures("crds")
+def test_our_own_kinds_are_watched_by_a_user_without_a_name(
+    gate: WatchGate, tmp_path: Path, store: Store, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a pod, whose user has no entry anywhere."""
+
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    made = QuickOperator(kubeconfig=gate.kubeconfig(tmp_path), store=store, namespace=namespace)
+    made.start()
+    try:
+        gate.until_opened("recordingsettings", 1)
+    finally:
+        made.stop()
 
 
 def apply_all(kube: Kube, namespace: str, bucket: Bucket) -> None:

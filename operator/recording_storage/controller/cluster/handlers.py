@@ -27,6 +27,8 @@ Sink = Callable[[Kind, str | None, dict[str, Any]], None]
 """Kind, type of event (None: from the first list), object."""
 
 _INACTIVITY = 70.0
+_IDENTITY: Any = "recording-storage"
+"""Among kopf's peers, of whom there are none. Else it asks for the user's name, and in a pod the user has none."""
 
 
 class KopfWatches:
@@ -63,6 +65,7 @@ class KopfWatches:
                 kopf.operator(
                     registry=self._registry(loop),
                     settings=_settings(),
+                    identity=_IDENTITY,
                     standalone=True,
                     clusterwide=not self._namespaces,
                     namespaces=tuple(self._namespaces),
