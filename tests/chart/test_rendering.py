@@ -195,6 +195,24 @@ def test_secrets_that_are_given_are_used_and_not_made(helm: Helm) -> None:
     assert "given-tls" not in str(only(objects, "ValidatingAdmissionPolicy", f"{NAMESPACE}-{OPERATOR}-writes"))
 
 
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [({}, "rec-recording-storage-ca"), (GIVEN, "rec-recording-storage-ca"), ({"ca": "mine"}, "mine")],
+    ids=["internal", "existing", "named"],
+)
+def test_uploaders_trust_by_the_config_map_that_the_operator_keeps(
+    helm: Helm, values: dict[str, Any], name: str
+) -> None:
+    injection = {"enabled": True, **({"caConfigMap": values["ca"]} if "ca" in values else {})}
+    chosen = {key: value for key, value in values.items() if key != "ca"}
+    objects = helm.objects(chosen | {"injection": injection})
+    (binding,) = (each for each in objects if each["kind"] == "MutatingAdmissionPolicyBinding")
+    assert binding["spec"]["paramRef"]["name"] == name
+    (operator,) = pod_specs(objects)[OPERATOR]["containers"]
+    kept = {"--ca-config-map=rec-recording-storage-ca", "--internal-ca=rec-recording-storage-ca"}
+    assert kept & set(operator["args"])
+
+
 def test_the_operator_keeps_the_secrets_that_the_store_mounts(helm: Helm) -> None:
     pods = pod_specs(helm.objects({"tls": {"extraNames": ["store.example"]}}))
     (operator,) = pods[OPERATOR]["containers"]
