@@ -5,13 +5,13 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from recording_storage.controller.cluster.kube import Document, Kube, KubeError, event_path
 from recording_storage.controller.core.decision import Note
 from recording_storage.domain.conditions import shorten
-from recording_storage.resources import Resource
+from recording_storage.resources import RecordingSpool, Resource
 from recording_storage.resources.common import API_VERSION
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 COMPONENT = "recording-storage-operator"
 _MAX_MESSAGE = 1024
 _QUEUED = 1000
+_AGAIN = timedelta(minutes=10)
+"""Until the same of a spool is told again: it holds counts and pods, so that its words are always new."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class Events:
         self._kube = kube
         self._now = now
         self._queue: asyncio.Queue[tuple[Involved, Note]] = asyncio.Queue(_QUEUED)
+        self._spools: dict[tuple[str, str], datetime] = {}
+        """When which reason was told of which spool, by UID."""
 
     def tell(self, resource: Resource, note: Note) -> None:
         self.tell_of(Involved.resource(resource), note)
@@ -73,10 +77,20 @@ class Events:
         note = replace(note, message=shorten(note.message)[:_MAX_MESSAGE])  # it may repeat others' words
         log = logger.warning if note.warning else logger.info
         log("%s %s/%s: %s: %s", involved.kind, involved.namespace, involved.name, note.reason, note.message)
+        if involved.kind == RecordingSpool.__name__ and not self._is_due(involved.uid, note.reason):
+            return
         try:
             self._queue.put_nowait((involved, note))
         except asyncio.QueueFull:
             logger.debug("an event is dropped, %d are queued", _QUEUED)
+
+    def _is_due(self, uid: str, reason: str) -> bool:
+        moment = self._now()
+        self._spools = {key: told for key, told in self._spools.items() if moment - told < _AGAIN}
+        if (uid, reason) in self._spools:
+            return False
+        self._spools[uid, reason] = moment
+        return True
 
     async def run(self) -> None:
         while True:
