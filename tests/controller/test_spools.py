@@ -167,7 +167,7 @@ def test_nothing_is_left_of_what_is_deleted(world: World, what: str, *, down: bo
         world.delete("RecordingAccount", "default")
     if down:
         world.operator.start()
-    eventually(lambda: gone(world), what="neither resource nor row is left", within=90.0)
+    eventually(lambda: gone(world), what="neither resource nor row is left")
     if what == "account":
         world.until_gone("RecordingAccount", "default")
 
@@ -184,4 +184,4 @@ def test_nothing_is_left_of_a_namespace(world: World) -> None:
     world.kube.request("DELETE", f"/api/v1/namespaces/{world.namespace}/pods/{POD}", {"gracePeriodSeconds": 0})
     world.operator.start()
     world.until_namespace_gone()
-    eventually(lambda: not spools_at_store(world), what="no row is left at the store", within=90.0)
+    eventually(lambda: not spools_at_store(world), what="no row is left at the store")

@@ -89,6 +89,17 @@ def test_only_what_has_changed_is_told() -> None:
     assert seen.at("media", "calls", "") == []
 
 
+def test_that_nobody_is_heard_of_any_more_is_told_though_the_time_has_come_with_other_answers() -> None:
+    seen = Seen()
+    seen.whole(answer(info()))
+    for seconds in range(2, 44, 2):
+        assert seen.changed(answer(seconds=seconds)) == []
+    assert not seen.heard(info())
+    assert seen.whole(answer(info(), seconds=44)) == [info()]
+    assert seen.whole(answer(info(), seconds=52)) == [], "once"
+    assert seen.whole(answer(info(last_seen=later(59)), seconds=60)) == [info(last_seen=later(59))], "it is back"
+
+
 def test_changes_are_asked_for_from_the_revision_that_is_known() -> None:
     seen = Seen()
     seen.whole(answer(info(), revision=3))

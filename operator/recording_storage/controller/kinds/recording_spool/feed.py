@@ -57,6 +57,8 @@ class SpoolFeed:
         self._queue = queue
         self._pace = Pace()
         self._swept = -SWEEP
+        self._attached: frozenset[Folder] = frozenset()
+        """Folders that had a RecordingSpool when last looked at: what loses it is cleaned up at once."""
         self._failing = ""
 
     async def run(self) -> None:
@@ -72,8 +74,10 @@ class SpoolFeed:
             await asyncio.sleep(POLL)
 
     async def _once(self, internal: InternalStore) -> None:
-        revision = self._seen.revision
-        if revision is not None and time.monotonic() - self._swept < SWEEP:
+        revision, before = self._seen.revision, self._attached
+        self._attached = frozenset(place for place in map(folder_of, self._seen.all()) if self._resources(place))
+        due = time.monotonic() - self._swept >= SWEEP or bool(before - self._attached)
+        if revision is not None and not due:
             for info in self._ours(self._seen.changed(await internal.spools(since=revision))):
                 if not self._tell(info) and self._seen.heard(info):
                     await self._make(info)

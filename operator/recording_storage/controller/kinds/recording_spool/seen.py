@@ -16,6 +16,8 @@ class Seen:
     def __init__(self) -> None:
         self._infos: dict[Folder, dict[str, SpoolInfo]] = {}
         """By folder and spool."""
+        self._heard: set[tuple[Folder, str]] = set()
+        """Those that were told as heard of: by the time of the next whole answer the clock has gone on."""
         self._moment: datetime | None = None
         """The store's clock."""
         self.revision: int | None = None
@@ -48,21 +50,32 @@ class Seen:
         self._note(answer)
         for info in answer.spools:
             self.take(info)
+            self._tell_heard(info)
         return answer.spools
 
     def whole(self, answer: Spools) -> list[SpoolInfo]:
         """Take the answer that has them all; those that have come, gone, or differ in whether they are heard of."""
-        before = {(folder_of(info), info.spool_id): (info, self.heard(info)) for info in self.all()}
+        before = {_key(info): info for info in self.all()}
         self._note(answer)
         self._infos = {}
         changed = []
         for info in answer.spools:
             self.take(info)
-            old, heard = before.pop((folder_of(info), info.spool_id), (None, False))
-            if old is None or heard != self.heard(info) or _told(old) != _told(info):
+            old = before.pop(_key(info), None)
+            heard_anew = self._tell_heard(info)
+            if old is None or heard_anew or _told(old) != _told(info):
                 changed.append(info)
-        changed += [old for old, _ in before.values()]
+        self._heard -= before.keys()
+        changed += before.values()
         return changed
+
+    def _tell_heard(self, info: SpoolInfo) -> bool:
+        """Whether that is another word than the last one."""
+        heard, key = self.heard(info), _key(info)
+        if heard == (key in self._heard):
+            return False
+        (self._heard.add if heard else self._heard.discard)(key)
+        return True
 
     def _note(self, answer: Spools) -> None:
         self.revision, self._moment = answer.revision, answer.server_time
@@ -71,6 +84,10 @@ class Seen:
 def _told(info: SpoolInfo) -> SpoolInfo:
     """All of it but when it was heard of."""
     return info.replace(last_seen=info.first_seen, live=True)
+
+
+def _key(info: SpoolInfo) -> tuple[Folder, str]:
+    return folder_of(info), info.spool_id
 
 
 def folder_of(info: SpoolInfo) -> Folder:
