@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_storage.store.context import Store
+from recording_storage.store.context import Store, open_store
 from recording_storage.store.database.models import AwsCredential
 from recording_storage.store.secrets_box import (
     MasterKeyError,
@@ -81,6 +81,24 @@ def test_resealing_lets_the_older_key_go(store: Store, account: NewAccount):
         row = session.get(AwsCredential, made.sid)
         assert row is not None
         assert open_credential(read_master_keys(file), row).secret_access_key == "planted-secret"
+
+
+def test_a_store_is_opened_with_every_key_that_its_secrets_are_sealed_with(store: Store, account: NewAccount):
+    create_credential(store, account_sid=account.sid, credentials="AKIA:planted-secret", friendly_name="c")
+    file = store.config.master_key_file
+    old, new = file.read_text(), new_key_line()
+    file.write_text(f"{new}\n")
+    with pytest.raises(MasterKeyError, match=f"{file} lacks the key.*put that one back") as caught:
+        open_store(store.config)
+    assert new not in str(caught.value)
+    file.write_text(f"{new}\n{old}")
+    open_store(store.config).close()
+    reseal(Store(store.config, store.database, read_master_keys(file), store.changes))
+    file.write_text(old)
+    with pytest.raises(MasterKeyError, match="lacks the key"):
+        open_store(store.config)
+    file.write_text(f"{new}\n")
+    open_store(store.config).close()
 
 
 def test_a_key_file_is_made_for_its_owner_alone(tmp_path: Path):

@@ -8,7 +8,8 @@ from recording_storage.store.config import ConfigError, StoreConfig
 from recording_storage.store.database.engine import Database, DatabaseUrlError, place_of
 from recording_storage.store.database.migrate import is_new, migrate
 from recording_storage.store.database.probe import database_probe
-from recording_storage.store.secrets_box import SecretsBox, read_master_keys
+from recording_storage.store.database.sealed import box_heads
+from recording_storage.store.secrets_box import HEAD_BYTES, MasterKeyError, SecretsBox, read_master_keys
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def open_store(config: StoreConfig, *, media: bool = True, begun: bool = False) 
         except OSError as error:
             raise ConfigError(f"--media {config.media} can't be made: {plain_reason(error)}; name a folder") from None
     migrate(database)
+    if not all(map(box.knows, box_heads(database, size=HEAD_BYTES))):
+        raise MasterKeyError(
+            f"the master key file {config.master_key_file} lacks the key that secrets in the database "
+            f"{place_of(database.url)} are sealed with: put that one back from its copy"
+        )
     return Store(config=config, database=database, box=box, changes=opened.changes, is_new=new)
 
 

@@ -20,6 +20,8 @@ KEY_BYTES = 32
 _VERSION = b"\x01"
 _ID_BYTES = 8
 _NONCE_BYTES = 12
+HEAD_BYTES = 1 + _ID_BYTES
+"""Of a box, that say with which key it is sealed."""
 _HEADER = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
 
 
@@ -65,6 +67,10 @@ class SecretsBox:
     def is_current(self, box: bytes) -> bool:
         """Whether it is sealed with the first key; others are sealed anew by `store reseal`."""
         return box[:1] == _VERSION and box[1 : 1 + _ID_BYTES] == self._first
+
+    def knows(self, head: bytes) -> bool:
+        """Whether it has the key of a box that begins so; `HEAD_BYTES` are needed."""
+        return head[:1] == _VERSION and head[1:HEAD_BYTES] in self._keys
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for another use, e.g. signing media URLs; they change when the first key does."""

@@ -1,13 +1,13 @@
 """Key rotation: sealing what is stored with the newest master key."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from recording_storage.store.context import Store
-from recording_storage.store.database.models import Account, ApiKey, AwsCredential
+from recording_storage.store.database.models import Account
+from recording_storage.store.database.sealed import SEALED, Sealed
 from recording_storage.store.secrets_box import SecretsBox
 
 _BATCH = 200
@@ -16,7 +16,7 @@ _BATCH = 200
 def reseal(store: Store) -> int:
     """Seal every secret with the first key; gives how many were not. Interrupted, it goes on where it was."""
     count = 0
-    for sealed in _SEALED:
+    for sealed in SEALED:
         last = ""
         while True:
             with store.database.write() as session:
@@ -28,33 +28,13 @@ def reseal(store: Store) -> int:
     return count
 
 
-Owner = Account | ApiKey | AwsCredential
-
-
-@dataclass(frozen=True)
-class _Sealed:
-    """A column that holds boxes."""
-
-    model: type[Owner]
-    column: str
-
-    @property
-    def table(self) -> str:
-        """As it stands in the boxes' associated data."""
-        return self.model.__tablename__
-
-
-_SEALED = (_Sealed(Account, "auth_token_box"), _Sealed(ApiKey, "secret_box"), _Sealed(AwsCredential, "box"))
-
-
-def _batch(session: Session, sealed: _Sealed, *, after: str) -> list[str]:
+def _batch(session: Session, sealed: Sealed, *, after: str) -> list[str]:
     sid: sa.ColumnElement[str] = sealed.model.__table__.c.sid
-    column: sa.ColumnElement[bytes] = sealed.model.__table__.c[sealed.column]
-    query = sa.select(sid).where(sid > after, column.is_not(None)).order_by(sid).limit(_BATCH)
+    query = sa.select(sid).where(sid > after, sealed.boxes.is_not(None)).order_by(sid).limit(_BATCH)
     return list(session.scalars(query))
 
 
-def _reseal_row(session: Session, box: SecretsBox, sealed: _Sealed, sid: str) -> int:
+def _reseal_row(session: Session, box: SecretsBox, sealed: Sealed, sid: str) -> int:
     row: Any = session.get(sealed.model, sid, with_for_update=True)
     present: bytes | None = getattr(row, sealed.column, None)
     if present is None or box.is_current(present):
