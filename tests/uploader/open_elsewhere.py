@@ -1,6 +1,8 @@
 """Files that another process has open, and an uploader that gets no lease of any."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,17 @@ def show_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lose_events(intake: Intake) -> None:
     """What the kernel has to tell just now is lost, as if its queue had been full."""
+    with events_lost(intake):
+        pass
+
+
+@contextmanager
+def events_lost(intake: Intake) -> Iterator[None]:
+    """What is done inside is lost, too."""
     assert intake._watch is not None
     watch = intake._watch._watch
     with watch._reading:
+        yield
         watch._fetch()
         watch._fetched.clear()
         watch._read(inotify._HEAD.pack(-1, inotify._OVERFLOW, 0, 0))

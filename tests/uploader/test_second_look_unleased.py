@@ -10,7 +10,7 @@ from recording_storage.s3.client import S3Client
 from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.core.recording import Reason, Recording
 from tests.s3.gate import Gate
-from tests.uploader.open_elsewhere import Holder, give_no_leases, lose_events, show_nobody
+from tests.uploader.open_elsewhere import Holder, events_lost, give_no_leases, lose_events, show_nobody
 from tests.uploader.spools import MIB, FakeClock, Running, SpoolFolder
 from tests.waiting import SOON, eventually
 
@@ -190,6 +190,37 @@ def test_quiet_proves_nothing_against_a_process_that_is_seen_to_write(quick: Spo
         clock.advance(3600)
         running.await_states({"a.wav": "released"})
     quick.check_all_stored()
+
+
+def test_a_writer_whose_open_a_reader_s_close_is_taken_for_is_seen_to_write(gated: SpoolFolder, door: Gate) -> None:
+    """The reader's own open was lost: of the writer nothing is known but what /proc shows."""
+    door.refuse()
+    with gated.running(clock=FakeClock()) as running:
+        assert running.uploader.intake.scanned.wait(SOON)
+        gated.put("a.wav.part")
+        gated.contents["a.wav"] = gated.contents.pop("a.wav.part")
+        (gated.root / "a.wav.part").rename(gated.root / "a.wav")
+        running.await_states({"a.wav": "waiting"})
+        intake = running.uploader.intake
+        intake._drain()
+        with events_lost(intake):
+            reader = Holder(gated.root / "a.wav", "<")
+        recorder = Holder(gated.root / "a.wav", ">>")
+        intake._drain()
+        assert intake._file_events.opens("a.wav") == 1
+        reader.close()
+        intake._drain()
+        assert intake._file_events.opens("a.wav") == 0, "nothing else would show the writer"
+        door.open()
+        running.uploader.view.retry(None)
+        attempts = running.await_recording("a.wav", is_in_use).attempts
+        running.rescan(times=3)
+        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
+        assert gated.bucket.keys() == []
+        recorder.close(MORE)
+        gated.contents["a.wav"] += MORE
+        running.await_states({"a.wav": "released"})
+    gated.check_all_stored()
 
 
 def test_who_opened_it_before_events_were_lost_is_waited_for(
