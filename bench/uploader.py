@@ -49,20 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "small": Workload(f"{options.small_count} files of 100 KB", options.small_count, 100_000),
     }
     workloads = [all_workloads[options.workload]] if options.workload else list(all_workloads.values())
-    repeats = options.repeats or (PAIRS if options.against else REPEATS)
+    repeats = options.repeats or (PAIRS if options.against or options.unleased else REPEATS)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="recording-storage-bench-", dir=options.folder) as folder:
         for workload in workloads:
             template = make_template(Path(folder) / f"template-{workload.files}", workload)
             for server in options.server or list(servers.SERVERS):
                 bench = _Bench(server, workload, template=template)
-                other = Ours(options.against / ".venv/bin/python") if options.against else bench.best_s5cmd()
-                rows.append(bench.compare(Ours(), other, repeats=repeats))
+                rows.append(bench.compare(Ours(leased=not options.unleased), _other(options, bench), repeats=repeats))
             shutil.rmtree(template)
     _print_table(rows)
     if options.json:
         _print(json.dumps({"machine": _machine(), "repeats": repeats, "rows": [asdict(row) for row in rows]}))
     return 0
+
+
+def _other(options: argparse.Namespace, bench: "_Bench") -> Client:
+    if options.against:
+        return Ours(options.against / ".venv/bin/python")
+    return Ours() if options.unleased else bench.best_s5cmd()
 
 
 class _Bench:
@@ -157,13 +162,18 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.uploader", description=__doc__)
     parser.add_argument("--json", action="store_true", help="also print one object with all figures, last")
-    parser.add_argument("--repeats", type=int, help=f"default: {REPEATS}, with --against {PAIRS}")
+    parser.add_argument("--repeats", type=int, help=f"default: {REPEATS}, beside another uploader {PAIRS}")
     parser.add_argument("--server", action="append", choices=list(servers.SERVERS), help="default: all")
     parser.add_argument("--workload", choices=("big", "small"), help="default: both")
     parser.add_argument("--big-mib", type=int, default=1024)
     parser.add_argument("--small-count", type=int, default=10_000)
     parser.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="instead of s5cmd: the uploader of another one, set up"
+    )
+    parser.add_argument(
+        "--unleased",
+        action="store_true",
+        help="ours without a lease of any file, beside ours with them; needs root and setpriv",
     )
     parser.add_argument("--folder", type=Path, help="where the files are put; needs three times the big file's size")
     return parser
