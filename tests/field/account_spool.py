@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from recording_storage.domain.states import RecordingState
 from recording_storage.uploader.core.ports import Clock
@@ -17,6 +18,8 @@ from tests.uploader.spools import Running, running_at, write_finished
 from tests.uploader.store_link.conftest import account_plan
 from tests.uploader.store_link.fake_store import FakeStore
 from tests.waiting import SOON
+
+ENDED = frozenset({RecordingState.RELEASED, RecordingState.DELETED})
 
 
 @dataclass
@@ -38,20 +41,22 @@ class AccountSpool:
     def token_file(self) -> Path:
         return self.root.parent / "token"
 
-    def add(self, bucket: FieldBucket) -> str:
-        """An account whose recordings go to that bucket; gives its sid."""
+    def add(self, bucket: FieldBucket, **policy: Any) -> str:
+        """An account whose recordings go to that bucket; gives its sid. `policy`: fields of `ProductPlan`."""
         account = f"AC{len(self.buckets):032x}"
-        self.lead(account, bucket)
+        self.lead(account, bucket, **policy)
         return account
 
-    def lead(self, account: str, bucket: FieldBucket) -> str:
+    def lead(self, account: str, bucket: FieldBucket, **policy: Any) -> str:
         """From now on that account's recordings go to that bucket, and to no other; gives the destination's id."""
         self.buckets[account] = bucket
         self.leads += 1
         plan = account_plan(bucket=bucket.name, revision=self.leads)
         (destination,) = plan.destinations.values()
         there = destination.replace(id=f"{self.leads:032x}", endpoint=bucket.server.endpoint)
-        products = {name: replace(product, destination_id=there.id) for name, product in plan.products.items()}
+        products = {
+            name: replace(product, destination_id=there.id, **policy) for name, product in plan.products.items()
+        }
         self.store.set_plan(plan.replace(account_sid=account, destinations={there.id: there}, products=products))
         return there.id
 
@@ -93,15 +98,20 @@ class AccountSpool:
         ) as running:
             yield running
 
-    def released(self) -> set[str]:
-        """Names of those that the store knows to be released."""
-        return {one.file for one in self.store.recordings.values() if one.state is RecordingState.RELEASED}
+    def those(self, state: RecordingState) -> set[str]:
+        """Names of those that the store knows to be so."""
+        return {one.file for one in self.store.recordings.values() if one.state is state}
 
     def await_released(self, *, seconds: float = SOON) -> None:
-        """Wait until the store has heard that each is released."""
+        """Wait until the store has heard that each is released, or deleted as its policy wants it."""
+
+        def all_ended() -> bool:
+            ended = {one.file for one in self.store.recordings.values() if one.state in ENDED}
+            return ended == set(self.contents)
+
         with self.store.changed:
-            if not self.store.changed.wait_for(lambda: self.released() == set(self.contents), timeout=seconds):
-                late = [one for one in self.store.recordings.values() if one.state is not RecordingState.RELEASED]
+            if not self.store.changed.wait_for(all_ended, timeout=seconds):
+                late = [one for one in self.store.recordings.values() if one.state not in ENDED]
                 unheard = set(self.contents) - {one.file for one in self.store.recordings.values()}
                 log = (self.root.parent / "uploader.log").read_text(errors="replace")[-3000:]
                 raise AssertionError(f"not released: {late[:5]}, unheard of: {unheard}\n{log}")
@@ -114,14 +124,18 @@ class AccountSpool:
             if path.is_file() and ".recording-storage" not in path.parts
         )
 
-    def check_all_stored(self) -> None:
-        """Nothing lost, doubled or overwritten, nothing in another's bucket; no upload open; nothing left here."""
+    def check_all_stored(self, *, but: Collection[str] = ()) -> None:
+        """Nothing lost, doubled or overwritten, nothing in another's bucket; no upload open; nothing left here.
+
+        `but` names those that were deleted: of them nothing is stored.
+        """
         assert self.media() == []
-        assert self.released() == set(self.contents)
+        assert self.those(RecordingState.DELETED) == set(but)
+        assert self.those(RecordingState.RELEASED) == set(self.contents) - set(but)
         assert len(self.store.recordings) == len(self.contents), "told under two sids"
         told = {one.file: one for one in self.store.recordings.values()}
         for account, bucket in self.buckets.items():
-            mine = {name: content for name, content in self.contents.items() if name.startswith(f"{account}{os.sep}")}
-            stored = {told[name].media_url.partition(f"/{bucket.name}/")[2]: content for name, content in mine.items()}
+            mine = [name for name in self.contents if name.startswith(f"{account}{os.sep}") and name not in but]
+            stored = {told[name].media_url.partition(f"/{bucket.name}/")[2]: self.contents[name] for name in mine}
             assert {key: bucket.read(key) for key in bucket.objects} == stored
             assert bucket.uploads() == [], [(one.key, list(one.parts)) for one in bucket.storage.uploads.values()]

@@ -11,17 +11,20 @@ from typing import NamedTuple
 import pytest
 
 from recording_storage.domain.backoff import MOST
+from recording_storage.domain.policy import FatalErrorPolicy
+from recording_storage.domain.states import RecordingState
 from recording_storage.s3.probe import PROBE_NAME
 from recording_storage.uploader.core.fault_points import FAULT_POINTS
 from tests.field.account_spool import AccountSpool
 from tests.field.actions import add_header, corrupt, lose, refuse, reset
-from tests.field.exchange import ALL, BODIES, WRITES, Action, Exchange, Moment, Operation, is_recording
+from tests.field.exchange import ALL, BODIES, WRITES, Action, Exchange, Moment, Operation, Rule, is_recording
 from tests.field.integrity import Vouching, everything
 from tests.field.killing import KILLED, killed_at
 from tests.field.server import FieldBucket, FieldServer
 from tests.field.storage import StoredObject
 from tests.uploader.spools import MIB, SpoolFolder
 from tests.uploader.store_link.fake_store import FakeStore
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 KILLS = 100
@@ -124,6 +127,22 @@ def _now_and_then(bucket: str, *, every: int) -> Callable[[Exchange], bool]:
 
 
 @pytest.fixture
+def deletes(field: FieldServer, accounts: AccountSpool) -> tuple[str, Rule]:
+    """An account that wants those deleted that its bucket denies: for ever each third, whose upload may yet begin."""
+    bucket = field.bucket()
+    came: dict[str, int] = {}
+
+    def is_denied(exchange: Exchange) -> bool:
+        if exchange.bucket != bucket.name or not is_recording(exchange):
+            return False
+        return came.setdefault(exchange.key, len(came)) % 3 == 2
+
+    refused = {Operation.PUT, Operation.PART, Operation.COMPLETE}
+    denial = field.on(refused, refuse(403, "AccessDenied"), when=is_denied)
+    return accounts.add(bucket, fatal_error_policy=FatalErrorPolicy.DELETE, denial_grace=0), denial
+
+
+@pytest.fixture
 def accounts(field: FieldServer, tmp_path: Path) -> Iterator[AccountSpool]:
     store = FakeStore()
     spool = AccountSpool(tmp_path / "spool", store)
@@ -136,12 +155,16 @@ def accounts(field: FieldServer, tmp_path: Path) -> Iterator[AccountSpool]:
             field.on(odd.operations, odd.action, at=odd.moment, when=_now_and_then(bucket.name, every=odd.every))
         else:
             field.on(odd.operations, odd.action, at=odd.moment, every=odd.every, when=_of(bucket.name))
-    field.vouching = lambda exchange: vouching[exchange.bucket](exchange)
+    field.vouching = lambda exchange: (
+        vouching[exchange.bucket](exchange) if exchange.bucket in vouching else everything()
+    )
     yield spool
     store.close()
 
 
-def test_killed_a_hundred_times_at_random(field: FieldServer, accounts: AccountSpool) -> None:
+def test_killed_a_hundred_times_at_random(
+    field: FieldServer, accounts: AccountSpool, deletes: tuple[str, Rule]
+) -> None:
     """Every second time after so many answers, else after so much time: that is when releases are hit, too."""
     seed = int(os.environ.get("CRASH_SEED", "20261129"))
     chance = random.Random(seed)
@@ -158,7 +181,18 @@ def test_killed_a_hundred_times_at_random(field: FieldServer, accounts: AccountS
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(chance.uniform(0.2, 1.2))
             assert child.poll() is None, f"seed {seed}: it ended by itself"
-    field.mend()  # by bad luck a try would fail again, and the pause after it be as long once more
+    account, denial = deletes
+    field.mend(
+        *[rule for rule in field._rules if rule is not denial]
+    )  # by bad luck a try would fail again, and the pause after it be as long once more
+    accounts.put(account, "last.wav", 1_000)  # what was deleted right before a kill is swept with the next recording
     with accounts.process():
         accounts.await_released(seconds=FINISH)
-    accounts.check_all_stored()
+        buckets = accounts.buckets.values()
+        eventually(lambda: not any(bucket.uploads() for bucket in buckets), what="no upload is open anywhere")
+    deleted = {name for name in accounts.those(RecordingState.DELETED) if name.startswith(account)}
+    assert deleted
+    denied = {one.key for one in field.seen(status=403)}
+    sids = {one.sid for one in accounts.store.recordings.values() if one.file in deleted}
+    assert all(any(sid in key for key in denied) for sid in sids), "only what was itself denied"
+    accounts.check_all_stored(but=deleted)
