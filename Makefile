@@ -6,7 +6,7 @@ STAMP := .venv/.locked
 # One that crashes ends the run: without it the other would wait for its tests for ever.
 TEST_ARGS ?= -n 2 --dist loadfile --max-worker-restart 0
 
-.PHONY: setup demo image test test-e2e test-quick check bench bench-uploader lock generate clean
+.PHONY: setup demo image test test-e2e test-quick check bench bench-uploader bench-spools lock generate clean
 
 setup: $(STAMP)
 
@@ -52,10 +52,13 @@ check: setup
 generate: setup                   ## crds/ and the chart's templates of them, from the models
 	@$(BIN)/python -m recording_storage.resources.generate
 
-bench: bench-uploader             ## all side-by-side measurements
+bench: bench-uploader bench-spools ## all measurements
 
 bench-uploader: setup             ## our uploader beside s5cmd; BENCH_ARGS="--json --repeats 5" or "--against CHECKOUT"
 	@$(BIN)/python -m bench.uploader $(BENCH_ARGS)
+
+bench-spools: setup               ## what RecordingSpools cost the API server; BENCH_SPOOLS_ARGS="--spools 200 --seconds 30"
+	@$(BIN)/python -m bench.spools $(BENCH_SPOOLS_ARGS)
 
 lock:                             ## resolve the ranges of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/runtime.txt pyproject.toml
