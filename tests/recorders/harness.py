@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +38,14 @@ class Talker:
             raise AssertionError(self.process.stderr.read()[-3000:])
         return line.strip()
 
-    def say(self) -> None:
+    def say(self, word: str = "") -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
 
     def end(self) -> None:
+        if self.process.returncode is not None:
+            return
         try:
             self.process.communicate(timeout=SOON)
         except subprocess.TimeoutExpired:
@@ -58,6 +60,7 @@ class Recorder:
 
     talker: Talker
     program: str
+    stem: str
     folder: str
     """Relative to the spool."""
     files: dict[str, str] = field(default_factory=dict)
@@ -81,6 +84,8 @@ class Site:
     """A spool, its uploader, and its recorders."""
 
     spool: SpoolFolder
+    start: Callable[[], Talker]
+    """Starts an uploader."""
     uploader: Talker
     user: int
     namespace: list[str]
@@ -93,13 +98,18 @@ class Site:
         """Start one of the programs; it is silent, or has ended, only once `go_on` says so."""
         command = [sys.executable, str(HERE / "programs.py"), program, str(self.spool.root / folder), stem]
         user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
-        recorder = Recorder(Talker([*self.namespace, *user, *command]), program, folder)
+        recorder = Recorder(Talker([*self.namespace, *user, *command]), program, stem, folder)
         self.recorders.append(recorder)
         return recorder
 
-    def ask(self) -> dict[str, Any]:
-        """How everything stands, after everything was looked at."""
-        self.uploader.say()
+    def restart(self) -> None:
+        """Another uploader goes on with the spool; what is done until it comes, nobody sees."""
+        self.uploader.end()
+        self.uploader = self.start()
+
+    def ask(self, word: str = "") -> dict[str, Any]:
+        """How everything stands, after everything was looked at; `word` is one of the uploader's process."""
+        self.uploader.say(word)
         answer: dict[str, Any] = json.loads(self.uploader.hear())
         return answer
 
@@ -132,11 +142,12 @@ class Site:
         assert stored == {path: [digest] for path, digest in final.items() if path not in there}
         return there
 
-    def nothing_is_taken(self) -> None:
+    def nothing_is_taken(self, word: str = "") -> None:
         """While they are at work; what has ended already may be."""
-        answer = self.ask()
+        answer = self.ask(word)
         ended = {path for recorder in self.recorders for path in recorder.files.keys() | recorder.closed}
-        assert set(self.stored()) | set(answer["states"]) <= ended, answer
+        early = (set(self.stored()) | set(answer["states"])) - ended
+        assert not early, (early, [(one.program, one.stem) for one in self.recorders if not one.files], answer)
 
     def _there(self) -> set[str]:
         """Files that are left, as the recorders see them."""
@@ -176,8 +187,13 @@ def site(spool_of: Any, *, lease: bool, same_user: bool, mount: str = "", settle
             target = spool.root / mount
             script = f'mount -t tmpfs -o mode=777 tmpfs {target} && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", script, "sh", *command]
-        uploader = Talker(command, env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)})
-        stack.callback(uploader.end)
-        assert uploader.hear() == "ready"
+
+        def start() -> Talker:
+            uploader = Talker(command, env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)})
+            stack.callback(uploader.end)
+            assert uploader.hear() == "ready"
+            return uploader
+
+        uploader = start()
         namespace = ["nsenter", f"--mount=/proc/{uploader.process.pid}/ns/mnt"] if mount else []
-        yield Site(spool, uploader, 0 if same_user else RECORDER, namespace)
+        yield Site(spool, start, uploader, 0 if same_user else RECORDER, namespace)

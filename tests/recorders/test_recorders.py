@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
+from tests.recorders import programs
 from tests.recorders.harness import Recorder, Site, site
 from tests.recorders.programs import PROGRAMS, folder_of_its_own
+from tests.recorders.uploader_process import LOSE
 from tests.s3.fixtures import Bucket
 from tests.uploader.spools import SpoolFolder
 
@@ -37,6 +39,11 @@ WAYS = {
     "without a lease, of another user": {"lease": False, "same_user": False},
 }
 
+NAMED_WHILE_OPEN = frozenset(
+    program.__name__ for program in (programs.renamed_while_open, programs.linked_while_open, programs.unnamed)
+)
+"""A rename or a link is their word that a file is finished, unless somebody was seen to have it open."""
+
 
 def play(site: Site, *, folder: str = "") -> set[str]:
     """All of them at once, each in its silence while everything is looked at; the paths of what is told."""
@@ -63,16 +70,23 @@ def test_nor_on_a_volume_that_is_mounted_below(quick_bucket: Bucket, way: str) -
         assert here.ask()["remembered"] == 0
 
 
+@pytest.mark.timeout(600)  # each restart is an interpreter that has to start
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_nor_do_many_at_once_in_any_order(quick_bucket: Bucket, way: str, seed: int) -> None:
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_nor_do_many_at_once_in_any_order(quick_bucket: Bucket, way: str, seed: int, *, disturbed: bool) -> None:
     """Each goes on when chance wants it to; others begin and end meanwhile, and everything is looked at in between.
 
-    A call in a new folder lasts until that is watched: what becomes of shorter ones is another test's.
+    A call in a new folder lasts until that is watched: what becomes of shorter ones is another test's. `disturbed`:
+    now and then the kernel's events are lost, or the uploader is another one; without leases some are told then.
     """
     chance = random.Random(seed)
     with site(lambda root: SpoolFolder(root, quick_bucket), settle=SETTLE, **WAYS[way]) as here:
-        coming = [(chance.choice(list(PROGRAMS)), f"call-{number}") for number in range(60)]
+        without = NAMED_WHILE_OPEN if disturbed and "another user" in way and not WAYS[way]["lease"] else frozenset()
+        coming = [
+            (chance.choice([one for one in PROGRAMS if one not in without]), f"call-{number}")
+            for number in range(30 if disturbed else 60)
+        ]
         silent: list[Recorder] = []
         while coming or silent:
             if coming and (len(silent) < 5 or chance.random() < 0.4):
@@ -82,9 +96,15 @@ def test_nor_do_many_at_once_in_any_order(quick_bucket: Bucket, way: str, seed: 
                 recorder.talker.say()
             if recorder.go_on():
                 silent.append(recorder)
+            if disturbed and (chosen := chance.random()) < 0.2:
+                if chosen < 0.1:
+                    here.restart()
+                else:
+                    here.nothing_is_taken(LOSE)
             if recorder.program == folder_of_its_own.__name__ or chance.random() < 0.1:
                 here.nothing_is_taken()
-        assert here.verdict() == set()
+        told = here.verdict()
+        assert not told or (disturbed and not WAYS[way]["lease"])
 
 
 @pytest.mark.parametrize("way", ["with a lease, of another user", "without a lease, of another user"])

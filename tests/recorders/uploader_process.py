@@ -1,7 +1,7 @@
 """An uploader in a process of its own, which may thus have another user and other rights; asked over its input.
 
 `python -m tests.recorders.uploader_process SPOOL CONFIG SETTLE`: each line on its input is answered, after the whole
-spool was walked twice, by how everything stands, as JSON.
+spool was walked twice, by how everything stands, as JSON. What the kernel has to tell when the line is `lose` is lost.
 """
 
 # ruff: noqa: T201 - it talks to the test over its output
@@ -16,7 +16,10 @@ from recording_storage.uploader.app import Options, Uploader
 from recording_storage.uploader.spool import unfinished
 from recording_storage.uploader.spool.folder import Spool, SpoolLock
 from recording_storage.uploader.spool.writers import ignore_lease_breaks
+from tests.uploader.open_elsewhere import lose_events
 from tests.waiting import SOON
+
+LOSE = "lose"
 
 
 def main(root: str, config: str, settle: str) -> None:
@@ -31,7 +34,9 @@ def main(root: str, config: str, settle: str) -> None:
     uploader.start()
     assert uploader.intake.scanned.wait(SOON)
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line.strip() == LOSE:
+            lose_events(uploader.intake)
         scans = uploader.intake.scans
         while uploader.intake.scans < scans + 2:
             uploader.intake.rescan()
