@@ -59,7 +59,7 @@ class Machine:
     def __init__(self) -> None:
         sweep()
         number = os.getpid()
-        self.name = f"{PREFIX}{number}"
+        self.name, self._card = f"{PREFIX}{number}", f"node{number}"
         self.folder = Path(gettempdir()) / self.name
         self.folder.mkdir(mode=0o755)
         self.host, self.address = (f"10.213.{number % 256}.{4 * (number // 256 % 64) + one}" for one in (1, 2))
@@ -86,13 +86,15 @@ class Machine:
 
     def close(self) -> None:
         """Ends all that runs in it; what it made goes with it, and nothing of that is worth a grace."""
+        # The kernel would take its time over the card, and this process's next machine has one of that name.
+        subprocess.run(["ip", "link", "del", self._card], capture_output=True, check=False)
         with suppress(OSError, ValueError):  # it has ended already
             os.kill(self._first_process(), signal.SIGKILL)
         self.children.close()
         _remove(self.name)
 
     def _connect(self) -> None:
-        card = f"node{os.getpid()}"
+        card = self._card
         pid = str(self._first_process())
         for command in (
             ["ip", "link", "add", card, "type", "veth", "peer", "name", "eth0", "netns", pid],

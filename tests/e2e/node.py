@@ -77,6 +77,10 @@ class Node:
             f"--cert-dir={self.folder}/kubelet-pki",
         )
 
+    def stop_kubelet(self) -> None:
+        """Pods go on without it."""
+        self.machine.children.stop("kubelet")
+
     def name_image(self, image: str, name: str) -> None:
         """Has one of ours be there under another name, too."""
         self._ctr("--namespace=k8s.io", "images", "tag", "--force", image, name)

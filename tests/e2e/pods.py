@@ -172,12 +172,16 @@ def restarts(site: Site, name: str) -> int:
 
 
 def first_process(site: Site, name: str) -> int:
-    """The sidecar's, by its number on this machine: the one of its container whose parent is of none."""
+    """The sidecar's, by its number on this machine."""
     status = site.kube.get("v1", "Pod", name, namespace=site.namespace)["status"]
-    (container,) = (found["containerID"].partition("://")[2] for found in status["initContainerStatuses"])
-    (pid,) = (
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_first(entry, container)
-    )
+    (container,) = (found["containerID"] for found in status["initContainerStatuses"])
+    return first_process_of(container)
+
+
+def first_process_of(container: str) -> int:
+    """By its number on this machine: the one of the container whose parent is of none."""
+    _, _, name = container.partition("://")
+    (pid,) = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_first(entry, name))
     return pid
 
 

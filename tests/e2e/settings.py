@@ -50,6 +50,7 @@ def kubelet(place: Place) -> Path:
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
+        "syncFrequency": "10s",  # how soon changed Secrets and ConfigMaps are in pods; a minute is usual
         "oomScoreAdj": 0,  # lowering it needs a right that containers of build machines lack
         "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
