@@ -10,6 +10,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
 """Seconds between two looks: most of what is awaited is so at once."""
 SOON = 60.0
 """Seconds; far more than any step takes on a busy machine, far less than a test's own limit."""
+LONG = 180.0
+"""Seconds; the same where several slow things come one after the other: what only a comparison of the operator's finds
+(one each minute, 20 s late at most), a watch whose pauses have grown. A test that waits so needs a limit of its own."""
 
 
 def eventually(look: Callable[[], T], *, what: str, within: float = SOON) -> T:

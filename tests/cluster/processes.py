@@ -14,7 +14,7 @@ from tests.tools.ports import free_ports
 from tests.tools.progress import tail
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-READY_TIMEOUT = 60.0  # seconds; 4 is usual, a busy machine takes longer
+READY_TIMEOUT = 120.0  # seconds; 4 is usual, a busy machine takes longer
 WITH_SERVICE_ACCOUNTS = (
     "--endpoint-reconciler-type=none",  # it refuses loopback as the address of the service `kubernetes`
 )

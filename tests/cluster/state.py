@@ -17,7 +17,7 @@ from tests.tools.errors import ToolFailed
 from tests.tools.progress import tail
 
 State = dict[str, Any]
-STOP_TIMEOUT = 15.0  # seconds
+STOP_TIMEOUT = 60.0  # seconds
 
 
 def default_folder() -> Path:

@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
 from tests.tools.processes import gone, mentioning, removed
+from tests.waiting import SOON
 
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "tests.cluster"]
@@ -103,7 +104,7 @@ def test_serve_lives_as_long_as_its_parent(end: str) -> None:
         process.stdin.close()
     else:
         process.send_signal(signal.Signals[end])
-    code = process.wait(15)
+    code = process.wait(SOON)
     assert code == (-signal.SIGKILL if end == "SIGKILL" else 0)
     assert gone(state["data_dir"])
     assert removed(Path(state["data_dir"]))

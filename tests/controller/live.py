@@ -10,6 +10,7 @@ import httpx
 
 from recording_storage.domain.sids import SidPrefix, new_sid
 from tests.controller.parts import COMMAND, Store
+from tests.waiting import SOON
 
 
 class LiveUploader:
@@ -62,6 +63,7 @@ class LiveUploader:
             f"{self._store.internal_url}/internal/v1/{path}",
             headers={"Authorization": f"Bearer {self._token}"},
             json=message,
+            timeout=SOON,
         )
         assert answer.is_success, answer.text
         return answer.json()

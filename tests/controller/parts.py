@@ -154,7 +154,9 @@ class Store(Part):
 
     def internal(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.token_file.read_text()}"}
-        answer = httpx.request(method, f"{self.internal_url}/internal/v1{path}", headers=headers, json=body)
+        answer = httpx.request(
+            method, f"{self.internal_url}/internal/v1{path}", headers=headers, json=body, timeout=SOON
+        )
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 

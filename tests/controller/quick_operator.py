@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -12,7 +11,7 @@ from recording_storage.controller.runtime import Pace
 from recording_storage.domain.address import Address
 from tests.controller.parts import Store
 from tests.tools.ports import free_port
-from tests.waiting import SOON
+from tests.waiting import SOON, eventually
 
 PACE = Pace(compare=1.0, late=1.0, refused=1.0)
 
@@ -39,24 +38,25 @@ class QuickOperator:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(20), "it did not start"
+        assert self._ready.wait(SOON), "it did not start"
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._work.cancel)
-        self._thread.join(20)
+        self._thread.join(SOON)
         assert not self._thread.is_alive()
 
     def health(self) -> tuple[int, str]:
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz")
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=SOON)
         return answer.status_code, answer.text
 
     def until_health(self, status: int, *, timeout: float = SOON) -> str:
         """The probe is all that tells it, so it is asked as the kubelet asks."""
-        deadline = time.monotonic() + timeout
-        while self.health()[0] != status:
-            assert time.monotonic() < deadline, f"/healthz is not {status}: {self.health()}"
-            threading.Event().wait(0.1)
-        return self.health()[1]
+
+        def told() -> str:
+            found, text = self.health()
+            return text if found == status else ""
+
+        return eventually(told, what=f"/healthz is {status}", within=timeout)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -47,20 +47,17 @@ def test_killed_at_random_it_leaves_one_of_each_at_the_store(world: World, rsa_p
             world.apply(resources.aws_secret(world.namespace, pairs[number % 2].credentials))
         if not world.operator.running:
             world.operator.launch()
-            world.operator.wait_for("operator: ready", timeout=60)
+            world.operator.wait_for("operator: ready")
         time.sleep(chance.uniform(0.0, 0.6))  # the moment of the kill is what is tried here
         world.operator.kill()
     world.operator.start()
 
     pair = pairs[(ROUNDS - 1) % 2].credentials
-    world.until(
-        "AwsCredential", "main", lambda each: each["status"].get("accessKeyIdHint") == pair.access_key[-4:], timeout=60
-    )
-    world.ready("RecordingSettings", "default", timeout=60)
+    world.until("AwsCredential", "main", lambda each: each["status"].get("accessKeyIdHint") == pair.access_key[-4:])
+    world.ready("RecordingSettings", "default")
     eventually(
         lambda: world.credentials() == [world.get("AwsCredential", "main")["status"]["sid"]],
         what="the credential in force is the only one at the store",
-        within=60,
     )
     keys = world.stored("GET", "/v1/Credentials/PublicKeys")["credentials"]
     assert [each["sid"] for each in keys] == [world.ready("PublicKey", "k1")["status"]["sid"]]

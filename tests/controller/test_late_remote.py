@@ -10,6 +10,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.odd_store import Asked, OddStore, Told
 from tests.controller.test_remote import open_account
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 LISTS = ("/v1/Credentials/AWS?", "/v1/Credentials/PublicKeys?")
@@ -31,7 +32,7 @@ class Late:
     def __call__(self, asked: Asked) -> Told:
         names = {"authorization", "content-type"}
         headers = {name: value for name, value in asked.headers.items() if name.lower() in names}
-        answer = httpx.request(asked.method, self._url + asked.path, headers=headers, content=asked.body, timeout=60)
+        answer = httpx.request(asked.method, self._url + asked.path, headers=headers, content=asked.body, timeout=SOON)
         body = answer.content
         with self._lock:
             if asked.method == "POST" and asked.path == "/v1/Credentials/AWS" and answer.is_success:
@@ -82,8 +83,7 @@ def test_a_creation_whose_answer_was_lost_is_found_again(world: World, odd_port:
             "AwsCredential",
             "main",
             lambda each: "has not answered" in str(each["status"].get("conditions")),
-            timeout=60,
         )
         late.show()
-        world.ready("RecordingSettings", "default", timeout=60)
+        world.ready("RecordingSettings", "default")
         assert sum(each == "POST /v1/Credentials/AWS" for each in store.writes) == 1

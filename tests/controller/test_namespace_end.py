@@ -11,8 +11,9 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.live import LiveUploader
 from tests.controller.watching import condition, is_, until
+from tests.waiting import LONG
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller_manager")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("controller_manager")]
 
 ABANDON = "recordingstorage.dev/abandon=true"
 
@@ -104,7 +105,7 @@ def test_a_store_that_comes_back_lets_a_namespace_end(world: World, rsa_pem: str
     world.kube.delete("v1", "Namespace", world.namespace)
     world.until("RecordingSettings", "default", _held_by_store)
     world.store.start()
-    world.until_namespace_gone(timeout=120)
+    world.until_namespace_gone(timeout=LONG)
     assert status_of(world, sid) == "closed"
 
 

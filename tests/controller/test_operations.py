@@ -17,8 +17,9 @@ from tests.controller.watching import condition, is_, ready
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
 from tests.tools.pages import Page
+from tests.waiting import LONG
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PACKAGES = {"jq": ("jq", "libjq1", "libonig5"), "sqlite3": ("sqlite3", "libsqlite3-0", "libreadline8", "libtinfo6")}
 PAGE = Page("operations.md", tools=["kubectl"], packages=PACKAGES)
@@ -26,7 +27,6 @@ RESOURCES, WITH_STATUS, ETCD, STORE = (
     f"restore {what}" for what in ("resources", "resources with status", "etcd", "store")
 )
 OBJECTS = (("RecordingAccount", "default"), ("AwsCredential", "main"), ("RecordingSettings", "default"))
-LONG = 180.0  # of which the operator may take 80 to find a watch that brings nothing
 
 
 @dataclass

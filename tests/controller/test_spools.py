@@ -15,9 +15,9 @@ from tests.controller.parts import Part, Store
 from tests.controller.pod_uploader import POD, Uploader, claim, delete_claim, reviewing_store
 from tests.controller.watching import condition, is_
 from tests.s3.servers import S3Server
-from tests.waiting import eventually
+from tests.waiting import LONG, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller_manager")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("controller_manager")]
 
 NAME = name_for("calls", "")
 
@@ -167,7 +167,7 @@ def test_nothing_is_left_of_what_is_deleted(world: World, what: str, *, down: bo
         world.delete("RecordingAccount", "default")
     if down:
         world.operator.start()
-    eventually(lambda: gone(world), what="neither resource nor row is left")
+    eventually(lambda: gone(world), what="neither resource nor row is left", within=LONG)
     if what == "account":
         world.until_gone("RecordingAccount", "default")
 
@@ -184,4 +184,4 @@ def test_nothing_is_left_of_a_namespace(world: World) -> None:
     world.kube.request("DELETE", f"/api/v1/namespaces/{world.namespace}/pods/{POD}", {"gracePeriodSeconds": 0})
     world.operator.start()
     world.until_namespace_gone()
-    eventually(lambda: not spools_at_store(world), what="no row is left at the store")
+    eventually(lambda: not spools_at_store(world), what="no row is left at the store", within=LONG)

@@ -21,7 +21,7 @@ def test_a_store_that_is_down_is_told_and_its_return_is_enough(world: World) -> 
     )
 
     world.store.start()
-    world.ready("RecordingSettings", "default", timeout=60)
+    world.ready("RecordingSettings", "default")
     assert world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"] == "renamed"
 
 
@@ -35,7 +35,7 @@ def test_resources_applied_while_the_store_is_down_come_to_ready_when_it_is_up(w
     )
     world.until("RecordingAccount", "default", is_("Ready", "Unknown", "StoreUnavailable"))
     world.store.start()
-    world.ready("RecordingSettings", "default", timeout=60)
+    world.ready("RecordingSettings", "default")
 
 
 def test_an_operator_that_starts_while_the_store_is_down_keeps_what_was_ready_explained(world: World) -> None:
@@ -45,5 +45,5 @@ def test_an_operator_that_starts_while_the_store_is_down_keeps_what_was_ready_ex
     world.operator.start()
     world.until("RecordingSettings", "default", is_("Ready", "Unknown", "StoreUnavailable"))
     world.store.start()
-    world.ready("RecordingSettings", "default", timeout=60)
+    world.ready("RecordingSettings", "default")
     assert len(world.credentials()) == 1

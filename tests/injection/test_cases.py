@@ -32,7 +32,7 @@ def test_what_becomes_of_it(recorders: Kube, case: Case) -> None:
 
     with prepared(recorders, case) as namespace:
         try:
-            eventually(as_expected, what=case.name, within=20)  # a limit is in force a moment after it was written
+            eventually(as_expected, what=case.name)  # a limit is in force a moment after it was written
         except AssertionError:
             assert seen[0] == case.expected
 

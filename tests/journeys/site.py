@@ -176,7 +176,7 @@ class Site:
 
     def _ask(self, what: str, **more: Any) -> list[dict[str, Any]]:
         try:
-            return list(ask(self.spool / ".recording-storage", {"do": what, **more}, timeout=10))
+            return list(ask(self.spool / ".recording-storage", {"do": what, **more}, timeout=SOON))
         except (NobodyListensError, ControlError):
             return []
 

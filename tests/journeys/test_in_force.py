@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.journeys.site import GROUP, Site, Take
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 
 def test_settings_that_changed_while_the_uploader_was_away_count_for_what_it_finds(
@@ -65,7 +65,7 @@ def test_what_was_recorded_under_refused_settings_goes_to_the_bucket_once_they_a
     assert "no settings are in force for voice and video" in message
     site.apply_settings()
 
-    site.wait_ready(within=60)
+    site.wait_ready()
     site.assert_stored(take)
     site.assert_stored(video)
 
@@ -111,7 +111,9 @@ def test_a_recording_waits_again_once_disabling_settings_are_deleted(
     take = site.record("between.wav", speech[1].read_bytes())
 
     site.wait_reason(take, "NoSettings")
-    answer = httpx.get(f"{site.platform.store_url}/v1/VoiceRecordingSettings/Default", auth=site.api_key).json()
+    answer = httpx.get(
+        f"{site.platform.store_url}/v1/VoiceRecordingSettings/Default", auth=site.api_key, timeout=SOON
+    ).json()
     assert (answer["aws_storage_enabled"], answer["own_storage"]) == (False, "withheld")
     site.apply_settings()
     site.assert_stored(take)

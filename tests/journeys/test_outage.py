@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from tests.journeys.site import Site, Take
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 
 def test_parked_survives_sigkill_and_a_retry_by_command_stores_it(site: Site, speech: list[Path]) -> None:
@@ -64,13 +64,13 @@ def _parked(site: Site, speech: list[Path]) -> Take:
 
 
 def _command(site: Site, command: dict[str, str]) -> str:
-    answer = httpx.post(_commands(site), json=command, headers=_operator(site))
+    answer = httpx.post(_commands(site), json=command, headers=_operator(site), timeout=SOON)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
 def _command_status(site: Site, id_: str) -> dict[str, list[str]]:
-    answer: dict[str, list[str]] = httpx.get(f"{_commands(site)}/{id_}", headers=_operator(site)).json()
+    answer: dict[str, list[str]] = httpx.get(f"{_commands(site)}/{id_}", headers=_operator(site), timeout=SOON).json()
     return answer
 
 

@@ -9,6 +9,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from tests.journeys.site import Site
+from tests.waiting import SOON
 
 ROOM = f"RM{uuid.uuid4().hex}"
 
@@ -23,10 +24,10 @@ def test_a_call_recorded_while_disabled_plays_from_the_store(site: Site, speech:
     assert not (site.spool / take.name).exists()
     seen = site.client.recordings(recording["sid"]).fetch()
     assert seen.status == "completed"
-    whole = httpx.get(f"{seen.media_url}.wav", auth=site.api_key)
+    whole = httpx.get(f"{seen.media_url}.wav", auth=site.api_key, timeout=SOON)
     assert hashlib.sha256(whole.content).hexdigest() == take.sha256
     assert whole.headers["content-type"].startswith("audio/")
-    part = httpx.get(f"{seen.media_url}.wav", auth=site.api_key, headers={"Range": "bytes=1000-1999"})
+    part = httpx.get(f"{seen.media_url}.wav", auth=site.api_key, headers={"Range": "bytes=1000-1999"}, timeout=SOON)
     assert part.status_code == 206
     assert part.content == take.content[1000:2000]
 
@@ -44,7 +45,7 @@ def test_enabled_again_new_ones_go_to_the_bucket_and_old_ones_still_play(site: S
     there = site.assert_stored(sent)["sid"]
 
     assert _played(site, here) == kept.content
-    refused = httpx.get(_media(site, there), auth=site.api_key, follow_redirects=True)
+    refused = httpx.get(_media(site, there), auth=site.api_key, follow_redirects=True, timeout=SOON)
     assert refused.status_code == 404
     assert f"{site.bucket_url}/{there}.wav" in refused.json()["message"]
     assert refused.json()["code"] == 20404
@@ -64,7 +65,7 @@ def test_an_external_calls_media_endpoint_names_where_it_is(site: Site, speech: 
     recording = site.assert_stored(site.record("call.wav", speech[0].read_bytes()))
     uri = site.client.recordings(recording["sid"]).fetch().uri.removesuffix(".json")
 
-    answer = httpx.get(f"{site.platform.store_url}{uri}.wav", auth=site.api_key)
+    answer = httpx.get(f"{site.platform.store_url}{uri}.wav", auth=site.api_key, timeout=SOON)
 
     assert answer.status_code == 404
     assert recording["media_url"] in answer.json()["message"]
@@ -76,9 +77,9 @@ def _media(site: Site, sid: str) -> str:
 
 def _played(site: Site, sid: str) -> bytes:
     """As a player does: follow the link, ask for the end first."""
-    link = httpx.get(_media(site, sid), auth=site.api_key)
+    link = httpx.get(_media(site, sid), auth=site.api_key, timeout=SOON)
     assert link.status_code == 302
-    whole = httpx.get(link.headers["location"])
-    tail = httpx.get(link.headers["location"], headers={"Range": "bytes=-100"})
+    whole = httpx.get(link.headers["location"], timeout=SOON)
+    tail = httpx.get(link.headers["location"], headers={"Range": "bytes=-100"}, timeout=SOON)
     assert (tail.status_code, tail.content) == (206, whole.content[-100:])
     return whole.content

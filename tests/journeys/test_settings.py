@@ -16,7 +16,7 @@ def test_a_bucket_that_refuses_is_not_enabled_and_is_once_its_rights_are_mended(
 
     server.set_policy(user.name, least_rights(site.bucket.name, site.bucket.prefix))
 
-    site.wait_ready(within=60)
+    site.wait_ready()
     assert site.bucket.uploads() == []
 
 
@@ -27,7 +27,7 @@ def test_a_store_that_is_away_is_waited_for(site: Site) -> None:
 
     site.platform.start_store()
 
-    site.wait_ready(within=60)
+    site.wait_ready()
 
 
 def _not_ready(site: Site, *words: str, kind: str = "RecordingSettings") -> Document:

@@ -15,7 +15,7 @@ from tests.cluster.namespaces import create_namespace, delete_namespace
 from tests.journeys.harness import AUDIENCE
 from tests.journeys.site import GROUP, Site
 from tests.s3.servers import S3Server
-from tests.waiting import eventually
+from tests.waiting import SOON, eventually
 
 POD = "recorder"
 
@@ -116,7 +116,9 @@ def _claim(site: Site, stranger: str) -> None:
 def _call(site: Site, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     content = None if body is None else json.dumps(body)
-    return httpx.request(method, f"{site.platform.internal_url}/internal/v1{path}", headers=headers, content=content)
+    return httpx.request(
+        method, f"{site.platform.internal_url}/internal/v1{path}", headers=headers, content=content, timeout=SOON
+    )
 
 
 def _sync(*accounts: str) -> dict[str, Any]:

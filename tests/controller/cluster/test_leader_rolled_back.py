@@ -16,12 +16,12 @@ from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
-from tests.waiting import eventually
+from tests.waiting import LONG, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAMESPACE = "team-a"
-QUICK = ("--lease-duration", "6", "--renew-deadline", "4", "--retry-period", "1")
+QUICK = ("--lease-duration", "12", "--renew-deadline", "9", "--retry-period", "1")
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Replicas:
             found = [each for each in self.each if each.leads]
             return found[0] if len(found) == 1 else None
 
-        found = eventually(one, what="one replica leads")
+        found = eventually(one, what="one replica leads", within=LONG)
         assert found is not None
         return found
 
@@ -69,7 +69,7 @@ class Replicas:
         """The leader ends in an orderly way, and is started again: the other one leads."""
         before = self.leader()
         before.operator.stop()
-        eventually(lambda: self.leader() is not before, what="the other one leads")
+        eventually(lambda: self.leader() is not before, what="the other one leads", within=LONG)
 
     def restore(self) -> None:
         self.cluster.restore()
@@ -88,7 +88,7 @@ class Replicas:
             at_store: str = self.world.stored("GET", "/v1/RecordingSettings/Default")["friendly_name"]
             return at_store == name
 
-        eventually(stored, what=f"the settings are called {name}")
+        eventually(stored, what=f"the settings are called {name}", within=LONG)
 
 
 @pytest.fixture

@@ -15,10 +15,8 @@ from tests.controller import resources
 from tests.controller.cluster.watch_gate import WatchGate
 from tests.controller.parts import Operator, Store
 from tests.controller.watching import ready, until
-
-SCALE = 0.2
-"""The real times, five times as fast: what counts is how they go together."""
-TIMES = LeaseTimes(duration=15 * SCALE, deadline=10 * SCALE, retry=2 * SCALE)
+from tests.tools.fast_time import in_fast_time
+from tests.waiting import LONG, SOON
 
 
 class ApiServer:
@@ -63,13 +61,14 @@ class ApiServer:
         """Returns after that many more."""
         self._renewals = asyncio.Semaphore(0)
         for _ in range(count):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(SOON):
                 await self._renewals.acquire()
 
 
 def lease(server: ApiServer, identity: str = "me") -> Lease:
     kube: Any = server
-    return Lease(kube, namespace="here", name="lease", identity=identity, times=TIMES)
+    clock = asyncio.get_running_loop().time
+    return Lease(kube, namespace="here", name="lease", identity=identity, times=LeaseTimes(), clock=clock)
 
 
 async def held(server: ApiServer) -> tuple[Lease, asyncio.Task[None]]:
@@ -79,18 +78,20 @@ async def held(server: ApiServer) -> tuple[Lease, asyncio.Task[None]]:
 
 
 @pytest.mark.parametrize(("slowness", "pause"), [(2, 0), (0, 5)])
+@in_fast_time
 async def test_two_seconds_for_each_answer_and_a_pause_of_five_are_lived_through(slowness: int, pause: int) -> None:
     server = ApiServer()
     _, keep = await held(server)
-    server.slowness = slowness * SCALE
+    server.slowness = slowness
     await server.renewals(2)
-    server.pause_once = pause * SCALE
+    server.pause_once = pause
     await server.renewals(3)
     assert not keep.done()
     assert server.calls.count("GET") <= 2, "a renewal is one request"
     keep.cancel()
 
 
+@in_fast_time
 async def test_one_that_is_touched_by_somebody_else_is_looked_at_and_kept() -> None:
     server = ApiServer()
     _, keep = await held(server)
@@ -101,24 +102,26 @@ async def test_one_that_is_touched_by_somebody_else_is_looked_at_and_kept() -> N
     keep.cancel()
 
 
+@in_fast_time
 async def test_one_that_another_has_taken_is_lost() -> None:
     server = ApiServer()
     _, keep = await held(server)
     assert server.lease is not None
     taken = {"holderIdentity": "other", "leaseDurationSeconds": 15}
     server.lease = {"metadata": {"resourceVersion": "77"}, "spec": taken}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         await keep
 
 
+@in_fast_time
 async def test_one_that_can_not_be_renewed_is_given_up() -> None:
     server = ApiServer()
     made, keep = await held(server)
     server.slowness = 3600
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         await keep
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(SCALE):
+        async with asyncio.timeout(1):
             await made.fence()
 
 
@@ -142,6 +145,7 @@ def gate(cluster: Cluster) -> Iterator[WatchGate]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_operator_works_before_an_api_server_that_takes_two_seconds_for_each_answer(  # noqa: PLR0917 - pytest's
     gate: WatchGate, kube: Kube, crds: list[Document], store: Store, namespace: str, tmp_path: Path
 ) -> None:
@@ -151,10 +155,10 @@ def test_the_operator_works_before_an_api_server_that_takes_two_seconds_for_each
     operator = Operator(tmp_path, kubeconfig=gate.kubeconfig(tmp_path), store=store, more=own)
     operator.launch()
     try:
-        operator.wait_for("operator: ready", timeout=90)
+        operator.wait_for("operator: ready", timeout=LONG)
         kube.apply(resources.account(namespace))
-        until(kube, "RecordingAccount", "default", ready, namespace=namespace, timeout=90)
-        gate.until_calls(lambda call: call.method == "PUT" and "/leases/" in call.path, 4, timeout=90)
+        until(kube, "RecordingAccount", "default", ready, namespace=namespace, timeout=LONG)
+        gate.until_calls(lambda call: call.method == "PUT" and "/leases/" in call.path, 4, timeout=LONG)
         assert operator.running
         assert "could not be renewed" not in operator.log
     finally:

@@ -1,8 +1,6 @@
 """What the API server refuses has a reason that a person can act on; missing rights are told from all else."""
 
 import base64
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +18,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.one_look import ApiServer, Written, item, look
 from tests.controller.watching import condition, is_
-from tests.waiting import SOON, eventually
+from tests.waiting import eventually
 
 POLICY = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
 WEBHOOK = 'admission webhook "w.example.com" denied the request: no'
@@ -204,17 +202,15 @@ def denied(world: World, resource: str) -> Iterator[None]:
 def until_denied(world: World, *, is_denied: bool) -> None:
     """The API server tells nobody when it has taken a policy up: it is asked until it has."""
     path = world.kube.path_of("v1", "Secret", namespace=world.namespace)
-    deadline = time.monotonic() + SOON
-    while True:
+
+    def taken_up() -> bool:
         try:
             world.kube.request("POST", path, secret(world.namespace), query={"dryRun": "All"})
-            found = False
         except clusters.KubeError:
-            found = True
-        if found is is_denied:
-            return
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
+            return is_denied
+        return not is_denied
+
+    eventually(taken_up, what="the policy is in force" if is_denied else "the policy is gone")
 
 
 @pytest.mark.slow

@@ -15,8 +15,9 @@ from tests.controller.conftest import World
 from tests.controller.parts import Operator, Store
 from tests.s3.fixtures import create_bucket
 from tests.s3.servers import S3Server
+from tests.waiting import LONG
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAMESPACE = "team-a"
 
@@ -45,7 +46,7 @@ class RolledBack:
     def rename(self, name: str) -> None:
         """In the settings; returns when the operator has brought it to the store."""
         self.world.patch("RecordingSettings", "default", {"spec": {"friendlyName": name}})
-        self.world.ready("RecordingSettings", "default", timeout=60)
+        self.world.ready("RecordingSettings", "default", timeout=LONG)
         assert self.name_at_store() == name
 
     def name_at_store(self) -> str:
@@ -94,18 +95,18 @@ def test_what_was_put_back_counts_and_so_does_what_comes_after(
     rolled_back.write(40)
     rolled_back.restore(others_write=others_write)
 
-    world.operator.wait_for("beginning anew", timeout=60)
-    world.operator.wait_for("operator: ready", timeout=60)
+    world.operator.wait_for("beginning anew", timeout=LONG)
+    world.operator.wait_for("operator: ready", timeout=LONG)
     before = world.get("PublicKey", "deleted-later")["status"]["sid"]
-    world.until("PublicKey", "deleted-later", lambda each: each["status"]["sid"] != before, timeout=60)
-    world.ready("PublicKey", "deleted-later", timeout=60)
-    world.ready("RecordingSettings", "default", timeout=60)
+    world.until("PublicKey", "deleted-later", lambda each: each["status"]["sid"] != before, timeout=LONG)
+    world.ready("PublicKey", "deleted-later", timeout=LONG)
+    world.ready("RecordingSettings", "default", timeout=LONG)
     assert rolled_back.name_at_store() == "production"
     rolled_back.rename("four")
     world.delete("PublicKey", "deleted-later")
-    world.until_gone("PublicKey", "deleted-later", timeout=60)
+    world.until_gone("PublicKey", "deleted-later", timeout=LONG)
     world.apply(resources.public_key(NAMESPACE, rsa_pem, name="made-after"))
-    world.ready("PublicKey", "made-after", timeout=60)
+    world.ready("PublicKey", "made-after", timeout=LONG)
 
     assert world.account_sid() == account
     assert world.credentials() == credentials

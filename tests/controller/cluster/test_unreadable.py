@@ -1,7 +1,5 @@
 """What a newer definition lets through is told where this version does not understand it, and can go."""
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +14,7 @@ from tests.controller import resources
 from tests.controller.conftest import World
 from tests.controller.one_look import ApiServer, Told, Written, look
 from tests.controller.watching import condition, is_
-from tests.waiting import SOON
+from tests.waiting import eventually
 
 CREDENTIAL = {
     "metadata": {"name": "main", "namespace": "here", "uid": "u", "resourceVersion": "7"},
@@ -122,13 +120,15 @@ def newer_definitions(kube: Kube, crds: list[Document]) -> Iterator[None]:
 
 def archive(world: World, kind: str, name: str) -> None:
     """Once the API server serves the definition, of which it tells nobody."""
-    deadline = time.monotonic() + SOON
-    while True:
+
+    def taken() -> bool:
         try:
-            return world.patch(kind, name, {"spec": {"deletionPolicy": "Archive"}})
+            world.patch(kind, name, {"spec": {"deletionPolicy": "Archive"}})
         except KubeError:
-            assert time.monotonic() < deadline
-            threading.Event().wait(0.1)
+            return False
+        return True
+
+    eventually(taken, what="the definition is served")
 
 
 @pytest.mark.slow

@@ -16,8 +16,9 @@ from tests.controller.cluster.watch_gate import Call, Refusal, WatchGate
 from tests.controller.parts import Store
 from tests.controller.quick_operator import QuickOperator
 from tests.controller.watching import ready, until
+from tests.waiting import LONG
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 OURS = ("recordingaccounts", "awscredentials", "publickeys", "recordingsettings")
 ALL = (*OURS, "secrets", "configmaps")
 ENOUGH = 4  # refusals of a watch in a row, after which a hot loop would have had thousands
@@ -64,7 +65,7 @@ class Refused:
     def until_enough(self) -> None:
         plural = self._plurals[-1]
         with self._changed:
-            assert self._changed.wait_for(lambda: self.counts[plural] >= ENOUGH, 60), self.counts
+            assert self._changed.wait_for(lambda: self.counts[plural] >= ENOUGH, LONG), self.counts
 
     def end(self) -> None:
         """No watch was begun more often than its pauses allow, kopf's whole restarts beside them."""

@@ -126,7 +126,7 @@ class WatchGate:
             self.calls.append(call)
             self._changed.notify_all()
 
-    def until_calls(self, test: Callable[[Call], bool], count: int, *, timeout: float = 60.0) -> None:
+    def until_calls(self, test: Callable[[Call], bool], count: int, *, timeout: float = SOON) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: sum(map(test, self.calls)) >= count, timeout), self.calls
 

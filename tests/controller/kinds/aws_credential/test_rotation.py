@@ -67,7 +67,7 @@ def test_a_secret_that_is_changed_to_a_wrong_key_keeps_the_old_one_at_work(world
 
     second = world.bucket.server.rotate_key(world.bucket.user)
     world.apply(resources.aws_secret(world.namespace, second.credentials))
-    found = world.until("AwsCredential", "main", lambda each: each["status"]["sid"] != old, timeout=60)
+    found = world.until("AwsCredential", "main", lambda each: each["status"]["sid"] != old)
     world.ready("RecordingSettings", "default")
     world.ready("AwsCredential", "main")
     assert world.credentials() == [world.get("AwsCredential", "main")["status"]["sid"]], (
