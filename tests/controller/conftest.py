@@ -1,21 +1,25 @@
 """The world of the operator's integration tests: real API server, real store, real S3 server with least rights."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from recording_storage.store.services import settings as store_settings
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
 from tests.controller.parts import Operator, Store
+from tests.controller.sites import Ground, ServedStore
 from tests.controller.watching import NotInTime, Test, ready, until, until_gone
 from tests.s3.fixtures import Bucket, create_bucket
 from tests.s3.servers import S3Server
+from tests.store_internal.servers import opened_store
 from tests.tools.ports import free_port
 from tests.waiting import SOON
 
@@ -137,3 +141,20 @@ def world(  # noqa: PLR0917 - pytest's
 def rsa_pem() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+async def _at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    """Without a thread: nothing is asked of the stores at once, and threads would take most of the time."""
+    return work(*args)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory, rsa_pem: str) -> Iterator[Ground]:
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    one, other = (ServedStore.of(opened_store(f"sqlite:///{each}/store.db", each), each) for each in folders)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anyio.to_thread, "run_sync", _at_once)
+        patch.setattr(store_settings, "verify_bucket", lambda *_, **__: None)  # there is no bucket, and none is needed
+        yield Ground((one, other), rsa_pem)
+    for each in (one, other):
+        each.store.close()

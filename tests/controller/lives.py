@@ -23,6 +23,9 @@ from recording_storage.controller.kinds.aws_credential.act import CredentialKind
 from recording_storage.controller.kinds.deletion import Watched
 from recording_storage.controller.kinds.public_key.act import PublicKeyKind
 from recording_storage.controller.kinds.recording_settings.act import SettingsKind
+from recording_storage.controller.kinds.recording_spool.act import SpoolKind
+from recording_storage.controller.kinds.recording_spool.pods import Pods
+from recording_storage.controller.kinds.recording_spool.seen import Seen
 from recording_storage.controller.reconcile import Outcome, Reconciler
 from recording_storage.controller.stores.internal import InternalStore
 from recording_storage.controller.stores.recent_writes import RecentWrites
@@ -122,6 +125,7 @@ class Life:
             Kind.CREDENTIAL: CredentialKind(**shared, hash_key=HASH_KEY, now=clock.now, watched=Watched(clock)),
             Kind.PUBLIC_KEY: PublicKeyKind(**shared, hash_key=HASH_KEY),
             Kind.SETTINGS: SettingsKind(**shared),
+            Kind.SPOOL: SpoolKind(**shared, seen=Seen(), pods=Pods(port), without=lambda *_: None),
         }
         events: Any = self.told
         self._reconciler = Reconciler(

@@ -2,9 +2,10 @@
 
 import sqlite3
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class Router(httpx.AsyncBaseTransport):
         self._by_host = {httpx.URL(url).host: httpx.ASGITransport(app) for url, app in apps.items()}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host not in self._by_host:
+            raise httpx.ConnectError("no such host", request=request)
         return await self._by_host[request.url.host].handle_async_request(request)
 
 
@@ -217,6 +220,18 @@ class Site:
             ours = sa.select(Account).where(Account.friendly_name == f"{self.namespace}/default")
             accounts = session.scalars(ours.order_by(Account.created_at)).all()
             return [{"status": each.status, **_content(session, each.sid)} for each in accounts]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the sites of all tests are built on: a store, and another one that has no account yet."""
+
+    stores: tuple[ServedStore, ServedStore]
+    pem: str
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def site(self, *, remote: bool = False) -> Site:
+        return Site(self.stores, namespace=f"team-{next(self.numbers)}", pem=self.pem, remote=remote)
 
 
 def _content(session: Any, account_sid: str) -> Document:

@@ -3,22 +3,17 @@
 To be killed after a write is to be killed before the next one: what the process knew is gone with it.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from itertools import count
-from typing import Any
 
-import anyio.to_thread
 import pytest
 import sqlalchemy as sa
 
 from recording_storage.store.database.models import AwsCredential, Settings
-from recording_storage.store.services import settings as store_settings
 from tests.cluster.kube import Document
 from tests.controller import resources
-from tests.controller.sites import KEY_SECRET, ServedStore, Site
-from tests.store_internal.servers import opened_store
+from tests.controller.sites import KEY_SECRET, Ground, Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ABOVE_THE_IDEAL = 3
@@ -29,35 +24,6 @@ OBJECTS = (
     ("PublicKey", "k1"),
     ("RecordingAccount", "default"),
 )
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What the sites of all tests are built on: a store, and another one that has no account yet."""
-
-    stores: tuple[ServedStore, ServedStore]
-    pem: str
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-
-    def site(self, *, remote: bool) -> Site:
-        return Site(self.stores, namespace=f"team-{next(self.numbers)}", pem=self.pem, remote=remote)
-
-
-async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    """Without a thread: nothing is asked of the stores at once, and threads would take most of the time."""
-    return work(*args)
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory, rsa_pem: str) -> Iterator[Ground]:
-    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
-    one, other = (ServedStore.of(opened_store(f"sqlite:///{each}/store.db", each), each) for each in folders)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(anyio.to_thread, "run_sync", at_once)
-        patch.setattr(store_settings, "verify_bucket", lambda *_, **__: None)  # there is no bucket, and none is needed
-        yield Ground((one, other), rsa_pem)
-    for each in (one, other):
-        each.store.close()
 
 
 def delete_all(site: Site) -> None:

@@ -50,6 +50,7 @@ BORDERS: Mapping[str, tuple[str, ...]] = {
         "uploader/status/metrics.py",
     ),
     "pydantic": ("controller", "resources", "store/config.py"),
+    "pydantic_core": ("resources",),
     "pydantic_settings": ("store/config.py",),
     "rich": ("cli", "demo/view.py", "terminal.py"),
     "sqlalchemy": ("store",),

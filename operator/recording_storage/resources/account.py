@@ -1,5 +1,6 @@
 """RecordingAccount: an account at a settings store, bundled or hosted."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -17,9 +18,10 @@ from recording_storage.resources.common import (
     Part,
     Resource,
     Status,
+    Union,
     map_list,
 )
-from recording_storage.resources.rules import Reason, immutable, rule, rules, union
+from recording_storage.resources.rules import Reason, immutable, rule, rules
 
 
 class StoreType(StrEnum):
@@ -62,10 +64,10 @@ class Endpoints(Part):
     """Base URL of the 2010 API, which holds voice recordings."""
 
 
-class Store(Part):
+class Store(Union):
     """Which settings store the account is at."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*union({StoreType.BUNDLED: None, StoreType.REMOTE: "endpoints"})))
+    members: ClassVar[Mapping[str, str | None]] = {StoreType.BUNDLED: None, StoreType.REMOTE: "endpoints"}
 
     type: Annotated[
         StoreType,
@@ -210,6 +212,10 @@ class RecordingAccountSpec(Part):
     """What happens to the account at the store when this object is deleted. Retain: it stays. Close: it is closed."""
 
 
+MOST_NAMESPACES = 1024
+"""That an account may be bound to: its status names them all."""
+
+
 class BoundNamespace(Part):
     """A namespace whose uploaders get the account's plans."""
 
@@ -229,7 +235,7 @@ class RecordingAccountStatus(Status):
     api_key_sid: ApiKeySid | None = None
     """Sid of the API key that the operator uses."""
     bound_namespaces: (
-        Annotated[list[BoundNamespace], Field(max_length=1024, json_schema_extra=map_list("name"))] | None
+        Annotated[list[BoundNamespace], Field(max_length=MOST_NAMESPACES, json_schema_extra=map_list("name"))] | None
     ) = None
     """Namespaces to which the account is bound."""
 

@@ -1,5 +1,6 @@
 """AwsCredential: a key pair for the customer's bucket, kept in a Secret."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -17,9 +18,9 @@ from recording_storage.resources.common import (
     Resource,
     Status,
     StoredItemSpec,
+    Union,
     map_list,
 )
-from recording_storage.resources.rules import rules, union
 
 
 class CredentialSourceType(StrEnum):
@@ -46,10 +47,10 @@ class StaticKeys(Part):
     """The Secret that holds the key pair. A change of it is a rotation and reaches the store at once."""
 
 
-class CredentialSource(Part):
+class CredentialSource(Union):
     """Where the credential comes from."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*union({CredentialSourceType.STATIC_KEYS: "staticKeys"})))
+    members: ClassVar[Mapping[str, str | None]] = {CredentialSourceType.STATIC_KEYS: "staticKeys"}
 
     type: CredentialSourceType
     """StaticKeys: a key pair in a Secret."""

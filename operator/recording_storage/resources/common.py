@@ -7,11 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.alias_generators import to_camel, to_snake
+from pydantic_core import PydanticCustomError, core_schema
 
 from recording_storage.domain.conditions import Truth
-from recording_storage.resources.rules import JsonObject, immutable, rules
+from recording_storage.resources.rules import JsonObject, immutable, rules, union
 
 API_VERSION: Final = "recordingstorage.dev/v1alpha1"
 GROUP, _, VERSION = API_VERSION.partition("/")
@@ -75,6 +76,32 @@ class Part(BaseModel):
     def dump(self) -> dict[str, Any]:
         """As the API server wants it: camelCase, JSON types, absent instead of null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Union(Part):
+    """One member of several, the one that `type` names.
+
+    A subclass gives `members`: by value of `type`, the field that goes with it, or None where that type needs none.
+    """
+
+    members: ClassVar[Mapping[str, str | None]]
+    type: StrEnum
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        handler.resolve_ref_schema(found).update(rules(*union(cls.members)))
+        return found
+
+    @model_validator(mode="after")
+    def _has_its_member(self) -> Self:
+        member = self.members.get(self.type)
+        if member is not None and getattr(self, to_snake(member)) is None:
+            told = {"member": member, "type": str(self.type)}
+            raise PydanticCustomError("member", "{member} is required when type is {type}", told)
+        return self
 
 
 class AccountRef(Part):

@@ -1,5 +1,6 @@
 """PublicKey: the customer's RSA key for which recordings are encrypted."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -16,8 +17,9 @@ from recording_storage.resources.common import (
     Resource,
     Status,
     StoredItemSpec,
+    Union,
 )
-from recording_storage.resources.rules import Reason, immutable, rule, rules, union
+from recording_storage.resources.rules import Reason, immutable, rule, rules
 
 
 class KeySourceType(StrEnum):
@@ -53,12 +55,13 @@ class ConfigMapKeyRef(Part):
     """The ConfigMap's key that holds the PEM; public.pem if not given."""
 
 
-class KeySource(Part):
+class KeySource(Union):
     """Where the public key comes from."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(*union({KeySourceType.INLINE: "inline", KeySourceType.CONFIG_MAP: "configMap"}))
-    )
+    members: ClassVar[Mapping[str, str | None]] = {
+        KeySourceType.INLINE: "inline",
+        KeySourceType.CONFIG_MAP: "configMap",
+    }
 
     type: KeySourceType
     """Inline: the PEM stands here. ConfigMap: in a ConfigMap of this namespace."""

@@ -1,5 +1,6 @@
 """RecordingSettings: where an account's recordings go, and how."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -27,9 +28,10 @@ from recording_storage.resources.common import (
     Part,
     Resource,
     Status,
+    Union,
     map_list,
 )
-from recording_storage.resources.rules import Reason, between, http_url, rule, rules, union
+from recording_storage.resources.rules import Between, Reason, http_url, rule, rules
 
 
 class CallbackMethod(StrEnum):
@@ -58,16 +60,14 @@ class CaBundleRef(Part):
     """The ConfigMap's key that holds the certificates as PEM; ca.crt if not given."""
 
 
-class ServerSideEncryptionSpec(Part):
+class ServerSideEncryptionSpec(Union):
     """Encryption by the bucket's side."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            *union(
-                {ServerSideEncryption.NONE: None, ServerSideEncryption.S3: None, ServerSideEncryption.KMS: "kmsKeyArn"}
-            )
-        )
-    )
+    members: ClassVar[Mapping[str, str | None]] = {
+        ServerSideEncryption.NONE: None,
+        ServerSideEncryption.S3: None,
+        ServerSideEncryption.KMS: "kmsKeyArn",
+    }
 
     type: ServerSideEncryption = ServerSideEncryption.NONE
     """None: the bucket's own default. S3: keys that S3 manages (AES256). KMS: the key of kmsKeyArn (aws:kms)."""
@@ -190,14 +190,14 @@ KEY_TEMPLATE = rules(
 class Upload(Part):
     """How uploads are tried and named."""
 
-    retry_window: Annotated[Duration, Field(json_schema_extra=between("1s", "720h"))] = DEFAULT_WINDOW
+    retry_window: Annotated[Duration, Between("1s", "720h")] = DEFAULT_WINDOW
     """How long an upload is retried after its first failure, in uploader running time, from 1s to 720h. After that the
     recording is parked: kept on the spool until a retry is asked for."""
     fatal_error_policy: FatalErrorPolicy = FatalErrorPolicy.RETAIN
     """What a lasting denial of access does to the recordings. Retain: they are kept on the spool and go on by
     themselves once access is granted. Delete: those that were themselves denied are deleted; only on a destination
     that has worked before."""
-    denial_grace: Annotated[Duration, Field(json_schema_extra=between("0s", "720h"))] = DEFAULT_GRACE
+    denial_grace: Annotated[Duration, Between("0s", "720h")] = DEFAULT_GRACE
     """How long access must have been denied, without one request that was let in, before that ends anything, from 0s to
     720h; 0s with Delete is the hosted service's rule: deleted at once. For video at least the retry window."""
     key_template: Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=KEY_TEMPLATE)] = DEFAULT_TEMPLATE
@@ -237,7 +237,7 @@ class RecordingSettingsSpec(Part):
     """Manage: what differs at the store is put back. Observe: it is only reported."""
     suspend: bool = False
     """Whether the operator leaves the store alone for the time being."""
-    interval: Annotated[Duration, Field(json_schema_extra=between("10s", "24h"))] = "5m"
+    interval: Annotated[Duration, Between("10s", "24h")] = "5m"
     """How often the store is compared with this object, from 10s to 24h, besides at each change."""
     deletion_policy: SettingsDeletionPolicy = SettingsDeletionPolicy.RETAIN
     """What happens to the settings at the store when this object is deleted. Retain: they stay. Disable: external

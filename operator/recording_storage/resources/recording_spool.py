@@ -21,7 +21,7 @@ from recording_storage.resources.common import (
     Status,
     map_list,
 )
-from recording_storage.resources.rules import Reason, between, immutable, rule, rules
+from recording_storage.resources.rules import Between, Reason, immutable, rule, rules
 
 SAMPLE_SIZE = 10
 """Parked recordings that the status names; the rest is counted."""
@@ -69,7 +69,7 @@ class Completion(Part):
     mode: CompletionMode = CompletionMode.AUTO
     """Auto: NAME.done, or on a local file system nobody has it open for writing and it has not changed for settle.
     Marker: NAME.done only, or a rename into place."""
-    settle: Annotated[Duration, Field(json_schema_extra=between("1s", "1h"))] = "5s"
+    settle: Annotated[Duration, Between("1s", "1h")] = "5s"
     """How long a file must not have changed, from 1s to 1h."""
 
 

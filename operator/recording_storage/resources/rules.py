@@ -1,9 +1,14 @@
 """CEL rules: what a schema alone can't say, each with the message that a person reads who has broken it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from pydantic import JsonValue
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, JsonValue
+from pydantic_core import PydanticCustomError, core_schema
+
+from recording_storage.domain.durations import parse_duration
 
 JsonObject = dict[str, JsonValue]
 
@@ -87,15 +92,42 @@ _DURATION = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 _WITH_USER = "^([A-Za-z0-9+.-]+://)?[^/?#]*@"
 
 
-def between(shortest: str, longest: str) -> JsonObject:
-    """Form and bounds of a duration such as `2h`; as one rule, since a pattern beside it would make two messages."""
-    bounds = f"duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
-    return rules(
-        rule(
-            f"self.matches('{_DURATION}') && {bounds}",
-            message=f"must be a duration from {shortest} to {longest} (hours, minutes, seconds), such as 1h30m",
-        )
-    )
+@dataclass(frozen=True)
+class Between:
+    """Form and bounds of a duration such as `2h`, for the API server and for the model.
+
+    As one rule, since a pattern beside it would make two messages.
+    """
+
+    shortest: str
+    longest: str
+
+    @property
+    def message(self) -> str:
+        return f"must be a duration from {self.shortest} to {self.longest} (hours, minutes, seconds), such as 1h30m"
+
+    @property
+    def rules(self) -> JsonObject:
+        bounds = f"duration(self) >= duration('{self.shortest}') && duration(self) <= duration('{self.longest}')"
+        return rules(rule(f"self.matches('{_DURATION}') && {bounds}", message=self.message))
+
+    def checked(self, value: str) -> str:
+        """As a validator; the value is in no message of it. Raises PydanticCustomError."""
+        try:
+            fits = parse_duration(self.shortest) <= parse_duration(value) <= parse_duration(self.longest)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise PydanticCustomError("duration", "{message}", {"message": self.message})
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | self.rules
 
 
 def http_url() -> list[JsonObject]:

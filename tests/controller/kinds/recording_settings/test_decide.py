@@ -178,7 +178,7 @@ def test_what_a_hosted_service_has_nothing_for_is_refused(spec: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("upload", "named"), [({"retryWindow": "1w"}, "RetryWindow"), ({"keyTemplate": "{nonsense}"}, "KeyTemplate")]
+    ("upload", "named"), [({"keyTemplate": "no sid"}, "KeyTemplate"), ({"keyTemplate": "{nonsense}"}, "KeyTemplate")]
 )
 @pytest.mark.parametrize("hosted", [True, False])
 def test_what_can_not_be_read_is_named(upload: dict[str, str], named: str, *, hosted: bool) -> None:
