@@ -27,6 +27,7 @@ from recording_storage.resources import RecordingAccount
 AC, OTHER = f"AC{'1' * 32}", f"AC{'2' * 32}"
 KEY, KEY2 = ApiKey(f"SK{'1' * 32}", "one"), ApiKey(f"SK{'2' * 32}", "two")
 HERE, THERE = Namespace(name="here", uid="u1"), Namespace(name="there", uid="u2")
+NOTHING = Observed(secret=KeySecret(found=False))
 ENDPOINTS = {name: f"https://{name}.example.com" for name in ("video", "accounts", "api")}
 
 
@@ -63,6 +64,21 @@ def test_with_all_in_place_it_is_ready_and_says_who_may_use_it() -> None:
     assert decision.status["externalId"] == "uid-1"
     assert decision.status["boundNamespaces"] == [{"name": "here", "uid": "u1"}]
     assert "here" in decision.message
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_more_namespaces_than_an_account_can_have_change_nothing(*, there: bool) -> None:
+    many = tuple(Namespace(name=f"n{number}", uid=f"u{number}") for number in range(1, 1026))
+    bound = [{"name": "here", "uid": "u1"}, {"name": "left", "uid": "u9"}]
+    subject = account(status={"accountSid": AC, "externalId": "uid-1", "boundNamespaces": bound} if there else {})
+    seen = opened(namespaces=many, bound=(HERE,)) if there else replace(NOTHING, namespaces=many)
+    decision = decide(subject, seen)
+    assert (decision.actions, decision.status) == ((), {}), "nothing is half done, and what the status says stays"
+    assert isinstance(decision.verdict, Stalled)
+    assert decision.verdict.reason == "TooManyNamespaces"
+    assert "selects 1025 namespaces" in decision.verdict.message
+    assert "1024: narrow the selector" in decision.verdict.message
+    assert decide(subject, replace(seen, namespaces=many[:-1])).verdict is None
 
 
 def test_a_secret_with_another_key_is_written_anew_only_if_it_is_ours() -> None:

@@ -9,7 +9,7 @@ from recording_storage.controller.core.verdicts import Stalled, Transient, Verdi
 from recording_storage.controller.stores.public import ApiKey
 from recording_storage.domain.conditions import Condition, ConditionType, Truth, true
 from recording_storage.resources import RecordingAccount
-from recording_storage.resources.account import StoreType
+from recording_storage.resources.account import MOST_NAMESPACES, StoreType
 
 REPLACE_ANNOTATION = "recordingstorage.dev/replace-account"
 """Its value is the account that the store has lost, and that somebody wants another one for."""
@@ -128,6 +128,8 @@ def decide(account: RecordingAccount, observed: Observed) -> Decision[Action]:  
         return Decision(actions=released(account, observed.secret))
     if observed.failure is not None:
         return Decision(verdict=observed.failure)
+    if len(observed.namespaces) > MOST_NAMESPACES:
+        return Decision(verdict=_too_many(account, observed))
     if remote and observed.secret.key is None:
         return Decision(verdict=_secret_missing(account, observed.secret))
     if observed.account_sid is None:
@@ -286,6 +288,18 @@ def missing(account: RecordingAccount) -> Verdict:
         f"the settings store does not have account {sid} any more, which was opened for RecordingAccount "
         f"{meta.namespace}/{meta.name}: restore a backup of its database that has it, or connect the operator to the "
         f"right store. To have another account opened, annotate that RecordingAccount with {REPLACE_ANNOTATION}={sid}",
+        cause=SYNCED,
+    )
+
+
+def _too_many(account: RecordingAccount, observed: Observed) -> Verdict:
+    """Binding some of them would leave out others by chance."""
+    bound = len(account.status.bound_namespaces or ())
+    return Stalled(
+        "TooManyNamespaces",
+        f"spec.allowedNamespaces selects {len(observed.namespaces)} namespaces, and an account can be bound to "
+        f"{MOST_NAMESPACES}: narrow the selector, or divide them among several RecordingAccounts. Until then nothing "
+        f"is changed: the {bound} that are bound stay so",
         cause=SYNCED,
     )
 
