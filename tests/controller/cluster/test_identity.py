@@ -4,12 +4,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from kubernetes.aio.client import Configuration
 
 from recording_storage.controller.cluster.identity import EVERY, ClusterNotConfigured, Identity
+from recording_storage.controller.cluster.kube import Kube as Api
+from recording_storage.controller.cluster.kube import KubeError
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
@@ -163,9 +165,53 @@ async def test_a_renewed_client_certificate_wants_another_connection(world: Worl
 
 
 def test_how_long_it_is_refused_is_known(world: World, identity: Identity) -> None:
-    identity.note(401)
+    identity.note(refused=True)
     world.time += 7
-    identity.note(401)
+    identity.note(refused=True)
     assert identity.refused_for == 7.0
-    identity.note(403)
+    identity.note(refused=False)
     assert identity.refused_for == 0.0
+
+
+class Answer:
+    """As the client gives one, as far as it is looked at."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self._message = message
+
+    async def text(self) -> str:
+        return json.dumps({"kind": "Status", "message": self._message})
+
+
+class Answering(Api):
+    """The way to an API server that has one answer."""
+
+    def __init__(self, identity: Identity, answer: Answer) -> None:
+        super().__init__(identity)
+        self._answer: Any = answer
+
+    async def _once(self, *_: Any, **__: Any) -> Any:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "refused"),
+    [
+        (401, "Unauthorized", True),
+        (401, 'admission webhook "w.example.com" denied the request: no', False),
+        (401, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", False),
+        (403, "forbidden", False),
+    ],
+)
+async def test_a_denial_by_any_status_refuses_no_credentials(
+    world: World, identity: Identity, status: int, message: str, *, refused: bool
+) -> None:
+    identity.note(refused=True)
+    world.time += 7
+    with pytest.raises(KubeError):
+        await Answering(identity, Answer(status, message)).create("/api/v1/namespaces/n/secrets", {})
+    assert identity.refused_for == (7.0 if refused else 0.0)
+    assert world.loads == int(refused), "they are read anew where that may help"

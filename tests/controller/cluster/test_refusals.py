@@ -12,6 +12,7 @@ from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.core.decision import Decision
 from recording_storage.controller.core.verdicts import Stalled
 from recording_storage.controller.reconcile import FINALIZER
+from recording_storage.domain.conditions import MAX_MESSAGE
 from tests.cluster import kube as clusters
 from tests.cluster.kube import Document, Kube
 from tests.controller import resources
@@ -83,6 +84,13 @@ async def test_the_api_server_is_left_alone_for_five_minutes_at_most() -> None:
     error = KubeError(429, "", "busy", retry_after=86400.0)
     outcome = await look(ApiServer(item()), Written(api_trouble(error, "Secret n/x")))
     assert outcome.after == 300.0
+
+
+def test_the_api_server_s_words_are_one_bounded_line() -> None:
+    error = KubeError(500, "Reason" * 99, f"{WEBHOOK}\nat line 1\r\x1b[31m{'x' * 100_000}")
+    assert str(error).isprintable()
+    assert len(str(error)) < 2 * MAX_MESSAGE
+    assert api_trouble(error, "Secret n/x").reason == "RefusedByPolicy"
 
 
 def secret(namespace: str, **more: Any) -> Document:

@@ -144,7 +144,7 @@ def _identified(identity: Identity) -> aiohttp.ClientMiddlewareType:
             response.release()
             request.headers.update(await identity.header())
             response = await handler(request)
-        identity.note(response.status)
+        identity.note(refused=response.status == UNAUTHORIZED)
         if response.status == UNAUTHORIZED:
             await asyncio.sleep(EVERY)  # kopf would ask for another session at once, and be refused again
         return response

@@ -89,9 +89,9 @@ class Identity:
             return True
         return await self.header() != used
 
-    def note(self, status: int) -> None:
-        """Take the status of an answer: whether we are refused."""
-        if status != UNAUTHORIZED:
+    def note(self, *, refused: bool) -> None:
+        """Take of an answer whether it refuses our credentials; one that refuses anything else has taken them."""
+        if not refused:
             self._refused_since = None
         elif self._refused_since is None:
             self._refused_since = self._clock()

@@ -9,6 +9,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 
 from recording_storage.controller.cluster.identity import UNAUTHORIZED, Identity
+from recording_storage.domain.conditions import shorten
 from recording_storage.domain.retry_after import heeded, retry_after_of
 from recording_storage.domain.system_errors import plain_reason
 
@@ -27,6 +28,7 @@ _MANAGED = "?fieldManager=recording-storage-operator"
 _TIMEOUT = 30.0  # seconds, of a call
 _WATCH = aiohttp.ClientTimeout(total=320.0, sock_read=100.0)
 """A bookmark comes about every minute: without one, nobody is at the other end any more."""
+_LONGEST_REASON = 64
 _DENIALS = ("denied the request", "denied request")
 """A webhook's, and a policy's."""
 _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
@@ -38,12 +40,13 @@ class KubeError(Exception):
     """The API server's refusal; `status` is HTTP's, 0 when it could not be reached."""
 
     def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(status, reason, message)
+        super().__init__(status)
         self.retry_after = heeded(retry_after)
         """Seconds that it asks to be left alone, as far as that is heeded."""
         self.status = status
-        self.reason = reason
-        self.message = message
+        self.reason = shorten(reason)[:_LONGEST_REASON]
+        self.message = shorten(message)
+        """In one bounded line: a webhook may say whatever it likes, and it goes to log, status and events."""
 
     def __str__(self) -> str:
         return (
@@ -56,6 +59,11 @@ class KubeError(Exception):
     def denied(self) -> bool:
         """By an admission webhook or policy, which may choose any status for it."""
         return any(words in self.message for words in _DENIALS)
+
+    @property
+    def unauthorized(self) -> bool:
+        """It does not know who we are."""
+        return self.status == UNAUTHORIZED and not self.denied
 
     @property
     def not_found(self) -> bool:
@@ -166,14 +174,14 @@ class Kube:
         used = await self.identity.header()
         try:
             response = await self._once(method, host + path, headers=headers | used, body=body, timeout=timeout)
-            if response.status == UNAUTHORIZED and await self.identity.renew(used):
-                response.close()
+            refusal = await _refusal(response)
+            if refusal is not None and refusal.unauthorized and await self.identity.renew(used):
                 headers |= await self.identity.header()
                 response = await self._once(method, host + path, headers=headers, body=body, timeout=timeout)
-            self.identity.note(response.status)
-            if response.status >= 300:  # noqa: PLR2004 - HTTP's successes end there
-                answer = await _status_object(response)
-                raise _refused(response.status, answer, retry_after=retry_after_of(response.headers))
+                refusal = await _refusal(response)
+            self.identity.note(refused=refusal is not None and refusal.unauthorized)
+            if refusal is not None:
+                raise refusal
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(0, "Unreachable", f"{host} can't be reached: {plain_reason(error)}") from error
         return response
@@ -194,6 +202,13 @@ class Kube:
         )
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> KubeError | None:
+    if response.status < 300:  # noqa: PLR2004 - HTTP's successes end there
+        return None
+    answer = await _status_object(response)
+    return _refused(response.status, answer, retry_after=retry_after_of(response.headers))
 
 
 async def _status_object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
