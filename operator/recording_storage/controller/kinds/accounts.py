@@ -12,7 +12,7 @@ from recording_storage.controller.cluster.kube import METADATA, Kube, KubeError,
 from recording_storage.controller.cluster.refusals import api_trouble
 from recording_storage.controller.cluster.unreadable import Unread
 from recording_storage.controller.core.verdicts import NamespaceEnding, Stalled, Transient, Verdict, Waiting
-from recording_storage.controller.kinds.account.decide import known_sid, missing, refused_key
+from recording_storage.controller.kinds.account.decide import CLOSED, closed, known_sid, missing, refused_key
 from recording_storage.controller.kinds.secrets import api_key_of, read_secret
 from recording_storage.controller.stores.errors import (
     StoreFailure,
@@ -156,23 +156,19 @@ class Accounts:
         """The account at the bundled store that belongs to the resource; opened if it isn't yet."""
         internal = self.bundled()
         async with self._locks[account.metadata.uid]:
-            if (known := self.remembered(account)) is not None:
-                return known
-            name = f"{account.metadata.namespace}/{account.metadata.name}"[:64]
+            if (kept := self.remembered(account)) is not None:
+                return kept
+            name, known = f"{account.metadata.namespace}/{account.metadata.name}"[:64], known_sid(account)
             try:
-                opened = await internal.open_account(
-                    account.metadata.uid, friendly_name=name, known_sid=known_sid(account)
-                )
+                # Asked for before it is written: an account that is gone, or closed, stays so for many looks.
+                if known is not None and (await internal.account(known)).status == CLOSED:
+                    raise closed()
+                opened = await internal.open_account(account.metadata.uid, friendly_name=name, known_sid=known)
             except StoreNotFound as error:
                 raise missing(account) from error
             except StoreRefused as error:
                 if error.status == _CONFLICT:
-                    raise Stalled(
-                        "AccountClosed",
-                        "the account that was opened for this resource has been closed at the settings store: delete "
-                        "this RecordingAccount and create it anew to have another one opened",
-                        cause=ConditionType.SYNCED,
-                    ) from error
+                    raise closed() from error
                 raise internal_verdict(error, internal) from error
             except StoreFailure as error:
                 raise internal_verdict(error, internal) from error

@@ -38,7 +38,6 @@ from recording_storage.resources import RecordingAccount, RecordingSpool
 from recording_storage.resources.account import LabelSelector, NamespacesFrom, StoreType
 
 INTERVAL = 300.0
-_CLOSED = "closed"
 
 
 class AccountKind:
@@ -162,7 +161,7 @@ class AccountKind:
     async def _closed(self, resource: RecordingAccount) -> bool:
         sid = resource.status.account_sid
         info = await self._info(sid) if sid is not None else None
-        return info is not None and info.status == _CLOSED
+        return info is not None and info.status == decisions.CLOSED
 
     async def _info(self, account_sid: str) -> AccountInfo | None:
         internal = self._accounts.bundled()

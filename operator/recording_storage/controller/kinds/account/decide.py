@@ -11,6 +11,8 @@ from recording_storage.domain.conditions import Condition, ConditionType, Truth,
 from recording_storage.resources import RecordingAccount
 from recording_storage.resources.account import MOST_NAMESPACES, StoreType
 
+CLOSED = "closed"
+"""The status of an account at the store."""
 REPLACE_ANNOTATION = "recordingstorage.dev/replace-account"
 """Its value is the account that the store has lost, and that somebody wants another one for."""
 
@@ -278,6 +280,16 @@ def known_sid(account: RecordingAccount) -> str | None:
     if status.external_id != account.metadata.uid:
         return None
     return None if account.metadata.annotations.get(REPLACE_ANNOTATION) == status.account_sid else status.account_sid
+
+
+def closed() -> Verdict:
+    """For good: the store opens none that was closed."""
+    return Stalled(
+        "AccountClosed",
+        "the account that was opened for this resource has been closed at the settings store: delete "
+        "this RecordingAccount and create it anew to have another one opened",
+        cause=SYNCED,
+    )
 
 
 def missing(account: RecordingAccount) -> Verdict:
