@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import GIVEN, Helm, HelmError
+from tests.chart.helm import Helm, HelmError
 from tests.injection.policies import VALUES, policies
 
 
@@ -51,7 +51,6 @@ def test_without_a_port_there_are_no_metrics(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({**VALUES, **GIVEN}, "kubectl create configmap store-ca --from-file=ca.crt"),
         ({**VALUES, "store": {"enabled": False}}, "store.enabled is false"),
         ({"injection": {"account": "No Name"}}, "does not match pattern"),
         ({"injection": {"spoolSpec": {"layout": "Directories"}}}, "additional properties 'layout' not allowed"),

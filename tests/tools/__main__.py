@@ -27,7 +27,7 @@ def list_() -> None:
     """Each tool, its version and where it would come from."""
     for tool in TOOLS.values():
         here = binaries.on_machine(tool) or binaries.in_cache(tool)
-        click.echo(f"{tool.name:<16}{tool.version:<10}{here or f'not built yet (about {tool.seconds:.0f} s)'}")
+        click.echo(f"{tool.name:<26}{tool.version:<10}{here or f'not built yet (about {tool.seconds:.0f} s)'}")
 
 
 if __name__ == "__main__":
