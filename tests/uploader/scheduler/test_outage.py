@@ -37,6 +37,7 @@ def await_failing(running: Running, names: list[str]) -> None:
 
 def probed(running: Running, clock: FakeClock, *, after: float = MOST_WHILE_FAILING) -> None:
     """Let time pass, and wait for what the probe that is due by then has led to."""
+    assert running.uploader.scheduler.idle.wait(SOON)  # amid a look, the next probe would be due after this time, too
     lane = the_lane(running)
     before = lane.probes
     clock.advance(after)
