@@ -20,9 +20,9 @@ KEY_BYTES = 32
 _VERSION = b"\x01"
 _ID_BYTES = 8
 _NONCE_BYTES = 12
-HEAD_BYTES = 1 + _ID_BYTES
+HEAD_BYTES = len(_VERSION) + _ID_BYTES
 """Of a box, that say with which key it is sealed."""
-_HEADER = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
+_HEADER = HEAD_BYTES + _NONCE_BYTES
 
 
 class MasterKeyError(Exception):
@@ -54,19 +54,19 @@ class SecretsBox:
 
     def open(self, box: bytes, *, table: str, account_sid: str, sid: str) -> bytes:
         """Give the secret. Raises SealedSecretError."""
-        key = self._keys.get(box[1 : 1 + _ID_BYTES])
+        key = self._keys.get(box[1:HEAD_BYTES])
         if box[:1] != _VERSION or len(box) < _HEADER or key is None:
             raise SealedSecretError(
                 f"the secret of {sid} is sealed with a key that the master key file does not have; put it back there"
             )
         try:
-            return key.decrypt(box[1 + _ID_BYTES : _HEADER], box[_HEADER:], _bound_to(table, account_sid, sid))
+            return key.decrypt(box[HEAD_BYTES:_HEADER], box[_HEADER:], _bound_to(table, account_sid, sid))
         except InvalidTag:
             raise SealedSecretError(f"the secret of {sid} was changed, or belongs to another row") from None
 
     def is_current(self, box: bytes) -> bool:
         """Whether it is sealed with the first key; others are sealed anew by `store reseal`."""
-        return box[:1] == _VERSION and box[1 : 1 + _ID_BYTES] == self._first
+        return box[:HEAD_BYTES] == _VERSION + self._first
 
     def knows(self, head: bytes) -> bool:
         """Whether it has the key of a box that begins so; `HEAD_BYTES` are needed."""
