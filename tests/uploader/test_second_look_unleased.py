@@ -38,6 +38,20 @@ def found_in_an_outage(running: Running, spool: SpoolFolder, size: int, *, marke
     running.await_states({"a.wav": "waiting"})
 
 
+def waits_for_the_recorder(running: Running, spool: SpoolFolder, recorder: Holder, *, marked: bool = False) -> None:
+    """Nothing is sent while the recorder has it open; all of it is once that has written more and closed it."""
+    attempts = running.await_recording("a.wav", is_in_use).attempts
+    running.rescan(times=3)
+    assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
+    assert spool.bucket.keys() == []
+    assert spool.bucket.uploads() == []
+    recorder.close(MORE)
+    spool.contents["a.wav"] += MORE
+    if marked:
+        (spool.root / "a.wav.done").touch()
+    running.await_states({"a.wav": "released"})
+
+
 @SIZES
 @MARKED
 def test_no_half_is_stored_after_an_outage(gated: SpoolFolder, door: Gate, size: int, *, marked: bool) -> None:
@@ -47,16 +61,7 @@ def test_no_half_is_stored_after_an_outage(gated: SpoolFolder, door: Gate, size:
         recorder = Holder(gated.root / "a.wav", ">>")
         door.open()
         running.uploader.view.retry(None)
-        attempts = running.await_recording("a.wav", is_in_use).attempts
-        running.rescan(times=3)
-        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
-        assert gated.bucket.keys() == []
-        assert gated.bucket.uploads() == []
-        recorder.close(MORE)
-        gated.contents["a.wav"] += MORE
-        if marked:
-            (gated.root / "a.wav.done").touch()
-        running.await_states({"a.wav": "released"})
+        waits_for_the_recorder(running, gated, recorder, marked=marked)
     gated.check_all_stored()
 
 
@@ -162,15 +167,7 @@ def test_who_opened_it_before_a_restart_is_waited_for(gated: SpoolFolder, door: 
     door.open()
     with gated.running(marker_only=marked) as running:
         running.uploader.view.retry(None)
-        attempts = running.await_recording("a.wav", is_in_use).attempts
-        running.rescan(times=3)
-        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
-        assert gated.bucket.keys() == []
-        recorder.close(MORE)
-        gated.contents["a.wav"] += MORE
-        if marked:
-            (gated.root / "a.wav.done").touch()
-        running.await_states({"a.wav": "released"})
+        waits_for_the_recorder(running, gated, recorder, marked=marked)
     gated.check_all_stored()
 
 
@@ -213,13 +210,7 @@ def test_a_writer_whose_open_a_reader_s_close_is_taken_for_is_seen_to_write(gate
         assert intake._file_events.opens("a.wav") == 0, "nothing else would show the writer"
         door.open()
         running.uploader.view.retry(None)
-        attempts = running.await_recording("a.wav", is_in_use).attempts
-        running.rescan(times=3)
-        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
-        assert gated.bucket.keys() == []
-        recorder.close(MORE)
-        gated.contents["a.wav"] += MORE
-        running.await_states({"a.wav": "released"})
+        waits_for_the_recorder(running, gated, recorder)
     gated.check_all_stored()
 
 
@@ -235,11 +226,5 @@ def test_who_opened_it_before_events_were_lost_is_waited_for(
         lose_events(running.uploader.intake)
         door.open()
         running.uploader.view.retry(None)
-        attempts = running.await_recording("a.wav", is_in_use).attempts
-        running.rescan(times=3)
-        assert running.recordings()["a.wav"].attempts == attempts, "it is not tried while the file is open"
-        assert gated.bucket.keys() == []
-        recorder.close(MORE)
-        gated.contents["a.wav"] += MORE
-        running.await_states({"a.wav": "released"})
+        waits_for_the_recorder(running, gated, recorder)
     gated.check_all_stored()
