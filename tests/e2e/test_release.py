@@ -43,6 +43,15 @@ def record(folder: Path, name: str) -> None:
         os.chown(path, USER, USER)
 
 
+def at_work(team: Served) -> tuple[Path, Document]:
+    """A recorder whose first recording is stored: its folder on the node, and its pod."""
+    folder = team.claim("calls")
+    pod = team.start(recorders.recorder("recorder", claim="calls"))
+    record(folder, "first.wav")
+    team.stored(1)
+    return folder, pod
+
+
 def test_no_recording_is_parked_while_its_key_is_rotated(team: Served) -> None:
     folder = team.claim("calls")
     pod = team.start(recorders.recorder("recorder", claim="calls", script=RECORDS))
@@ -108,10 +117,7 @@ def revisions(team: Served, names: list[str]) -> list[float]:
 
 def test_what_an_outage_has_parked_is_stored_when_somebody_asks(team: Served) -> None:
     team.apply_settings(upload={"retryWindow": "20s"})
-    folder = team.claim("calls")
-    pod = team.start(recorders.recorder("recorder", claim="calls"))
-    record(folder, "first.wav")
-    team.stored(1)
+    folder, pod = at_work(team)
     team.gate.refuse()
     record(folder, "second.wav")
     name = team.spool()["metadata"]["name"]
@@ -128,10 +134,7 @@ def test_what_an_outage_has_parked_is_stored_when_somebody_asks(team: Served) ->
 
 
 def test_a_store_that_is_killed_is_not_missed(team: Served) -> None:
-    folder = team.claim("calls")
-    pod = team.start(recorders.recorder("recorder", claim="calls"))
-    record(folder, "first.wav")
-    team.stored(1)
+    folder, pod = at_work(team)
     (store,) = (
         found
         for found in team.kube.list("v1", "Pod", namespace=team.release.namespace)
@@ -151,10 +154,7 @@ def test_a_store_that_is_killed_is_not_missed(team: Served) -> None:
 
 
 def test_a_kubelet_that_comes_again_finds_its_pods_at_work(team: Served) -> None:
-    folder = team.claim("calls")
-    pod = team.start(recorders.recorder("recorder", claim="calls"))
-    record(folder, "first.wav")
-    team.stored(1)
+    folder, pod = at_work(team)
     before = team.uploaders()
     team.node.stop_kubelet()
     record(folder, "second.wav")
@@ -170,10 +170,7 @@ def test_a_kubelet_that_comes_again_finds_its_pods_at_work(team: Served) -> None
 
 
 def test_a_new_certificate_of_the_store_interrupts_nobody(team: Served) -> None:
-    folder = team.claim("calls")
-    pod = team.start(recorders.recorder("recorder", claim="calls"))
-    record(folder, "first.wav")
-    team.stored(1)
+    folder, pod = at_work(team)
     team.until("RecordingSettings", "default", lambda found: in_sync(found, 1))
     before, shown = team.uploaders(), certificate(team)
 
