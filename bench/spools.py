@@ -28,6 +28,7 @@ from tests.controller import resources
 from tests.controller.parts import Operator, Store
 from tests.waiting import eventually
 
+from bench.arguments import positive
 from recording_storage.domain.states import RecordingState
 from recording_storage.protocol.sync import SpoolPlace, SpoolReport, SyncRequest, Tally
 
@@ -160,9 +161,9 @@ def _cpu(pid: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spools", type=int, default=1000)
-    parser.add_argument("--seconds", type=int, default=60, help="for how long writes are counted")
+    parser = argparse.ArgumentParser(prog="python -m bench.spools", description=__doc__)
+    parser.add_argument("--spools", type=positive, default=1000)
+    parser.add_argument("--seconds", type=positive, default=60, help="for how long writes are counted")
     arguments = parser.parse_args()
     sys.stdout.write(json.dumps(measure(count=arguments.spools, seconds=arguments.seconds), indent=1) + "\n")
 

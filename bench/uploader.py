@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import servers
+from bench.arguments import positive
 from bench.clients import Client, Ours, S5cmd
 from bench.measure import Run, RunFailed, medians
 from bench.workloads import MIB, Workload, fresh_folder, make_template
@@ -43,7 +44,10 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.unleased and (os.geteuid() != 0 or shutil.which("setpriv") is None):
+        parser.error("--unleased needs root, for files of another user's, and setpriv (util-linux)")
     all_workloads = {
         "big": Workload(f"1 file of {options.big_mib} MiB", 1, options.big_mib * MIB),
         "small": Workload(f"{options.small_count} files of 100 KB", options.small_count, 100_000),
@@ -159,18 +163,26 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
+def _checkout(text: str) -> Path:
+    program = Path(text) / ".venv/bin/recording-storage"
+    if not program.exists():
+        raise argparse.ArgumentTypeError(f"{program} is not there: set that checkout up first (make setup)")
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.uploader", description=__doc__)
     parser.add_argument("--json", action="store_true", help="also print one object with all figures, last")
-    parser.add_argument("--repeats", type=int, help=f"default: {REPEATS}, beside another uploader {PAIRS}")
+    parser.add_argument("--repeats", type=positive, help=f"default: {REPEATS}, beside another uploader {PAIRS}")
     parser.add_argument("--server", action="append", choices=list(servers.SERVERS), help="default: all")
     parser.add_argument("--workload", choices=("big", "small"), help="default: both")
-    parser.add_argument("--big-mib", type=int, default=1024)
-    parser.add_argument("--small-count", type=int, default=10_000)
-    parser.add_argument(
-        "--against", type=Path, metavar="CHECKOUT", help="instead of s5cmd: the uploader of another one, set up"
+    parser.add_argument("--big-mib", type=positive, default=1024)
+    parser.add_argument("--small-count", type=positive, default=10_000)
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument(
+        "--against", type=_checkout, metavar="CHECKOUT", help="instead of s5cmd: the uploader of another one, set up"
     )
-    parser.add_argument(
+    others.add_argument(
         "--unleased",
         action="store_true",
         help="ours without a lease of any file, beside ours with them; needs root and setpriv",
